@@ -1,0 +1,27 @@
+/** Real Postgres, real git, real agents: tests take their servers from test/support and never mock what they test. */
+const base = {
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest', {}] },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  testEnvironment: 'node',
+  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+};
+const tier = (name, roots) => ({
+  ...base,
+  displayName: name,
+  roots,
+  testMatch: [`**/*.${name}.test.ts`],
+});
+export default {
+  projects: [
+    tier('unit', ['<rootDir>/src', '<rootDir>/test']),
+    {
+      ...tier('integration', ['<rootDir>/src', '<rootDir>/test']),
+      globalSetup: '<rootDir>/test/support/global-setup.ts',
+      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+    },
+    tier('e2e', ['<rootDir>/test']),
+  ],
+  maxWorkers: 2,
+  testTimeout: 60_000,
+};

@@ -1,0 +1,14 @@
+import { z } from 'zod';
+
+/** The coding agents Berth can run. */
+export const agentSchema = z.enum(['claude', 'codex']);
+export type Agent = z.infer<typeof agentSchema>;
+
+/** The name people know an agent by. */
+export const agentNames: Record<Agent, string> = { claude: 'Claude', codex: 'Codex' };
+
+/** The model provider's wire that an agent speaks, as the proxy's route prefix names it. */
+export const upstreamSchema = z.enum(['anthropic', 'openai']);
+export type Upstream = z.infer<typeof upstreamSchema>;
+
+export const upstreamOf: Record<Agent, Upstream> = { claude: 'anthropic', codex: 'openai' };

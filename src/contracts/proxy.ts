@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { upstreamSchema } from './agents.js';
+
+/**
+ * The wires of the proxy.
+ *
+ * 1. Agent side, on each workspace's Unix socket (HTTP/1.1): `/anthropic/…` and `/openai/…` (what follows is the provider's own path), and
+ *    `/git/<host>/<owner>/<name>.git/…` for the one repository of the workspace. The credential there is the workspace's placeholder.
+ * 2. Control side, over HTTP to the control plane with the proxy token of the workspace: leases and reports.
+ * 3. Parent side, over Node's IPC channel: which workspaces are open.
+ */
+export const proxyPaths = {
+  lease: '/internal/v1/proxy/lease',
+  report: '/internal/v1/proxy/report',
+} as const;
+
+export const leaseRequestSchema = z.strictObject({ upstream: upstreamSchema });
+
+/** What the proxy puts on a request, by kind. The only message in which a secret travels. */
+export const leaseSecretSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('anthropic_api_key'), apiKey: z.string() }),
+  z.object({ kind: z.literal('claude_setup_token'), token: z.string() }),
+  z.object({ kind: z.literal('openai_api_key'), apiKey: z.string() }),
+]);
+export type LeaseSecret = z.infer<typeof leaseSecretSchema>;
+
+/**
+ * The right to use one credential at one generation until `expiresAt`; asked anew after that. Errors: 401 the workspace sleeps or is gone; 409
+ * `no-agent-credential` with a message for people; 503 for the moment.
+ */
+export const leaseSchema = z.object({
+  credentialId: z.uuid(),
+  generation: z.int().positive(),
+  expiresAt: z.iso.datetime(),
+  secret: leaseSecretSchema,
+});
+export type Lease = z.infer<typeof leaseSchema>;
+
+/**
+ * What the proxy tells about model calls, each with an id of its own so that it counts once however often it is delivered.
+ * - `served`: the model answered 2xx with this credential; sent as soon as the answer's head is there. It is the turn's receipt.
+ * - `usage`: tokens of one answer, when it ended. Null where the provider did not say (unknown is not zero).
+ * - `refused`: upstream refused the credential (401 or 403).
+ */
+export const proxyReportItemSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    id: z.uuid(),
+    type: z.literal('served'),
+    credentialId: z.uuid(),
+    generation: z.int().positive(),
+  }),
+  z.strictObject({
+    id: z.uuid(),
+    type: z.literal('usage'),
+    credentialId: z.uuid(),
+    generation: z.int().positive(),
+    model: z.string().nullable(),
+    inputTokens: z.int().min(0).nullable(),
+    outputTokens: z.int().min(0).nullable(),
+    cacheReadTokens: z.int().min(0).nullable(),
+    cacheWriteTokens: z.int().min(0).nullable(),
+  }),
+  z.strictObject({
+    id: z.uuid(),
+    type: z.literal('refused'),
+    credentialId: z.uuid(),
+    generation: z.int().positive(),
+    status: z.int(),
+    errorType: z.string().max(100).nullable(),
+  }),
+]);
+export type ProxyReportItem = z.infer<typeof proxyReportItemSchema>;
+export const proxyReportRequestSchema = z.strictObject({ items: z.array(proxyReportItemSchema).min(1).max(100) });
+
+/** The git route of a workspace: where `/git/<path>/…` goes. Null when the repository is not reached over https. */
+export const gitRouteSchema = z.strictObject({ path: z.string(), upstreamUrl: z.url() });
+
+/** Parent to proxy. `configure` comes first and once. `open` of an open workspace replaces it. */
+export const proxyCommandSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('configure'),
+    internalUrl: z.url(),
+    anthropicUrl: z.url(),
+    openaiUrl: z.url(),
+  }),
+  z.strictObject({
+    type: z.literal('open'),
+    requestId: z.string(),
+    workspaceId: z.uuid(),
+    socketPath: z.string(),
+    placeholder: z.string(),
+    proxyToken: z.string(),
+    git: gitRouteSchema.nullable(),
+  }),
+  z.strictObject({ type: z.literal('close'), requestId: z.string(), workspaceId: z.uuid() }),
+]);
+export type ProxyCommand = z.infer<typeof proxyCommandSchema>;
+
+/** Proxy to parent: `ready` once configured; `done` or `failed` for each request. */
+export const proxyMessageSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('ready') }),
+  z.strictObject({ type: z.literal('done'), requestId: z.string() }),
+  z.strictObject({ type: z.literal('failed'), requestId: z.string(), message: z.string() }),
+]);
+export type ProxyMessage = z.infer<typeof proxyMessageSchema>;

@@ -1,0 +1,195 @@
+import { z } from 'zod';
+import { agentSchema } from './agents.js';
+
+/**
+ * The wire between a runner and the control plane: `POST {internal}/internal/v1/runner/…` with `Authorization: Bearer` and the runner
+ * token, which is valid for one workspace alone. JSON both ways; errors are problem+json. 401 means: this runner was replaced
+ * or its workspace sleeps or is gone; end. Any other failure: try again, with back-off, until `orphanSeconds` have passed.
+ */
+export const runnerPaths = {
+  hello: '/internal/v1/runner/hello',
+  claim: '/internal/v1/runner/claim',
+  report: '/internal/v1/runner/report',
+  commands: '/internal/v1/runner/commands',
+} as const;
+
+/** `hello`: the first call of a runner that just started. `runnerId` is made by the runner, new at each start. */
+export const runnerHelloSchema = z.strictObject({ runnerId: z.uuid(), pid: z.int().positive() });
+export type RunnerHello = z.infer<typeof runnerHelloSchema>;
+
+/**
+ * Where a workspace's files come from. `https`: cloned and pushed through the proxy's git route, `path` is `host/owner/name.git` (no leading slash).
+ * `file`: an absolute path on the host, bound read-only where the agent runs.
+ */
+export const repositorySourceSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('https'), url: z.url(), path: z.string() }),
+  z.strictObject({ type: z.literal('file'), url: z.string(), path: z.string() }),
+]);
+export type RepositorySource = z.infer<typeof repositorySourceSchema>;
+
+/** Answer to `hello`: everything a runner needs to know of its workspace. No secret is in it. */
+export const runnerAssignmentSchema = z.object({
+  workspaceId: z.uuid(),
+  repository: repositorySourceSchema,
+  /** Branch, tag or commit to start from; null is the repository's default branch. */
+  ref: z.string().nullable(),
+  /** The branch the workspace owns: `berth/<short id>`. */
+  branch: z.string(),
+  agent: agentSchema,
+  model: z.string(),
+});
+export type RunnerAssignment = z.infer<typeof runnerAssignmentSchema>;
+
+/** `claim`: waits up to `waitSeconds` for a turn. 200 with a turn, or 204 when there is none. */
+export const claimRequestSchema = z.strictObject({
+  runnerId: z.uuid(),
+  waitSeconds: z.number().min(0).max(30),
+});
+
+/**
+ * A turn to work on. `mode: start`: send `text` to the agent. `mode: continue`: an earlier attempt had begun and its end is unknown; the session is
+ * continued and the request is not asked again (rule 8). `attemptId` goes into the agent as the message's uuid, so that a double delivery is dropped.
+ */
+export const claimedTurnSchema = z.object({
+  turnId: z.uuid(),
+  attemptId: z.uuid(),
+  attempt: z.int().positive(),
+  mode: z.enum(['start', 'continue']),
+  text: z.string(),
+  author: z.object({ name: z.string(), email: z.string() }),
+  /** The agent's own session to resume, as last reported by `agent.session`; null before the first. */
+  session: z.string().nullable(),
+});
+export type ClaimedTurn = z.infer<typeof claimedTurnSchema>;
+
+const turnRef = { turnId: z.uuid(), attemptId: z.uuid() };
+
+/** What an agent's turn came to. `failed` carries a stable code and a sentence for people. */
+export const turnOutcomeSchema = z.discriminatedUnion('result', [
+  z.strictObject({ result: z.literal('completed') }),
+  z.strictObject({ result: z.literal('canceled') }),
+  z.strictObject({ result: z.literal('failed'), code: z.string(), message: z.string() }),
+]);
+export type TurnOutcome = z.infer<typeof turnOutcomeSchema>;
+
+/**
+ * One numbered fact from a runner. `n` counts from 1 without gaps per `runnerId`; the same `n` delivered again is dropped.
+ * - `workspace.prepared`: the tree is cloned and on its branch; turns may be claimed. `workspace.failed`: it could not be, with a reason people can act on.
+ * - `agent.text`: a piece of the answer as it streams. `agent.tool`: a tool call's start and end.
+ * - `agent.session`: the agent's own session id, to resume with.
+ * - `agent.answer`: the whole answer of the turn; comes before its `turn.finished`.
+ * - `git.pushed`: the branch's new head was published. `git.failed`: committing or publishing failed, or pushing is not allowed, and why.
+ */
+export const runnerItemSchema = z.discriminatedUnion('type', [
+  z.strictObject({ n: z.int().positive(), type: z.literal('workspace.prepared') }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('workspace.failed'),
+    code: z.string(),
+    message: z.string(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('agent.text'),
+    ...turnRef,
+    text: z.string(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('agent.tool'),
+    ...turnRef,
+    toolId: z.string(),
+    name: z.string(),
+    state: z.enum(['started', 'completed', 'failed']),
+    /** A short human-readable summary of input (at start) or output (at the end), cut by the runner to 2,000 characters. */
+    summary: z.string().max(2000).optional(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('agent.session'),
+    ...turnRef,
+    session: z.string(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('agent.answer'),
+    ...turnRef,
+    text: z.string(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('git.pushed'),
+    ...turnRef,
+    branch: z.string(),
+    commit: z.string(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('git.failed'),
+    ...turnRef,
+    code: z.string(),
+    message: z.string(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('turn.finished'),
+    ...turnRef,
+    outcome: turnOutcomeSchema,
+    /** Seconds since the agent ended, on the runner's monotonic clock; a `completed` turn without a receipt is waited for only so long. */
+    ageSeconds: z.number().min(0),
+  }),
+]);
+export type RunnerItem = z.infer<typeof runnerItemSchema>;
+
+/** `report`: numbered items in order, at least once. At most 200 items and 256 KiB a batch (the runner splits longer text). */
+export const reportRequestSchema = z.strictObject({
+  runnerId: z.uuid(),
+  items: z.array(runnerItemSchema).min(1).max(200),
+});
+/**
+ * Everything up to and including `acknowledged` is stored. It may be less than was sent (a `turn.finished` whose receipt has not arrived yet): the
+ * runner sends the rest again after `retryAfterSeconds`.
+ */
+export const reportAnswerSchema = z.object({ acknowledged: z.int().min(0), retryAfterSeconds: z.number().min(0) });
+export type ReportAnswer = z.infer<typeof reportAnswerSchema>;
+
+/**
+ * `commands`: heartbeat and long poll in one. Answers at once when there is something to do, else after `waitSeconds`. `cancel`: the turn to interrupt, whose
+ * `turn.finished` the runner then reports as `canceled`. `stop`: end now (hibernation or deletion is under way).
+ */
+export const commandsRequestSchema = z.strictObject({
+  runnerId: z.uuid(),
+  waitSeconds: z.number().min(0).max(30),
+  /** Turns whose cancel the runner already knows about, so that it is not woken for them again. */
+  canceling: z.array(z.uuid()),
+});
+export const commandsAnswerSchema = z.object({ cancel: z.array(z.uuid()), stop: z.boolean() });
+export type CommandsAnswer = z.infer<typeof commandsAnswerSchema>;
+
+/**
+ * What the runtime writes for a runner, as the JSON file whose path is the runner's only argument (mode 0600, outside the sandbox).
+ * All paths are absolute.
+ */
+export const runnerFileSchema = z.strictObject({
+  internalUrl: z.url(),
+  runnerToken: z.string(),
+  workspaceId: z.uuid(),
+  /** The workspace's own folders: `tree` (the repository's work tree) and `home` (HOME of agent and git) are writable in the sandbox. `scratch` holds the runner's own
+   * files and bundles on their way out of the sandbox. */
+  directories: z.strictObject({ tree: z.string(), home: z.string(), scratch: z.string() }),
+  /** Folder that holds the proxy's Unix socket `s` and nothing else; bound read-only as a folder, since a bound socket file stays dead after the proxy restarts. */
+  socketDirectory: z.string(),
+  /** What the agent sends as its credential; worth nothing outside this workspace's socket. */
+  placeholder: z.string(),
+  sandbox: z.strictObject({ mode: z.enum(['bubblewrap', 'off']), bwrap: z.string() }),
+  /** The agents' programs; null when not installed. */
+  agents: z.strictObject({ claude: z.string().nullable(), codex: z.string().nullable() }),
+  git: z.string(),
+  /** Ends the runner when no control plane answered for so long. */
+  orphanSeconds: z.number().positive(),
+  /** Ends a turn that takes longer. */
+  turnTimeoutSeconds: z.number().positive(),
+  /** PATH inside the sandbox. */
+  path: z.string(),
+});
+export type RunnerFile = z.infer<typeof runnerFileSchema>;

@@ -1,0 +1,23 @@
+import { v7 } from 'uuid';
+
+/** Makes new identifiers. UUIDv7 (RFC 9562): ordered by time, so that primary keys are appended and lists can be paged by id. */
+export interface Ids {
+  next(): string;
+}
+
+export const systemIds: Ids = { next: () => v7() };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** True when the text is an id as Berth writes it (lower-case UUID). */
+export function isId(text: string): boolean {
+  return UUID.test(text);
+}
+
+/**
+ * The short id people see in branch names: the last eight hex digits of a UUIDv7, which are random. (The first digits are
+ * time, and equal for workspaces made in the same minute.)
+ */
+export function shortId(id: string): string {
+  return id.slice(-8);
+}
