@@ -1,0 +1,67 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import express, { type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { BerthError, type Ids, type Log } from '../kernel/index.js';
+import { giveRequestId } from './request-id.js';
+import type { PublicUrl } from './public-url.js';
+import { ProblemFilter } from './problem.filter.js';
+
+/** Named in the answer to whoever exceeds it (problem.filter.ts). Runners report up to 256 KiB at once. */
+const BODY_LIMIT = '512kb';
+const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** What every request passes before a route: an id, a log line, safe headers, a bounded JSON body. */
+export function prepareEdge(app: NestExpressApplication, options: { log: Log; ids: Ids; publicUrl: PublicUrl }): void {
+  app.disable('x-powered-by');
+  app.set('query parser', 'simple');
+  app.use(identify(options.ids, options.log));
+  app.use(securityHeaders(options.publicUrl));
+  app.use(refuseOtherThanJson);
+  app.use(express.json({ limit: BODY_LIMIT, strict: true }));
+  app.use('/docs/assets', express.static(swaggerAssets(), { index: false }));
+  app.useGlobalFilters(new ProblemFilter(options.log));
+}
+
+function identify(ids: Ids, log: Log) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const requestId = ids.next();
+    giveRequestId(request, requestId);
+    response.setHeader('x-request-id', requestId);
+    const startedAt = performance.now();
+    response.on('close', () => {
+      // The path without its query, which may hold a token; no header and no body ever.
+      const fields = { requestId, method: request.method, path: request.path, status: response.statusCode };
+      const ms = Math.round(performance.now() - startedAt);
+      // Machines ask all day long; their calls are of interest when they fail.
+      const isRoutine = response.statusCode < 400 && (request.path.startsWith('/internal/') || request.path.endsWith('z'));
+      log[isRoutine ? 'debug' : 'info']({ ...fields, ms, complete: response.writableFinished }, 'request');
+    });
+    next();
+  };
+}
+
+function securityHeaders(publicUrl: PublicUrl) {
+  const make = (https: boolean) =>
+    helmet({
+      hsts: https,
+      contentSecurityPolicy: {
+        directives: { 'default-src': ["'self'"], 'img-src': ["'self'", 'data:'], 'upgrade-insecure-requests': https ? [] : null },
+      },
+    });
+  const [plain, secure] = [make(false), make(true)];
+  return (request: Request, response: Response, next: NextFunction): void =>
+    (publicUrl.origin.startsWith('https:') ? secure : plain)(request, response, next);
+}
+
+function refuseOtherThanJson(request: Request, _response: Response, next: NextFunction): void {
+  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  if (!BODY_METHODS.has(request.method) || !hasBody || request.is('application/json')) return next();
+  next(new BerthError('unsupported-media-type', 'Send the body as JSON, with Content-Type: application/json.'));
+}
+
+/** Swagger UI's own files, from its npm package: nothing is fetched from elsewhere. */
+function swaggerAssets(): string {
+  return path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+}

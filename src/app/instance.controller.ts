@@ -1,0 +1,72 @@
+import { Controller, Header } from '@nestjs/common';
+import { docsRoute, docsScriptRoute, healthRoute, homeRoute, openApiRoute, readyRoute, setupPageRoute } from '../contracts/index.js';
+import { Database, SystemStore } from '../database/index.js';
+import { BindRoute, Input, type InputOf } from '../http/index.js';
+import { BerthError, messageOf } from '../kernel/index.js';
+import { JobQueue } from '../queue/index.js';
+import { openApiDocument } from './openapi.js';
+import { docsPage, docsScript, homePage, setupPage, setUpAlreadyPage } from './pages.js';
+import { PublicUrl } from './public-url.js';
+import { Readiness } from './readiness.js';
+
+const HTML = 'text/html; charset=utf-8';
+
+/** What belongs to the instance and not to any organization. */
+@Controller()
+export class InstanceController {
+  constructor(
+    private readonly database: Database,
+    private readonly system: SystemStore,
+    private readonly queue: JobQueue,
+    private readonly publicUrl: PublicUrl,
+    private readonly readiness: Readiness,
+  ) {}
+
+  @BindRoute(healthRoute)
+  health() {
+    return { status: 'ok' as const };
+  }
+
+  /** Throws `not-ready` with what does not answer. */
+  @BindRoute(readyRoute)
+  async ready() {
+    if (!this.readiness.isOpen) throw notReady('it is starting or stopping');
+    await this.database.ping().catch((error: unknown) => Promise.reject(notReady(`the database does not answer (${messageOf(error)})`)));
+    await this.queue.ping().catch((error: unknown) => Promise.reject(notReady(`the queue does not answer (${messageOf(error)})`)));
+    return { status: 'ready' as const };
+  }
+
+  @BindRoute(openApiRoute)
+  openApi() {
+    return openApiDocument(this.publicUrl.url);
+  }
+
+  @Header('content-type', HTML)
+  @BindRoute(docsRoute)
+  docs(): string {
+    return docsPage();
+  }
+
+  @Header('content-type', 'text/javascript; charset=utf-8')
+  @BindRoute(docsScriptRoute)
+  docsScript(): string {
+    return docsScript;
+  }
+
+  @Header('content-type', HTML)
+  @BindRoute(homeRoute)
+  async home(): Promise<string> {
+    return homePage(await this.system.isFirstRun());
+  }
+
+  @Header('content-type', HTML)
+  @Header('referrer-policy', 'no-referrer')
+  @BindRoute(setupPageRoute)
+  async setup(@Input() { query }: InputOf<typeof setupPageRoute>): Promise<string> {
+    return (await this.system.isFirstRun()) ? setupPage(this.publicUrl.url, query.token) : setUpAlreadyPage();
+  }
+}
+
+function notReady(reason: string): BerthError {
+  return new BerthError('not-ready', `Berth cannot serve now: ${reason}.`, { retryAfterSeconds: 5 });
+}

@@ -1,0 +1,67 @@
+/** The few pages there are before the web page: plain HTML, no script but Swagger UI's, readable without style. */
+const style = `
+  :root { color-scheme: light dark }
+  body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }
+  pre { padding: 1rem; overflow-x: auto; border: 1px solid #8886; border-radius: 6px; font-size: 14px }
+  code { font-family: ui-monospace, monospace }
+`;
+
+function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${style}</style></head>
+<body><main>${body}</main></body>
+</html>
+`;
+}
+
+export function escapeHtml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}
+
+export function homePage(firstRun: boolean): string {
+  const next = firstRun
+    ? '<p>This Berth is new. Open the set-up link that it printed when it started.</p>'
+    : '<p>It is set up and running.</p>';
+  return page(
+    'Berth',
+    `<h1>Berth</h1><p>Coding-agent workspaces that start with the right person’s credentials.</p>${next}
+<ul><li><a href="/docs">The API, to read and try</a></li><li><a href="/openapi.json">The API as OpenAPI 3.1</a></li></ul>`,
+  );
+}
+
+/** The page behind the printed link. The token is checked when it is used, not here; it is shown back to who brought it. */
+export function setupPage(url: string, token: string | undefined): string {
+  const command = `curl -sS ${url}/api/v1/setup -H 'content-type: application/json' -d '{
+  "token": "${token && /^[\w-]+$/.test(token) ? token : 'THE TOKEN BERTH PRINTED'}",
+  "organization": {"name": "Acme", "slug": "acme"},
+  "user": {"name": "Ada Lovelace", "email": "ada@example.com", "password": "choose a long password"}
+}'`;
+  return page(
+    'Set up Berth',
+    `<h1>Set up Berth</h1>
+<p>This makes the first organization and you as its owner. Put in your names and run it in a shell:</p>
+<pre><code>${escapeHtml(command)}</code></pre>
+<p>The answer holds an API key. It is shown this once; keep it: <code>export BERTH_API_KEY=berth_…</code></p>
+<p>Then <a href="/docs">the API</a> is yours, and so is the command <code>berth</code>.</p>`,
+  );
+}
+
+export function setUpAlreadyPage(): string {
+  return page('Berth is set up', '<h1>Berth is set up already</h1><p>Ask its administrator for an invitation, or read <a href="/docs">the API</a>.</p>');
+}
+
+export function docsPage(): string {
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Berth API</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
+<body><div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body>
+</html>
+`;
+}
+
+/** A file of its own, since the content security policy admits no script inside a page. */
+export const docsScript = `window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, defaultModelsExpandDepth: -1 });\n`;

@@ -1,0 +1,108 @@
+import { Injectable } from '@nestjs/common';
+import type { CreateWorkspace, MessageView, PageQuery, TurnState, WorkspaceState, WorkspaceView } from '../contracts/index.js';
+import { Database, type Tenant } from '../database/index.js';
+import { eventsStore, type WorkspaceEvent } from '../events/index.js';
+import { pageOf, sliceOf, type Page } from '../http/index.js';
+import type { MemberActor } from '../identity/index.js';
+import { BerthError, World } from '../kernel/index.js';
+import { JobHandlers } from '../queue/index.js';
+import { WorkspacesService } from '../workspaces/index.js';
+import { chatsStore } from './chats.store.js';
+import { endingByWorkspace } from './turn.js';
+import { messageView } from './view.js';
+
+/** What people do in a workspace's chat: send, read, cancel. */
+@Injectable()
+export class ChatsService {
+  constructor(
+    private readonly database: Database,
+    private readonly workspaces: WorkspacesService,
+    private readonly world: World,
+    handlers: JobHandlers,
+  ) {
+    handlers.add('turns.settle', (ref) => this.settle(ref));
+  }
+
+  /** A workspace, and its first message in the same stroke: neither is there without the other. */
+  createWorkspace(actor: MemberActor, input: CreateWorkspace): Promise<WorkspaceView> {
+    return this.workspaces.create(actor, input, async (tenant, workspaceId) => {
+      if (input.message !== undefined) await this.addTurn(tenant, actor, workspaceId, input.message);
+    });
+  }
+
+  /** Queues a turn, and wakes a sleeping workspace for it. Throws `not-found`, `workspace-failed`, `workspace-deleting`. */
+  async send(actor: MemberActor, workspaceId: string, text: string): Promise<MessageView> {
+    const view = await this.database.tenant(actor.organizationId, async (tenant) => {
+      const workspace = await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      await this.workspaces.askToRun(tenant, workspace, actor, 'a message came');
+      return this.addTurn(tenant, actor, workspaceId, text);
+    });
+    await this.workspaces.reconcileSoon(actor.organizationId, workspaceId);
+    return view;
+  }
+
+  async list(actor: MemberActor, workspaceId: string, query: PageQuery): Promise<Page<MessageView>> {
+    const slice = sliceOf(query);
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      const messages = await chatsStore.listMessages(tenant, workspaceId, slice);
+      const turns = await chatsStore.turns(
+        tenant,
+        messages.map(({ id }) => id),
+      );
+      const byId = new Map(turns.map((turn) => [turn.id, turn]));
+      return pageOf(messages, slice, (message) => messageView(message, byId.get(message.id) ?? null));
+    });
+  }
+
+  /** Cancels a queued turn at once; asks the runner to interrupt one under way. Throws `not-found`, `not-cancelable`. */
+  async cancel(actor: MemberActor, workspaceId: string, messageId: string): Promise<MessageView> {
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      const turn = await chatsStore.findTurn(tenant, workspaceId, messageId);
+      if (!turn) throw new BerthError('not-found', 'There is no such message of a person here.');
+      const now = this.world.clock.now();
+      const state = turn.state as TurnState;
+      if (state === 'queued') await chatsStore.move(tenant, turn, 'canceled', now);
+      else if (state === 'running' || state === 'reauthenticating') await chatsStore.requestCancel(tenant, turn.id, now);
+      else throw new BerthError('not-cancelable', `The message is ${state} already.`);
+      await eventsStore.notify(tenant, workspaceId);
+      return this.view(tenant, workspaceId, messageId);
+    });
+  }
+
+  /** Events after a number. Reading wakes nothing. */
+  events(actor: MemberActor, workspaceId: string, after: number, limit: number): Promise<WorkspaceEvent[]> {
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      return eventsStore.list(tenant, workspaceId, after, limit);
+    });
+  }
+
+  /** Ends the turn under way of a workspace that stopped. Queued turns wait for it to run again. */
+  private async settle({ organizationId, workspaceId }: { organizationId: string; workspaceId: string }): Promise<void> {
+    await this.database.tenant(organizationId, async (tenant) => {
+      const workspace = await this.workspaces.ofMachine(tenant, workspaceId);
+      const turn = workspace ? await chatsStore.currentTurn(tenant, workspaceId) : null;
+      const ending = workspace && turn ? endingByWorkspace(workspace.state as WorkspaceState, workspace.stateReason) : null;
+      if (!turn || !ending) return;
+      const error = ending.state === 'failed' ? { error: ending.error } : {};
+      await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), error);
+    });
+  }
+
+  private async addTurn(tenant: Tenant, actor: MemberActor, workspaceId: string, text: string): Promise<MessageView> {
+    const at = this.world.clock.now();
+    const author = { type: 'user' as const, id: actor.userId, name: actor.name };
+    const message = await chatsStore.addMessage(tenant, { id: this.world.ids.next(), workspaceId, author, text, turnId: null, at });
+    await chatsStore.addTurn(tenant, message, at);
+    return this.view(tenant, workspaceId, message.id);
+  }
+
+  private async view(tenant: Tenant, workspaceId: string, messageId: string): Promise<MessageView> {
+    const message = await chatsStore.findMessage(tenant, workspaceId, messageId);
+    if (!message) throw new BerthError('not-found', 'There is no such message here.');
+    const [turn] = await chatsStore.turns(tenant, [messageId]);
+    return messageView(message, turn ?? null);
+  }
+}

@@ -1,0 +1,184 @@
+import type { Kind, Scope, TurnState } from '../contracts/index.js';
+import type { Tenant } from '../database/index.js';
+import { eventsStore } from '../events/index.js';
+import type { Slice } from '../http/index.js';
+import { BerthError } from '../kernel/index.js';
+import { legalMoves, openStates, type TurnError } from './turn.js';
+
+export interface NewReceipt {
+  credentialId: string;
+  generation: number;
+  scope: Scope;
+  kind: Kind;
+  reason: string;
+  at: Date;
+}
+
+/** What may be written of a turn besides its state. */
+export interface TurnChange {
+  attemptId?: string;
+  runnerId?: string;
+  attempts?: number;
+  error?: TurnError;
+}
+
+const under: readonly TurnState[] = ['running', 'reauthenticating'];
+
+/** The only writer of messages, turns and receipts. */
+export const chatsStore = {
+  /** A message with the next number of its workspace, taken from the row so that numbers are as ordered as commits. */
+  async addMessage(
+    { db, organizationId }: Tenant,
+    message: {
+      id: string;
+      workspaceId: string;
+      author: { type: 'user' | 'agent'; id: string | null; name: string };
+      text: string;
+      turnId: string | null;
+      at: Date;
+    },
+  ) {
+    const { lastMessageSeq: seq } = await db.workspace.update({
+      where: { organizationId_id: { organizationId, id: message.workspaceId } },
+      data: { lastMessageSeq: { increment: 1 } },
+      select: { lastMessageSeq: true },
+    });
+    return db.message.create({
+      data: {
+        id: message.id,
+        organizationId,
+        workspaceId: message.workspaceId,
+        seq,
+        authorType: message.author.type,
+        authorId: message.author.id,
+        authorName: message.author.name,
+        text: message.text,
+        turnId: message.turnId,
+        createdAt: message.at,
+      },
+    });
+  },
+
+  /** The turn of a person's message; same id, same number. */
+  async addTurn(tenant: Tenant, message: { id: string; workspaceId: string; seq: number }, at: Date): Promise<void> {
+    const { db, organizationId } = tenant;
+    await db.turn.create({
+      data: { id: message.id, organizationId, workspaceId: message.workspaceId, seq: message.seq, state: 'queued', createdAt: at },
+    });
+    await announce(tenant, message.workspaceId, { id: message.id, seq: message.seq, state: 'queued', attempts: 0 }, at);
+  },
+
+  /** Ascending; the page's cursor is the message's id, and ids of one workspace ascend with their numbers. */
+  async listMessages({ db, organizationId }: Tenant, workspaceId: string, { after, take }: Slice) {
+    const last = after ? await db.message.findFirst({ where: { organizationId, workspaceId, id: after }, select: { seq: true } }) : null;
+    return db.message.findMany({
+      where: { organizationId, workspaceId, ...(after ? { seq: { gt: last?.seq ?? 0 } } : {}) },
+      orderBy: { seq: 'asc' },
+      take,
+    });
+  },
+
+  findMessage({ db, organizationId }: Tenant, workspaceId: string, id: string) {
+    return db.message.findFirst({ where: { organizationId, workspaceId, id } });
+  },
+
+  turns({ db, organizationId }: Tenant, ids: string[]) {
+    return db.turn.findMany({
+      where: { organizationId, id: { in: ids } },
+      include: { receipts: { orderBy: { at: 'asc' } } },
+    });
+  },
+
+  findTurn({ db, organizationId }: Tenant, workspaceId: string, id: string) {
+    return db.turn.findFirst({ where: { organizationId, workspaceId, id }, include: { _count: { select: { receipts: true } } } });
+  },
+
+  /** The turn under way, if any. */
+  currentTurn({ db, organizationId }: Tenant, workspaceId: string) {
+    return db.turn.findFirst({ where: { organizationId, workspaceId, state: { in: [...under] } } });
+  },
+
+  nextQueuedTurn({ db, organizationId }: Tenant, workspaceId: string) {
+    return db.turn.findFirst({ where: { organizationId, workspaceId, state: 'queued' }, orderBy: { seq: 'asc' } });
+  },
+
+  /** Turns under way whose cancel was asked for. */
+  turnsToCancel({ db, organizationId }: Tenant, workspaceId: string) {
+    return db.turn.findMany({
+      where: { organizationId, workspaceId, state: { in: [...under] }, cancelRequestedAt: { not: null } },
+      select: { id: true },
+    });
+  },
+
+  async requestCancel({ db, organizationId }: Tenant, id: string, at: Date): Promise<void> {
+    await db.turn.updateMany({ where: { organizationId, id, cancelRequestedAt: null }, data: { cancelRequestedAt: at } });
+  },
+
+  /** The one writer of turn states: moves it if it is still where the caller saw it, and tells it as an event. False: somebody else was first. */
+  async move(
+    tenant: Tenant,
+    turn: { id: string; workspaceId: string; seq: number; state: string; attempts: number },
+    to: TurnState,
+    at: Date,
+    change: TurnChange = {},
+  ): Promise<boolean> {
+    const from = turn.state as TurnState;
+    if (!legalMoves[from].includes(to)) throw new BerthError('internal', `A turn cannot go from ${from} to ${to}.`);
+    const { db, organizationId } = tenant;
+    const { count } = await db.turn.updateMany({
+      where: { organizationId, id: turn.id, state: from },
+      data: {
+        state: to,
+        ...(change.error ? { ...change, error: { ...change.error } } : { ...change, error: undefined }),
+        ...(to === 'running' ? { startedAt: at } : {}),
+        ...(openStates.includes(to) ? {} : { finishedAt: at, runnerId: null }),
+      },
+    });
+    if (count === 0) return false;
+    await announce(tenant, turn.workspaceId, { ...turn, state: to, attempts: change.attempts ?? turn.attempts }, at, change.error);
+    return true;
+  },
+
+  /** Another runner goes on with a turn that is under way; no state changes. */
+  async reclaim({ db, organizationId }: Tenant, id: string, claim: { attemptId: string; runnerId: string; attempts: number }): Promise<void> {
+    await db.turn.updateMany({ where: { organizationId, id, state: 'running' }, data: claim });
+  },
+
+  /** One receipt per credential and generation of a turn, however often it is reported. */
+  async addReceipt({ db, organizationId }: Tenant, turnId: string, receipt: NewReceipt): Promise<void> {
+    await db.receipt.createMany({ data: [{ ...receipt, turnId, organizationId }], skipDuplicates: true });
+  },
+
+  /** The agent's answer of a turn, if it was stored already: a second runner of a continued turn may say it again. */
+  answerOf({ db, organizationId }: Tenant, workspaceId: string, turnId: string) {
+    return db.message.findFirst({ where: { organizationId, workspaceId, turnId }, select: { id: true } });
+  },
+
+  /** How far a runner's reports are stored. */
+  async acknowledged({ db, organizationId }: Tenant, workspaceId: string, runnerId: string): Promise<number> {
+    const row = await db.runnerCursor.findFirst({ where: { organizationId, workspaceId, runnerId }, select: { acknowledged: true } });
+    return row?.acknowledged ?? 0;
+  },
+
+  async acknowledge({ db, organizationId }: Tenant, workspaceId: string, runnerId: string, acknowledged: number): Promise<void> {
+    await db.runnerCursor.upsert({
+      where: { workspaceId_runnerId: { workspaceId, runnerId } },
+      create: { organizationId, workspaceId, runnerId, acknowledged },
+      update: { acknowledged },
+    });
+  },
+};
+
+async function announce(
+  tenant: Tenant,
+  workspaceId: string,
+  turn: { id: string; seq: number; state: string; attempts: number },
+  at: Date,
+  error?: TurnError,
+): Promise<void> {
+  const data = { messageId: turn.id, seq: turn.seq, state: turn.state, attempts: turn.attempts, ...(error ? { error } : {}) };
+  await eventsStore.append(tenant, workspaceId, [{ type: 'message.state', at, data }]);
+}
+
+export type MessageRow = Awaited<ReturnType<typeof chatsStore.addMessage>>;
+export type TurnRow = Awaited<ReturnType<typeof chatsStore.turns>>[number];

@@ -1,0 +1,74 @@
+import { Controller, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { eventsRoute, MAX_EVENTS } from '../contracts/index.js';
+import { WorkspaceFeed } from '../events/index.js';
+import { BindRoute, Input, invalid, type InputOf } from '../http/index.js';
+import { CurrentActor, type MemberActor } from '../identity/index.js';
+import { BerthError } from '../kernel/index.js';
+import { ChatsService } from './chats.service.js';
+import { eventFrame, eventView, KEEP_ALIVE_FRAME, resumeAfter } from './event-stream.js';
+
+const KEEP_ALIVE_SECONDS = 15;
+
+/** The events of a workspace: live as a stream, or as a list. */
+@Controller()
+export class EventsController {
+  constructor(
+    private readonly chats: ChatsService,
+    private readonly feed: WorkspaceFeed,
+  ) {}
+
+  @BindRoute(eventsRoute)
+  async events(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params, query }: InputOf<typeof eventsRoute>,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    const after = resumeAfter(request.get('last-event-id'), query.after);
+    if (after === null) throw invalid([{ path: 'header.last-event-id', message: 'must be the number of an event' }]);
+    if (request.accepts(['text/event-stream', 'application/json']) === 'application/json') {
+      const events = await this.chats.events(actor, params.id, after, query.limit);
+      const nextCursor = events.length === query.limit ? String(events.at(-1)?.seq) : null;
+      response.json({ items: events.map(eventView), nextCursor });
+      return;
+    }
+    await this.stream(actor, params.id, after, response);
+  }
+
+  /** Reads what is there, sends it, waits for more. Each look reads on from the last number sent, so that nothing is lost or doubled whatever wakes it. */
+  private async stream(actor: MemberActor, workspaceId: string, after: number, response: Response): Promise<void> {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    // The first look decides between 404 and a stream.
+    let events = await this.chats.events(actor, workspaceId, after, MAX_EVENTS);
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    response.flushHeaders();
+    let last = after;
+    const look = async () => {
+      const found = await this.chats.events(actor, workspaceId, last, MAX_EVENTS);
+      return found.length > 0 ? found : null;
+    };
+    try {
+      while (!gone.signal.aborted && !this.feed.closed) {
+        for (const event of events) last = event.seq;
+        await write(response, events.length > 0 ? events.map(eventFrame).join('') : KEEP_ALIVE_FRAME, gone.signal);
+        events = (await this.feed.until(workspaceId, KEEP_ALIVE_SECONDS, gone.signal, look)) ?? [];
+      }
+    } catch (error) {
+      // Deleted, or no longer the reader's: the stream ends, and the next request hears why.
+      if (!(error instanceof BerthError)) throw error;
+    } finally {
+      response.end();
+    }
+  }
+}
+
+/** Writes at the reader's pace: who reads slowly holds back their own stream and fills no memory of ours. */
+async function write(response: Response, text: string, gone: AbortSignal): Promise<void> {
+  if (response.write(text) || gone.aborted) return;
+  await new Promise<void>((resolve) => {
+    response.once('drain', resolve);
+    gone.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

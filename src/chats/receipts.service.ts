@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import type { Kind, ProxyReportItem, Scope } from '../contracts/index.js';
+import type { Tenant } from '../database/index.js';
+import { eventsStore } from '../events/index.js';
+import { World } from '../kernel/index.js';
+import { WorkspacesService, type LockedWorkspace } from '../workspaces/index.js';
+import { chatsStore } from './chats.store.js';
+
+/** What is known of a credential that served: whose it is, its kind, and why resolution chose it. */
+export interface ServedBy {
+  scope: Scope;
+  kind: Kind;
+  reason: string;
+}
+
+/** What the proxy tells about model calls, as the chat keeps it: receipts of turns, and tokens used. Each works inside a transaction of the caller. */
+@Injectable()
+export class ReceiptsService {
+  constructor(
+    private readonly workspaces: WorkspacesService,
+    private readonly world: World,
+  ) {}
+
+  /** The model answered with this credential: the receipt of the turn under way, and what the workspace shows. */
+  async served(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    { credentialId, generation }: { credentialId: string; generation: number },
+    by: ServedBy,
+  ): Promise<void> {
+    const turn = await chatsStore.currentTurn(tenant, workspace.id);
+    if (turn) await chatsStore.addReceipt(tenant, turn.id, { credentialId, generation, ...by, at: this.world.clock.now() });
+    await this.workspaces.rememberCredential(tenant, workspace, { id: credentialId, scope: by.scope, kind: by.kind });
+  }
+
+  /** Tokens of one answer, once per report id. */
+  async used(tenant: Tenant, workspace: LockedWorkspace, item: Extract<ProxyReportItem, { type: 'usage' }>): Promise<void> {
+    const { id, type: _type, ...usage } = item;
+    const turn = await chatsStore.currentTurn(tenant, workspace.id);
+    const data = { ...(turn ? { messageId: turn.id } : {}), ...usage };
+    await eventsStore.append(tenant, workspace.id, [{ type: 'agent.usage', at: this.world.clock.now(), data, sourceKey: `proxy:${id}` }]);
+  }
+}

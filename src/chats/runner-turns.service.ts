@@ -1,0 +1,160 @@
+import { Injectable } from '@nestjs/common';
+import { agentNames, type Agent, type ClaimedTurn, type ReportAnswer, type RunnerItem } from '../contracts/index.js';
+import { Database, type Tenant } from '../database/index.js';
+import { eventsStore, type NewEvent } from '../events/index.js';
+import { IdentityService, type Machine } from '../identity/index.js';
+import { World } from '../kernel/index.js';
+import { WorkspacesService, type LockedWorkspace } from '../workspaces/index.js';
+import { chatsStore } from './chats.store.js';
+import { endingOf } from './turn.js';
+
+/** How soon a runner sends a report again that waits for the proxy's receipt. */
+const RECEIPT_RETRY_SECONDS = 0.25;
+
+type TurnItem = Extract<RunnerItem, { turnId: string }>;
+
+/** What a runner does with turns: claims one, and reports what became of it. Whose runner it is was proven by the gateway. */
+@Injectable()
+export class RunnerTurnsService {
+  constructor(
+    private readonly database: Database,
+    private readonly workspaces: WorkspacesService,
+    private readonly identity: IdentityService,
+    private readonly world: World,
+  ) {}
+
+  /**
+   * The next turn: first one under way that another runner left (its end is unknown, so it is continued and not asked again, rule 8), else the oldest queued. Null:
+   * nothing to do.
+   */
+  async claim(machine: Machine, runnerId: string): Promise<ClaimedTurn | null> {
+    return this.database.tenant(machine.organizationId, async (tenant) => {
+      const workspace = await this.workspaces.ofRunner(tenant, machine, runnerId);
+      if (workspace.state !== 'running') return null;
+      const left = await chatsStore.currentTurn(tenant, workspace.id);
+      if (left?.runnerId === runnerId) return null;
+      const turn = left ?? (await chatsStore.nextQueuedTurn(tenant, workspace.id));
+      if (!turn) return null;
+      const claim = { attemptId: this.world.ids.next(), runnerId, attempts: turn.attempts + 1 };
+      if (left) await chatsStore.reclaim(tenant, turn.id, claim);
+      else await chatsStore.move(tenant, turn, 'running', this.world.clock.now(), claim);
+      await this.workspaces.touch(tenant, workspace);
+      const message = await chatsStore.findMessage(tenant, workspace.id, turn.id);
+      return {
+        turnId: turn.id,
+        attemptId: claim.attemptId,
+        attempt: claim.attempts,
+        mode: left ? 'continue' : 'start',
+        text: message?.text ?? '',
+        author: await this.authorOf(tenant, message),
+        session: workspace.agentSession,
+      };
+    });
+  }
+
+  /** Turns this runner shall interrupt, but those it knows of; null while there are none. */
+  async toCancel(machine: Machine, runnerId: string, known: string[]): Promise<string[] | null> {
+    return this.database.tenant(machine.organizationId, async (tenant) => {
+      const workspace = await this.workspaces.ofRunner(tenant, machine, runnerId);
+      const turns = await chatsStore.turnsToCancel(tenant, workspace.id);
+      const fresh = turns.map(({ id }) => id).filter((id) => !known.includes(id));
+      return fresh.length > 0 ? fresh : null;
+    });
+  }
+
+  /**
+   * Stores a runner's numbered items, all or none, each once: what is not above the stored number was delivered before. Stops before a `turn.finished` that
+   * waits for its receipt.
+   */
+  async report(machine: Machine, runnerId: string, items: RunnerItem[]): Promise<ReportAnswer & { failed: boolean }> {
+    return this.database.tenant(machine.organizationId, async (tenant) => {
+      const workspace = await this.workspaces.ofRunner(tenant, machine, runnerId);
+      let acknowledged = await chatsStore.acknowledged(tenant, workspace.id, runnerId);
+      let failed = false;
+      let waits = false;
+      for (const item of items) {
+        if (item.n <= acknowledged) continue;
+        // A gap means that an earlier batch is still on its way; the runner sends it again.
+        if (item.n !== acknowledged + 1) break;
+        waits = !(await this.apply(tenant, workspace, item));
+        if (waits) break;
+        acknowledged = item.n;
+        failed ||= item.type === 'workspace.failed';
+      }
+      await chatsStore.acknowledge(tenant, workspace.id, runnerId, acknowledged);
+      await this.workspaces.runnerSeen(tenant, workspace, runnerId);
+      return { acknowledged, retryAfterSeconds: waits ? RECEIPT_RETRY_SECONDS : 0, failed };
+    });
+  }
+
+  /** False: not yet. */
+  private async apply(tenant: Tenant, workspace: LockedWorkspace, item: RunnerItem): Promise<boolean> {
+    if (item.type === 'workspace.prepared') {
+      await this.workspaces.prepared(tenant, workspace);
+      return true;
+    }
+    if (item.type === 'workspace.failed') {
+      await this.workspaces.failed(tenant, workspace, { code: item.code, message: item.message });
+      return true;
+    }
+    return this.applyToTurn(tenant, workspace, item);
+  }
+
+  private async applyToTurn(tenant: Tenant, workspace: LockedWorkspace, item: TurnItem): Promise<boolean> {
+    const turn = await chatsStore.findTurn(tenant, workspace.id, item.turnId);
+    // Late words about an attempt that is over (canceled, taken over by another runner) are dropped; what was published is a fact all the same.
+    const isGit = item.type === 'git.pushed' || item.type === 'git.failed';
+    if (turn?.attemptId !== item.attemptId || (turn.state !== 'running' && !isGit)) return true;
+    switch (item.type) {
+      case 'agent.session':
+        await this.workspaces.rememberSession(tenant, workspace, item.session);
+        return true;
+      case 'agent.answer':
+        await this.storeAnswer(tenant, workspace, turn.id, item.text);
+        return true;
+      case 'turn.finished':
+        return this.finish(tenant, workspace, turn, item);
+      default:
+        await this.workspaces.touch(tenant, workspace);
+        await eventsStore.append(tenant, workspace.id, [this.eventOf(item)]);
+        return true;
+    }
+  }
+
+  private async finish(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    turn: NonNullable<Awaited<ReturnType<typeof chatsStore.findTurn>>>,
+    item: Extract<TurnItem, { type: 'turn.finished' }>,
+  ): Promise<boolean> {
+    const ending = endingOf(item.outcome, turn._count.receipts, item.ageSeconds, turn.cancelRequestedAt !== null);
+    if (ending.state === 'wait') return false;
+    await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), ending.state === 'failed' ? { error: ending.error } : {});
+    await this.workspaces.touch(tenant, workspace);
+    return true;
+  }
+
+  private async storeAnswer(tenant: Tenant, workspace: LockedWorkspace, turnId: string, text: string): Promise<void> {
+    // A runner that was replaced may have stored its answer before it went; the continued turn then ends with what is there.
+    if (text === '' || (await chatsStore.answerOf(tenant, workspace.id, turnId))) return;
+    const at = this.world.clock.now();
+    const author = { type: 'agent' as const, id: null, name: agentNames[workspace.agent as Agent] };
+    const message = await chatsStore.addMessage(tenant, { id: this.world.ids.next(), workspaceId: workspace.id, author, text, turnId, at });
+    const data = { messageId: message.id, seq: message.seq, state: 'completed', attempts: 0, inReplyTo: turnId };
+    await eventsStore.append(tenant, workspace.id, [{ type: 'message.state', at, data }]);
+  }
+
+  private eventOf(item: Exclude<TurnItem, { type: 'agent.session' | 'agent.answer' | 'turn.finished' }>): NewEvent {
+    const { n: _n, type, turnId, attemptId: _attemptId, ...data } = item;
+    return { type, at: this.world.clock.now(), data: { messageId: turnId, ...data } };
+  }
+
+  /** The asking member as they are called now; one who left is called as they were. */
+  private async authorOf(
+    tenant: Tenant,
+    message: { authorId: string | null; authorName: string } | null,
+  ): Promise<{ name: string; email: string }> {
+    const member = message?.authorId ? await this.identity.memberInside(tenant, message.authorId) : null;
+    return member ?? { name: message?.authorName ?? 'Berth', email: 'berth@localhost' };
+  }
+}

@@ -1,0 +1,124 @@
+import type { CliContext } from './context.js';
+import { CliError, exitCodes } from './failure.js';
+import { printable } from './render.js';
+import type { Session } from './session.js';
+import { isFinal } from './wire.js';
+import type { Message, Workspace, WorkspaceEvent } from './wire.js';
+
+/** A turn that is over: the person's message with its final state, and the agent's answer when there is one. */
+export interface EndedTurn {
+  message: Message;
+  answer: Message | null;
+}
+
+/** The number of the newest event of a workspace; 0 when there is none yet. */
+export async function lastEventNumber(session: Session, workspaceId: string): Promise<number> {
+  let last = 0;
+  for await (const event of session.storedEvents(workspaceId, 0)) last = event.seq;
+  return last;
+}
+
+/**
+ * Waits until a workspace runs. Events only wake; what counts is the workspace as it is read afterwards.
+ * @throws CliError with exit code 4 when it fails or is deleted instead.
+ */
+export async function waitUntilRunning(session: Session, workspaceId: string): Promise<Workspace> {
+  const now = await runningOrGone(session, workspaceId);
+  if (now !== null) return now;
+  for await (const event of session.followEvents(workspaceId, 0)) {
+    if (event.type !== 'workspace.state') continue;
+    const workspace = await runningOrGone(session, workspaceId);
+    if (workspace !== null) return workspace;
+  }
+  throw new CliError(exitCodes.unreachable, 'Berth ended the event stream. Try again.');
+}
+
+async function runningOrGone(session: Session, workspaceId: string): Promise<Workspace | null> {
+  const workspace = await session.workspace(workspaceId);
+  if (workspace.state === 'running') return workspace;
+  if (['failed', 'deleting', 'deleted'].includes(workspace.state)) throw workspaceGone(workspace);
+  return null;
+}
+
+function workspaceGone(workspace: Workspace): CliError {
+  return new CliError(
+    exitCodes.turnFailed,
+    `The workspace is ${workspace.state}${workspace.stateReason ? `: ${workspace.stateReason}` : '.'}`,
+  );
+}
+
+/**
+ * Follows one turn to its end. Text goes to `onText` as it streams; an answer that did not stream comes whole.
+ * @param after the number of an event before the turn
+ * @throws CliError with exit code 4 when the workspace fails before the turn ends.
+ */
+export async function followTurn(
+  session: Session,
+  context: CliContext,
+  turn: { workspaceId: string; messageId: string; after: number; onText: (text: string) => void },
+): Promise<EndedTurn> {
+  const { workspaceId, messageId } = turn;
+  let streamed = false;
+  let ended = await endOfTurn(session, workspaceId, messageId);
+  // Checked before listening, and the listening begins at an event from before the turn: no end can fall between the two.
+  if (ended === null) {
+    for await (const event of session.followEvents(workspaceId, turn.after)) {
+      if (event.type === 'agent.text' && concerns(event, messageId) && typeof event.data.text === 'string') {
+        turn.onText(printable(event.data.text));
+        streamed = true;
+      } else {
+        sayProgress(context, event);
+      }
+      if (event.type === 'workspace.state') await throwIfFailed(session, workspaceId);
+      if (event.type !== 'message.state' || !concerns(event, messageId)) continue;
+      ended = await endOfTurn(session, workspaceId, messageId);
+      if (ended !== null) break;
+    }
+  }
+  if (ended === null) throw new CliError(exitCodes.unreachable, 'Berth ended the event stream. Try again.');
+  if (!streamed && ended.answer !== null) turn.onText(printable(ended.answer.text));
+  return ended;
+}
+
+/** @throws CliError with exit code 4 unless the turn completed. */
+export function throwUnlessCompleted({ message }: EndedTurn): void {
+  if (message.state === 'completed') return;
+  throw new CliError(
+    exitCodes.turnFailed,
+    message.error ? `The turn ${message.state}: ${message.error.message}` : `The turn was ${message.state}.`,
+  );
+}
+
+/** False only when the event names another message. */
+function concerns({ data }: WorkspaceEvent, messageId: string): boolean {
+  const named = data.messageId ?? data.turnId ?? data.id;
+  return named === undefined || named === messageId;
+}
+
+function sayProgress(context: CliContext, { type, data }: WorkspaceEvent): void {
+  if (type === 'authentication.state' && typeof data.message === 'string')
+    context.err(`berth: ${printable(data.message)}\n`);
+  if (type === 'git.pushed' && typeof data.branch === 'string')
+    context.err(`berth: pushed ${printable(data.branch)}\n`);
+}
+
+async function throwIfFailed(session: Session, workspaceId: string): Promise<void> {
+  const workspace = await session.workspace(workspaceId);
+  if (['failed', 'deleting', 'deleted'].includes(workspace.state)) throw workspaceGone(workspace);
+}
+
+/** The turn's end as it is stored, null while it goes on. Turns run one after another, so the newest answer is this turn's. */
+async function endOfTurn(
+  session: Session,
+  workspaceId: string,
+  messageId: string,
+): Promise<EndedTurn | null> {
+  let message: Message | null = null;
+  let answer: Message | null = null;
+  for await (const entry of session.messages(workspaceId)) {
+    if (entry.id === messageId) message = entry;
+    else if (message !== null && entry.author.type === 'agent') answer = entry;
+  }
+  if (message === null || !isFinal(message)) return null;
+  return { message, answer: message.state === 'completed' ? answer : null };
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+/**
+ * What the command reads of Berth's answers. Only what it needs must be there, and what it does not know passes through to `--json`: a command
+ * of last month has to work with the Berth of today.
+ */
+const optionalText = z.string().nullish();
+
+export const workspaceSchema = z.looseObject({
+  id: z.string(),
+  state: z.string(),
+  name: optionalText,
+  stateReason: optionalText,
+  desiredState: optionalText,
+  repository: optionalText,
+  ref: optionalText,
+  branch: optionalText,
+  agent: optionalText,
+  model: optionalText,
+  authentication: optionalText,
+  owner: z.looseObject({ name: optionalText, email: optionalText }).nullish(),
+  credential: z.looseObject({ kind: z.string(), scope: z.string() }).nullish(),
+  pullRequestUrl: optionalText,
+  createdAt: optionalText,
+  lastActivityAt: optionalText,
+});
+export type Workspace = z.infer<typeof workspaceSchema>;
+
+export const messageSchema = z.looseObject({
+  id: z.string(),
+  seq: z.number(),
+  author: z.looseObject({ type: z.string() }),
+  text: z.string(),
+  state: z.string(),
+  error: z.looseObject({ code: z.string(), message: z.string() }).nullish(),
+});
+export type Message = z.infer<typeof messageSchema>;
+
+export const eventSchema = z.looseObject({
+  seq: z.int().positive(),
+  at: z.string(),
+  type: z.string(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type WorkspaceEvent = z.infer<typeof eventSchema>;
+
+export const meSchema = z.looseObject({
+  organizations: z.array(z.looseObject({ id: z.string(), slug: z.string(), name: z.string() })),
+});
+
+/** RFC 9457, with Berth's `code` and `errors`. */
+export const problemSchema = z.looseObject({
+  title: optionalText,
+  detail: optionalText,
+  code: optionalText,
+  errors: z.array(z.looseObject({ path: z.string(), message: z.string() })).nullish(),
+});
+
+/** A list's page; `nextCursor` null or absent is the last. */
+export const pageSchema = z.looseObject({ items: z.array(z.unknown()), nextCursor: optionalText });
+
+const finalStates = new Set(['completed', 'failed', 'canceled']);
+
+/** True when a message's turn is over. */
+export function isFinal(message: Message): boolean {
+  return finalStates.has(message.state);
+}

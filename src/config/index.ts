@@ -1,0 +1,2 @@
+export * from './agent-programs.js';
+export * from './config.js';

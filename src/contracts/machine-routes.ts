@@ -1,0 +1,68 @@
+import { leaseRequestSchema, leaseSchema, proxyPaths, proxyReportRequestSchema } from './proxy.js';
+import { route } from './rest/route.js';
+import {
+  claimedTurnSchema,
+  claimRequestSchema,
+  commandsAnswerSchema,
+  commandsRequestSchema,
+  reportAnswerSchema,
+  reportRequestSchema,
+  runnerAssignmentSchema,
+  runnerHelloSchema,
+  runnerPaths,
+} from './runner.js';
+
+/** What a machine may ask. Not part of the outside contract: both ends come with the same release. */
+export const runnerHelloRoute = route({
+  method: 'POST',
+  path: runnerPaths.hello,
+  access: 'runner',
+  summary: 'A runner started',
+  body: runnerHelloSchema,
+  answer: { status: 200, body: runnerAssignmentSchema },
+});
+
+export const runnerClaimRoute = route({
+  method: 'POST',
+  path: runnerPaths.claim,
+  access: 'runner',
+  summary: 'Wait for a turn (204: none came)',
+  body: claimRequestSchema,
+  answer: { status: 200, body: claimedTurnSchema },
+});
+
+export const runnerReportRoute = route({
+  method: 'POST',
+  path: runnerPaths.report,
+  access: 'runner',
+  summary: 'Report numbered facts',
+  body: reportRequestSchema,
+  answer: { status: 200, body: reportAnswerSchema },
+});
+
+export const runnerCommandsRoute = route({
+  method: 'POST',
+  path: runnerPaths.commands,
+  access: 'runner',
+  summary: 'Heartbeat, and wait for something to do',
+  body: commandsRequestSchema,
+  answer: { status: 200, body: commandsAnswerSchema },
+});
+
+export const proxyLeaseRoute = route({
+  method: 'POST',
+  path: proxyPaths.lease,
+  access: 'proxy',
+  summary: 'Lease the credential that serves this workspace now',
+  body: leaseRequestSchema,
+  answer: { status: 200, body: leaseSchema },
+});
+
+export const proxyReportRoute = route({
+  method: 'POST',
+  path: proxyPaths.report,
+  access: 'proxy',
+  summary: 'Report served calls, usage and refusals',
+  body: proxyReportRequestSchema,
+  answer: { status: 204, body: null },
+});

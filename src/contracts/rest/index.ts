@@ -1,0 +1,5 @@
+export * from './credentials.js';
+export * from './identity.js';
+export * from './instance.js';
+export * from './route.js';
+export * from './workspaces.js';

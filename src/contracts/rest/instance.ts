@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { route } from './route.js';
+
+export const healthRoute = route({
+  method: 'GET',
+  path: '/healthz',
+  access: 'public',
+  summary: 'Alive: the process answers',
+  answer: { status: 200, body: z.object({ status: z.literal('ok') }) },
+});
+
+export const readyRoute = route({
+  method: 'GET',
+  path: '/readyz',
+  access: 'public',
+  summary: 'Can serve: database and queue answer (503 with the reason when not)',
+  answer: { status: 200, body: z.object({ status: z.literal('ready') }) },
+});
+
+export const openApiRoute = route({
+  method: 'GET',
+  path: '/openapi.json',
+  access: 'public',
+  summary: 'This document',
+  answer: { status: 200, body: z.record(z.string(), z.unknown()) },
+});
+
+export const docsRoute = route({
+  method: 'GET',
+  path: '/docs',
+  access: 'public',
+  summary: 'This document, to read and try',
+  answer: { status: 200, body: z.string(), contentType: 'text/html' },
+});
+
+export const setupPageRoute = route({
+  method: 'GET',
+  path: '/setup',
+  access: 'public',
+  summary: 'How to set up this Berth (the link that is printed at the first start)',
+  query: z.object({ token: z.string().max(500).optional() }),
+  answer: { status: 200, body: z.string(), contentType: 'text/html' },
+});
+
+export const homeRoute = route({
+  method: 'GET',
+  path: '/',
+  access: 'public',
+  summary: 'Where to go from here',
+  answer: { status: 200, body: z.string(), contentType: 'text/html' },
+});
+
+export const docsScriptRoute = route({
+  method: 'GET',
+  path: '/docs/start.js',
+  access: 'public',
+  summary: 'The script of /docs',
+  answer: { status: 200, body: z.string(), contentType: 'text/javascript' },
+});

@@ -1,0 +1,181 @@
+import { Injectable } from '@nestjs/common';
+import { upstreamOf, type Agent, type CredentialView, type Kind, type Lease, type PageQuery, type Resolution, type Scope } from '../contracts/index.js';
+import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
+import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
+import { administers, IdentityService, type MemberActor } from '../identity/index.js';
+import { BerthError, World } from '../kernel/index.js';
+import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
+import { kinds, secretText, type ParsedCredential } from './kinds.js';
+import { resolve, subscriptionAllowed, type CredentialFacts, type SubscriptionPolicy } from './resolution.js';
+import { Vault } from './vault.js';
+
+/** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
+const LEASE_SECONDS = 60;
+
+/** What the instance's owner decided, handed in from config. */
+export class CredentialPolicy {
+  constructor(readonly subscriptions: SubscriptionPolicy) {}
+}
+
+/** Whom a credential serves: the member for whom the agent works. */
+export interface ServedMember {
+  organizationId: string;
+  userId: string;
+  agent: Agent;
+}
+
+/** Whose credential served, of which kind, and why resolution chose it. */
+export interface ServedBy {
+  scope: Scope;
+  kind: Kind;
+  reason: string;
+}
+
+/** Sets, lists, resolves and leases credentials. */
+@Injectable()
+export class CredentialsService {
+  constructor(
+    private readonly database: Database,
+    private readonly identity: IdentityService,
+    private readonly vault: Vault,
+    private readonly policy: CredentialPolicy,
+    private readonly world: World,
+  ) {}
+
+  async list(actor: MemberActor, query: PageQuery): Promise<Page<CredentialView>> {
+    const slice = sliceOf(query);
+    const rows = await this.database.tenant(actor.organizationId, (tenant) => credentialsStore.visibleTo(tenant, actor.userId, slice));
+    return pageOf(rows, slice, view);
+  }
+
+  /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`. */
+  async set(actor: MemberActor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
+    const place = placeFor(actor, scope, kind);
+    if (kinds[kind].subscription && !subscriptionAllowed(scope, this.policy.subscriptions)) {
+      throw new BerthError('forbidden', `This Berth does not allow a ${kinds[kind].title} here. Use an API key, or ask who runs it (BERTH_SUBSCRIPTION_OAUTH).`);
+    }
+    const parsed = parse(kind, body);
+    try {
+      return view(await this.store(actor.organizationId, place, parsed));
+    } catch (error) {
+      // Two first settings at once: the other one was quicker, so ours is a replacement now.
+      if (!isUniqueViolation(error)) throw error;
+      return view(await this.store(actor.organizationId, place, parsed));
+    }
+  }
+
+  /** Throws `forbidden`, `not-found`. */
+  async remove(actor: MemberActor, scope: Scope, kind: Kind): Promise<void> {
+    const place = placeFor(actor, scope, kind);
+    const removed = await this.database.tenant(actor.organizationId, (tenant) => credentialsStore.remove(tenant, place));
+    if (!removed) throw new BerthError('not-found', `There is no ${kinds[kind].title} here to remove.`);
+  }
+
+  /** Explains resolution for a member; another member's only to admins. Throws `forbidden`, `not-found`. */
+  async explain(actor: MemberActor, agent: Agent, userId = actor.userId): Promise<Resolution> {
+    if (userId !== actor.userId) {
+      if (!administers(actor)) throw new BerthError('forbidden', 'Only an admin may ask about another member.');
+      await this.identity.member(actor, userId);
+    }
+    return this.resolve({ organizationId: actor.organizationId, userId, agent });
+  }
+
+  async resolve({ organizationId, userId, agent }: ServedMember): Promise<Resolution> {
+    const rows = await this.database.tenant(organizationId, (tenant) => credentialsStore.visibleTo(tenant, userId));
+    return resolve(agent, rows.map(facts), this.policy.subscriptions, this.world.clock.now());
+  }
+
+  /**
+   * Leases the chosen credential to a workspace (`subjectId`; what it is does not matter here). Resolved at each lease from the rows as they are, never from memory
+   * (rule 7). Throws `no-agent-credential`, `not-ready`.
+   */
+  async lease(member: ServedMember, subjectId: string): Promise<Lease> {
+    const { chosen } = await this.resolve(member);
+    if (!chosen) throw noCredential(member.agent);
+    const { organizationId } = member;
+    const { credentialId, scope, kind, reason } = chosen;
+    const row = await this.database.tenant(organizationId, (tenant) => credentialsStore.sealed(tenant, credentialId));
+    // Removed between the two looks: the next lease resolves without it.
+    if (!row) throw new BerthError('not-ready', 'The credential was just removed. Ask again.', { retryAfterSeconds: 1 });
+    const { generation } = row;
+    const opened = await this.vault.open(row.sealed, { organizationId, rowId: credentialId });
+    const { lease } = kinds[kind];
+    if (typeof lease !== 'function') throw noCredential(member.agent);
+    const expiresAt = new Date(this.world.clock.now().getTime() + LEASE_SECONDS * 1000);
+    await this.database.tenant(organizationId, (tenant) =>
+      credentialsStore.saveLease(tenant, { workspaceId: subjectId, credentialId, generation, scope, kind, reason, expiresAt }),
+    );
+    return { credentialId, generation, expiresAt: expiresAt.toISOString(), secret: lease(JSON.parse(opened) as Record<string, string>) };
+  }
+
+  /** By which lease a credential served, also after the credential is gone; null when there was none. Inside a transaction of the caller. */
+  async servedBy(tenant: Tenant, subjectId: string, credentialId: string, generation: number): Promise<ServedBy | null> {
+    const lease = await credentialsStore.findLease(tenant, subjectId, credentialId, generation);
+    return lease ? { scope: lease.scope as Scope, kind: lease.kind as Kind, reason: lease.reason } : null;
+  }
+
+  /** A provider refused a credential: kept as its last error, for people. */
+  noteRefusal(tenant: Tenant, credentialId: string, generation: number, status: number, errorType: string | null): Promise<void> {
+    const said = `refused with status ${status}${errorType ? ` (${errorType})` : ''}`;
+    return credentialsStore.noteRefusal(tenant, credentialId, generation, said, this.world.clock.now());
+  }
+
+  private async store(organizationId: string, place: CredentialPlace, parsed: ParsedCredential): Promise<CredentialRow> {
+    const existing = await this.database.tenant(organizationId, (tenant) => credentialsStore.find(tenant, place));
+    const rowId = existing?.id ?? this.world.ids.next();
+    // Sealed outside the transaction: the place needs only the id.
+    const { text: sealed, keyId } = await this.vault.seal(secretText(parsed.secret).reveal(), { organizationId, rowId });
+    const secret = { hint: parsed.hint, sealed, keyId, settings: parsed.settings, at: this.world.clock.now() };
+    const row = await this.database.tenant(organizationId, (tenant) =>
+      existing ? credentialsStore.replace(tenant, rowId, secret) : credentialsStore.create(tenant, rowId, place, secret),
+    );
+    // Removed between the two looks: setting it means it shall be there.
+    return row ?? this.store(organizationId, place, parsed);
+  }
+}
+
+export function noCredential(agent: Agent): BerthError {
+  const name = upstreamOf[agent] === 'anthropic' ? 'Claude Code' : 'Codex';
+  return new BerthError(
+    'no-agent-credential',
+    `No usable credential for ${name}. Set your own or the organization's (PUT …/credentials/{scope}/{kind}); GET …/credentials/resolution?agent=${agent} explains what is missing.`,
+  );
+}
+
+function placeFor(actor: MemberActor, scope: Scope, kind: Kind): CredentialPlace {
+  if (scope === 'organization' && !administers(actor)) {
+    throw new BerthError('forbidden', 'Only an admin may change the credentials of the organization. Use the scope user for your own.');
+  }
+  return { scope, kind, userId: scope === 'user' ? actor.userId : null };
+}
+
+function parse(kind: Kind, body: unknown): ParsedCredential {
+  const parsed = kinds[kind].input.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw invalid(
+    parsed.error.issues.flatMap((issue) =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => ({ path: `body.${key}`, message: `is not a field of ${kind}` }))
+        : [{ path: ['body', ...issue.path.map(String)].join('.'), message: issue.message }],
+    ),
+  );
+}
+
+function facts(row: CredentialRow): CredentialFacts {
+  return { ...row, scope: row.scope as Scope, kind: row.kind as Kind, status: row.status as CredentialFacts['status'] };
+}
+
+function view(row: CredentialRow): CredentialView {
+  return {
+    id: row.id,
+    scope: row.scope as Scope,
+    kind: row.kind as Kind,
+    status: row.status as CredentialView['status'],
+    hint: row.hint,
+    generation: row.generation,
+    expiresAt: row.expiresAt?.toISOString() ?? null,
+    limitedUntil: row.limitedUntil?.toISOString() ?? null,
+    lastRotatedAt: row.lastRotatedAt?.toISOString() ?? null,
+    lastError: row.lastError,
+  };
+}

@@ -1,0 +1,139 @@
+import type { Kind, Scope } from '../contracts/index.js';
+import type { Tenant } from '../database/index.js';
+import type { Slice } from '../http/index.js';
+
+const shown = {
+  id: true,
+  scope: true,
+  userId: true,
+  kind: true,
+  status: true,
+  hint: true,
+  generation: true,
+  settings: true,
+  expiresAt: true,
+  limitedUntil: true,
+  lastRotatedAt: true,
+  lastError: true,
+} as const;
+
+export interface CredentialPlace {
+  scope: Scope;
+  /** The member it belongs to; null for the organization's. */
+  userId: string | null;
+  kind: Kind;
+}
+
+export interface NewSecret {
+  hint: string;
+  sealed: string;
+  keyId: string;
+  settings: object;
+  at: Date;
+}
+
+export interface LeaseRow {
+  workspaceId: string;
+  credentialId: string;
+  generation: number;
+  scope: Scope;
+  kind: Kind;
+  reason: string;
+  expiresAt: Date;
+}
+
+const subjectOf = ({ userId }: CredentialPlace): string => userId ?? 'organization';
+
+/** Stored credentials of one tenant. The sealed text leaves only through `sealed`. */
+export const credentialsStore = {
+  /** Of the organization and of one member: what this member may see and may be served with. */
+  visibleTo({ db, organizationId }: Tenant, userId: string, slice?: Slice) {
+    return db.credential.findMany({
+      where: {
+        organizationId,
+        subject: { in: ['organization', userId] },
+        ...(slice?.after ? { id: { gt: slice.after } } : {}),
+      },
+      select: shown,
+      orderBy: { id: 'asc' },
+      ...(slice ? { take: slice.take } : {}),
+    });
+  },
+
+  find({ db, organizationId }: Tenant, place: CredentialPlace) {
+    return db.credential.findUnique({
+      where: { organizationId_subject_kind: { organizationId, subject: subjectOf(place), kind: place.kind } },
+      select: shown,
+    });
+  },
+
+  create({ db, organizationId }: Tenant, id: string, place: CredentialPlace, secret: NewSecret) {
+    const { at, ...columns } = secret;
+    return db.credential.create({
+      data: {
+        id,
+        organizationId,
+        ...place,
+        subject: subjectOf(place),
+        ...columns,
+        status: 'active',
+        generation: 1,
+        createdAt: at,
+        updatedAt: at,
+      },
+      select: shown,
+    });
+  },
+
+  /** A new secret in place of the old: the next generation, with a clean record. Null when the credential is gone. */
+  async replace(tenant: Tenant, id: string, secret: NewSecret) {
+    const { db, organizationId } = tenant;
+    const { at, ...columns } = secret;
+    const { count } = await db.credential.updateMany({
+      where: { organizationId, id },
+      data: {
+        ...columns,
+        status: 'active',
+        generation: { increment: 1 },
+        expiresAt: null,
+        limitedUntil: null,
+        lastError: null,
+        lastRotatedAt: at,
+        updatedAt: at,
+      },
+    });
+    return count > 0 ? db.credential.findUniqueOrThrow({ where: { id }, select: shown }) : null;
+  },
+
+  /** True when there was one. */
+  async remove({ db, organizationId }: Tenant, place: CredentialPlace): Promise<boolean> {
+    const { count } = await db.credential.deleteMany({ where: { organizationId, subject: subjectOf(place), kind: place.kind } });
+    return count > 0;
+  },
+
+  /** The sealed text with the generation it belongs to, read together so that neither can be of another moment. */
+  sealed({ db, organizationId }: Tenant, id: string) {
+    return db.credential.findFirst({ where: { organizationId, id }, select: { sealed: true, generation: true } });
+  },
+
+  /** The provider refused it: said to people. Only of the generation that was refused; a newer secret has a clean record. */
+  async noteRefusal({ db, organizationId }: Tenant, id: string, generation: number, lastError: string, at: Date): Promise<void> {
+    await db.credential.updateMany({ where: { organizationId, id, generation }, data: { lastError, updatedAt: at } });
+  },
+
+  async saveLease({ db, organizationId }: Tenant, lease: LeaseRow): Promise<void> {
+    const { workspaceId, credentialId, generation } = lease;
+    await db.lease.upsert({
+      where: { workspaceId_credentialId_generation: { workspaceId, credentialId, generation } },
+      create: { ...lease, organizationId },
+      update: { reason: lease.reason, expiresAt: lease.expiresAt },
+    });
+  },
+
+  /** The lease by which a workspace used a credential; it outlives the credential itself. */
+  findLease({ db, organizationId }: Tenant, workspaceId: string, credentialId: string, generation: number) {
+    return db.lease.findFirst({ where: { organizationId, workspaceId, credentialId, generation } });
+  },
+};
+
+export type CredentialRow = Awaited<ReturnType<typeof credentialsStore.visibleTo>>[number];

@@ -1,0 +1,83 @@
+import { FlattenedEncrypt, flattenedDecrypt, type FlattenedJWE } from 'jose';
+import { BerthError, messageOf } from '../kernel/index.js';
+
+/** One key of the ring: 32 bytes with a name. */
+export interface RingKey {
+  id: string;
+  key: Uint8Array;
+}
+
+/** Where a sealed text belongs. It opens nowhere else: a row copied to another organization or another credential stays shut. */
+export interface SealedPlace {
+  organizationId: string;
+  rowId: string;
+}
+
+export interface Sealed {
+  text: string;
+  keyId: string;
+}
+
+/**
+ * Seals and opens secrets: JWE (RFC 7516) in flattened JSON, AES-256-GCM under a key of its own per secret, which is wrapped (A256GCMKW) by a key of the
+ * ring; by the `jose` library. The place is the additional authenticated data. The first key seals, all keys open.
+ */
+export class Vault {
+  readonly #ring: Map<string, Uint8Array>;
+  readonly #sealingKey: RingKey;
+
+  constructor(ring: readonly RingKey[]) {
+    const [first] = ring;
+    if (!first) throw new BerthError('config-invalid', 'BERTH_ENCRYPTION_KEYS: holds no key.');
+    this.#sealingKey = first;
+    this.#ring = new Map(ring.map(({ id, key }) => [id, key]));
+  }
+
+  get sealingKeyId(): string {
+    return this.#sealingKey.id;
+  }
+
+  has(keyId: string): boolean {
+    return this.#ring.has(keyId);
+  }
+
+  async seal(plaintext: string, place: SealedPlace): Promise<Sealed> {
+    const { id, key } = this.#sealingKey;
+    return { text: JSON.stringify(await encrypt(plaintext, id, key, place)), keyId: id };
+  }
+
+  /** Throws `key-ring-mismatch` when the key is missing, the text was changed, or it is not in its place. */
+  async open(sealed: string, place: SealedPlace): Promise<string> {
+    try {
+      const jwe = JSON.parse(sealed) as FlattenedJWE;
+      const { plaintext, additionalAuthenticatedData } = await flattenedDecrypt(
+        jwe,
+        (header) => this.#keyOf(header?.kid),
+        { keyManagementAlgorithms: ['A256GCMKW'], contentEncryptionAlgorithms: ['A256GCM'] },
+      );
+      // Decryption proves that the place inside is the one it was sealed for; that it is this one is for us to compare.
+      if (Buffer.from(additionalAuthenticatedData ?? []).toString() !== placeText(place)) throw new Error('sealed for another place');
+      return Buffer.from(plaintext).toString();
+    } catch (error) {
+      if (error instanceof BerthError) throw error;
+      throw new BerthError('key-ring-mismatch', `A stored secret does not open: ${messageOf(error)}. Set the credential anew.`, { cause: error });
+    }
+  }
+
+  #keyOf(kid: string | undefined): Uint8Array {
+    const key = kid ? this.#ring.get(kid) : undefined;
+    if (!key) throw new BerthError('key-ring-mismatch', `The encryption key ${kid ?? '(unnamed)'} is missing from BERTH_ENCRYPTION_KEYS.`);
+    return key;
+  }
+}
+
+async function encrypt(plaintext: string, kid: string, key: Uint8Array, place: SealedPlace): Promise<FlattenedJWE> {
+  return new FlattenedEncrypt(Buffer.from(plaintext))
+    .setProtectedHeader({ alg: 'A256GCMKW', enc: 'A256GCM', kid })
+    .setAdditionalAuthenticatedData(Buffer.from(placeText(place)))
+    .encrypt(key);
+}
+
+function placeText({ organizationId, rowId }: SealedPlace): string {
+  return `berth:credential:${organizationId}:${rowId}`;
+}

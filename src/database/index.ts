@@ -1,0 +1,5 @@
+export { Database, isMissingRow, isUniqueViolation, type Tenant } from './database.js';
+export { DatabaseModule } from './database.module.js';
+export { openDatabase, openServer, type DatabaseServer, type OpenDatabase } from './open-database.js';
+export { readSealingKeys, type SealingKey } from './sealing-keys.js';
+export * from './system.store.js';

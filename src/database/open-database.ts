@@ -1,0 +1,56 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '../config/index.js';
+import type { Log } from '../kernel/index.js';
+import { Database } from './database.js';
+import { startEmbeddedPostgres } from './embedded/index.js';
+import { assertRuntimeLogin, ensureGroupRoles, ensureLogins, type LoginUrls } from './logins.js';
+import { migrate } from './migrator.js';
+import { SystemStore } from './system.store.js';
+
+/** A server to keep data on: the configured one, or the embedded one started for us. */
+export interface DatabaseServer {
+  ownerUrl: string;
+  stop(): Promise<void>;
+}
+
+/** Everything that is open on it. */
+export interface OpenDatabase extends LoginUrls {
+  database: Database;
+  system: SystemStore;
+  close(): Promise<void>;
+}
+
+/** Throws `data-directory-in-use` when another Berth has the embedded one. */
+export async function openServer(config: Config, log: Log): Promise<DatabaseServer> {
+  if (config.database.url) return { ownerUrl: config.database.url, stop: () => Promise.resolve() };
+  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
+  return startEmbeddedPostgres({ directory: path.join(config.dataDirectory, 'postgres'), log });
+}
+
+/** Brings the schema up to date, makes or takes the run-time logins, and opens them. Refuses logins that row-level security would not hold. */
+export async function openDatabase(
+  { ownerUrl }: DatabaseServer,
+  config: Config,
+  migrationsDirectory: string,
+  log: Log,
+): Promise<OpenDatabase> {
+  await ensureGroupRoles(ownerUrl);
+  await migrate({ ownerUrl, migrationsDirectory, log });
+  const urls = preparedLogins(config) ?? (await ensureLogins({ ownerUrl }));
+  for (const url of [urls.appUrl, urls.systemUrl, urls.queueUrl]) await assertRuntimeLogin(url);
+  const database = new Database(urls.appUrl);
+  const system = new SystemStore(urls.systemUrl);
+  return {
+    ...urls,
+    database,
+    system,
+    close: async () => {
+      await Promise.all([database.close(), system.close()]);
+    },
+  };
+}
+
+function preparedLogins({ database: { appUrl, systemUrl, queueUrl } }: Config): LoginUrls | null {
+  return appUrl && systemUrl && queueUrl ? { appUrl, systemUrl, queueUrl } : null;
+}

@@ -1,0 +1,19 @@
+import { withConnection } from './migrator.js';
+
+/** A key this database was sealed with: its id, and a known text under it. */
+export interface SealingKey {
+  id: string;
+  proof: string;
+}
+
+/**
+ * Which keys this database was ever sealed with; none for a database that Berth never saw. Read as owner, and before migrations, so that a start with the wrong
+ * key ring is refused before it changes anything.
+ */
+export function readSealingKeys(ownerUrl: string): Promise<SealingKey[]> {
+  return withConnection(ownerUrl, async (client) => {
+    const { rows } = await client.query<{ there: boolean }>(`select to_regclass('public.sealing_key') is not null as there`);
+    if (!rows[0]?.there) return [];
+    return (await client.query<SealingKey>('select id, proof from sealing_key order by created_at')).rows;
+  });
+}

@@ -1,0 +1,71 @@
+import type { Tenant } from '../database/index.js';
+import type { NewEvent, WorkspaceEvent } from './event.js';
+
+/** The channel on which the database tells all processes that something about a workspace changed. The payload is the workspace's id. */
+export const WORKSPACE_CHANNEL = 'berth_workspace';
+
+/** The numbered log of a workspace. Facts are added, never changed. */
+export const eventsStore = {
+  /**
+   * Adds events and wakes readers, when the transaction commits. Numbers come from updating the workspace's row, which holds other writers back until
+   * the commit: a sequence would let a lower number commit after a higher one, and a reader that resumes after the higher would miss it (rule 2).
+   */
+  async append({ db, organizationId }: Tenant, workspaceId: string, events: NewEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    const where = { organizationId_id: { organizationId, id: workspaceId } };
+    // Takes the row's lock before the look at source keys, so that two deliveries of one source cannot both find it missing.
+    await db.workspace.update({ where, data: { lastEventSeq: { increment: 0 } }, select: { id: true } });
+    const fresh = await withoutKnown({ db, organizationId }, workspaceId, events);
+    if (fresh.length === 0) return;
+    const { lastEventSeq } = await db.workspace.update({
+      where,
+      data: { lastEventSeq: { increment: fresh.length } },
+      select: { lastEventSeq: true },
+    });
+    const first = lastEventSeq - fresh.length + 1;
+    await db.event.createMany({
+      data: fresh.map(({ type, at, data, sourceKey }, index) => ({
+        organizationId,
+        workspaceId,
+        seq: first + index,
+        type,
+        at,
+        data: data as object,
+        sourceKey: sourceKey ?? null,
+      })),
+    });
+    await eventsStore.notify({ db, organizationId }, workspaceId);
+  },
+
+  /** Wakes who waits for something about this workspace, when the transaction commits. */
+  async notify({ db }: Tenant, workspaceId: string): Promise<void> {
+    await db.$executeRaw`select pg_notify(${WORKSPACE_CHANNEL}, ${workspaceId})`;
+  },
+
+  /** Events after a number, ascending. */
+  async list({ db, organizationId }: Tenant, workspaceId: string, after: number, limit: number): Promise<WorkspaceEvent[]> {
+    const rows = await db.event.findMany({
+      where: { organizationId, workspaceId, seq: { gt: after } },
+      select: { seq: true, type: true, at: true, data: true },
+      orderBy: { seq: 'asc' },
+      take: limit,
+    });
+    return rows.map((row) => ({ ...row, data: row.data as Record<string, unknown> }));
+  },
+};
+
+async function withoutKnown({ db, organizationId }: Tenant, workspaceId: string, events: NewEvent[]): Promise<NewEvent[]> {
+  const keys = events.flatMap(({ sourceKey }) => sourceKey ?? []);
+  if (keys.length === 0) return events;
+  const known = await db.event.findMany({
+    where: { organizationId, workspaceId, sourceKey: { in: keys } },
+    select: { sourceKey: true },
+  });
+  const seen = new Set(known.map(({ sourceKey }) => sourceKey));
+  return events.filter(({ sourceKey }) => {
+    if (!sourceKey) return true;
+    if (seen.has(sourceKey)) return false;
+    seen.add(sourceKey);
+    return true;
+  });
+}

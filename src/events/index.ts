@@ -1,0 +1,3 @@
+export * from './event.js';
+export { eventsStore } from './events.store.js';
+export { WorkspaceFeed } from './feed.js';

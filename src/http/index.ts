@@ -1,0 +1,3 @@
+export * from './bind-route.js';
+export * from './input.js';
+export * from './page.js';

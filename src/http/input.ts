@@ -1,0 +1,49 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import type { z } from 'zod';
+import { BerthError, type FieldError } from '../kernel/index.js';
+import type { RouteContract } from '../contracts/index.js';
+import { ROUTE } from './bind-route.js';
+
+/** The validated parts of a request, typed by the route's contract: `@Input() input: InputOf<typeof createWorkspaceRoute>`. */
+export type InputOf<T extends RouteContract> = {
+  params: T extends { params: z.ZodType } ? z.output<T['params']> : undefined;
+  query: T extends { query: z.ZodType } ? z.output<T['query']> : undefined;
+  body: T extends { body: z.ZodType } ? z.output<T['body']> : undefined;
+};
+
+/** Validates path, query and body by the handler's contract; throws one `validation-failed` that lists everything wrong. */
+export const Input = createParamDecorator((_: unknown, context: ExecutionContext) => {
+  const contract = Reflect.getMetadata(ROUTE, context.getHandler()) as RouteContract;
+  return validateInput(contract, context.switchToHttp().getRequest<Request>());
+});
+
+export function validateInput(contract: RouteContract, request: Pick<Request, 'params' | 'query' | 'body' | 'headers'>) {
+  const errors: FieldError[] = [];
+  const part = (name: 'params' | 'query' | 'body', value: unknown): unknown => {
+    const schema = contract[name];
+    if (!schema) return undefined;
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    errors.push(...parsed.error.issues.flatMap((issue) => fieldErrors(name === 'params' ? 'path' : name, issue)));
+    return undefined;
+  };
+  const input = { params: part('params', request.params), query: part('query', request.query), body: part('body', request.body) };
+  if (errors.length > 0) throw invalid(errors);
+  return input;
+}
+
+/** One `validation-failed` for people: the first finding in words, all of them as data. */
+export function invalid(errors: FieldError[]): BerthError {
+  const [first] = errors;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  return new BerthError('validation-failed', `${first?.path ?? 'input'}: ${first?.message ?? 'is not valid'}${more}`, { errors });
+}
+
+const MAX_UNKNOWN_KEYS_NAMED = 10;
+
+function fieldErrors(part: string, issue: z.core.$ZodIssue): FieldError[] {
+  const path = [part, ...issue.path.map(String)].join('.');
+  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+  return issue.keys.slice(0, MAX_UNKNOWN_KEYS_NAMED).map((key) => ({ path: `${path}.${key.slice(0, 100)}`, message: 'is not a known field' }));
+}

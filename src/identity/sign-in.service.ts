@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
+import { BerthError, World } from '../kernel/index.js';
+import { SystemStore, type PersonRow } from '../database/index.js';
+import type { Machine, Person } from './actor.js';
+import { hashMatches, hashToken, prefixOf } from './api-key.js';
+import { passwordMatches } from './password.js';
+
+const SESSION_DAYS = 30;
+const SESSION_BYTES = 32;
+const DAY_MS = 24 * 3600 * 1000;
+/** An API key's `lastUsedAt` is written at most this often, so that a busy key does not write on every request. */
+const TOUCH_EVERY_MS = 60_000;
+
+/** Failed sign-ins allowed per address and per caller within the window: enough for a forgetful person, useless for guessing. */
+const ATTEMPTS = { points: 10, duration: 15 * 60 };
+
+/**
+ * Finds out who calls: a password, an API key, a session, a machine token. Each way answers a Person or a Machine, or null; none tells why not.
+ */
+@Injectable()
+export class SignInService {
+  private readonly byAddress = new RateLimiterMemory({ ...ATTEMPTS, keyPrefix: 'email' });
+  private readonly byCaller = new RateLimiterMemory({ points: ATTEMPTS.points * 10, duration: ATTEMPTS.duration, keyPrefix: 'ip' });
+
+  constructor(
+    private readonly system: SystemStore,
+    private readonly world: World,
+  ) {}
+
+  /** The person with this address and password. Throws `sign-in-failed`, or `too-many-requests` after too many tries. */
+  async withPassword(email: string, password: string, callerAddress: string): Promise<PersonRow> {
+    // Counted before the password is looked at: a hundred guesses at once must not all pass the count.
+    await Promise.all([consume(this.byAddress, email), consume(this.byCaller, callerAddress)]);
+    const found = await this.system.findPersonByEmail(email);
+    if (!(await passwordMatches(password, found?.passwordHash ?? null)) || !found) {
+      throw new BerthError('sign-in-failed', 'Email or password is wrong.');
+    }
+    await this.byAddress.delete(email);
+    return { id: found.id, name: found.name, email: found.email, instanceAdministrator: found.instanceAdministrator };
+  }
+
+  /** Starts a session; the token goes into the cookie, only its hash is stored. */
+  async openSession(userId: string): Promise<{ token: string; expiresAt: Date }> {
+    const now = this.world.clock.now();
+    await this.system.deleteExpiredSessions(now);
+    const token = this.world.random(SESSION_BYTES).toString('base64url');
+    const expiresAt = new Date(now.getTime() + SESSION_DAYS * DAY_MS);
+    await this.system.createSession({ id: this.world.ids.next(), userId, hash: hashToken(token), expiresAt, createdAt: now });
+    return { token, expiresAt };
+  }
+
+  async withSession(token: string): Promise<Person | null> {
+    const session = await this.system.findSession(hashToken(token));
+    if (!session || session.expiresAt <= this.world.clock.now()) return null;
+    return { ...session.user, via: { type: 'session', id: session.id } };
+  }
+
+  async closeSession(id: string): Promise<void> {
+    await this.system.deleteSession(id);
+  }
+
+  async withApiKey(text: string): Promise<Person | null> {
+    const prefix = prefixOf(text);
+    const key = prefix ? await this.system.findApiKey(prefix) : null;
+    if (!key || !hashMatches(text, key.hash)) return null;
+    const now = this.world.clock.now();
+    if (key.expiresAt && key.expiresAt <= now) return null;
+    if (!key.lastUsedAt || now.getTime() - key.lastUsedAt.getTime() > TOUCH_EVERY_MS) await this.system.touchApiKey(key.id, now);
+    return { ...key.member.user, via: { type: 'api-key', id: key.id, organizationId: key.organizationId } };
+  }
+
+  async withMachineToken(text: string): Promise<Machine | null> {
+    const row = await this.system.findMachineToken(hashToken(text));
+    if (row?.identity !== 'runner' && row?.identity !== 'proxy') return null;
+    return { identity: row.identity, organizationId: row.organizationId, workspaceId: row.workspaceId };
+  }
+}
+
+async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
+  try {
+    await limiter.consume(key);
+  } catch (refusal) {
+    const retryAfterSeconds = Math.ceil((refusal as RateLimiterRes).msBeforeNext / 1000);
+    throw new BerthError('too-many-requests', `Too many attempts to sign in. Try again in ${Math.ceil(retryAfterSeconds / 60)} minutes.`, {
+      retryAfterSeconds,
+    });
+  }
+}

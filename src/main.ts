@@ -1,0 +1,43 @@
+import 'reflect-metadata';
+import { createLog } from './app/log.js';
+import { startBerth } from './app/compose.js';
+import { loadConfig } from './config/index.js';
+import { BerthError, messageOf, type Log } from './kernel/index.js';
+
+/** A stop that hangs must not hang forever; supervisors give less time than that anyway. */
+const STOP_SECONDS = 30;
+
+async function main(): Promise<void> {
+  const config = loadConfig();
+  const log = createLog(config.logLevel);
+  const berth = await startBerth(config, log);
+  stopOnSignal(() => berth.close(), log);
+  log.info({ url: berth.url, dataDirectory: config.dataDirectory }, 'Berth is ready');
+  process.stdout.write(welcome(berth.url, berth.setupUrl));
+}
+
+function welcome(url: string, setupUrl: string | null): string {
+  if (!setupUrl) return `\n  Berth is ready on ${url}  (API: ${url}/docs)\n\n`;
+  return `\n  Berth is ready on ${url}\n  Nobody has set it up yet. Open this link to begin:\n\n    ${setupUrl}\n\n`;
+}
+
+/** The second signal does not wait any longer. */
+function stopOnSignal(close: () => Promise<void>, log: Log): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), STOP_SECONDS * 1000).unref();
+    void close().then(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  // For people at a terminal: what is wrong and what to do. What we did not foresee comes with its stack.
+  const text = error instanceof BerthError ? `${error.message} [${error.code}]` : ((error as Error).stack ?? messageOf(error));
+  process.stderr.write(`\nBerth did not start.\n${text}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,170 @@
+import { leaseSchema, proxyPaths, type Lease, type LeaseSecret } from '../contracts/proxy.js';
+import type { Upstream } from '../contracts/agents.js';
+import { BerthError, messageOf, Secret, type Clock, type Log } from '../kernel/index.js';
+import type { ControlPlane, ControlPlaneAnswer } from './control-plane.js';
+import { field } from './json.js';
+
+/** A credential in the proxy's memory. */
+export interface HeldCredential {
+  kind: LeaseSecret['kind'];
+  secret: Secret;
+}
+
+export interface HeldLease {
+  credentialId: string;
+  generation: number;
+  credential: HeldCredential;
+}
+
+interface Cached {
+  lease: HeldLease;
+  /** Epoch milliseconds. */
+  expiresAt: number;
+}
+
+/** What the cache knows of one upstream. */
+interface Slot {
+  cached: Cached | null;
+  flight: Promise<HeldLease> | null;
+  /** Grows at each refusal: a lease that was asked for before it may carry the refused credential and is not kept. */
+  refusals: number;
+  /** Ends when the control plane knows of the last refusal. */
+  told: Promise<unknown>;
+}
+
+export interface LeaseOptions {
+  workspaceId: string;
+  /** The workspace's proxy token, which may be replaced. */
+  token: () => Secret;
+  controlPlane: Pick<ControlPlane, 'post'>;
+  clock: Clock;
+  log: Log;
+}
+
+/** The longest wait for the report of a refusal before a new lease is asked for all the same. */
+const TELL_MILLISECONDS = 5000;
+const DEFAULT_RETRY_SECONDS = 2;
+const MAX_RETRY_SECONDS = 120;
+const MAX_DETAIL_LENGTH = 1000;
+
+/** The leases of one workspace: asked for once at a time per upstream, kept until they end or are refused. */
+export class LeaseCache {
+  readonly #slots = new Map<Upstream, Slot>();
+
+  constructor(private readonly options: LeaseOptions) {}
+
+  /**
+   * The lease to use now. Throws BerthError: `forbidden` (the workspace is not running), `no-agent-credential` (with the control plane's
+   * sentence), `not-ready` (for the moment, with `retryAfterSeconds`).
+   */
+  get(upstream: Upstream): Promise<HeldLease> {
+    const slot = this.#slot(upstream);
+    if (slot.cached && slot.cached.expiresAt > this.options.clock.now().getTime()) {
+      return Promise.resolve(slot.cached.lease);
+    }
+    slot.flight ??= this.#fetch(upstream, slot).finally(() => (slot.flight = null));
+    return slot.flight;
+  }
+
+  /**
+   * Forgets a lease whose credential was refused. `told` is the delivery of the report about it: the next lease is asked for after that, since a
+   * control plane that does not know of the refusal yet would lease the same credential again.
+   */
+  refused(upstream: Upstream, lease: HeldLease, told: Promise<unknown>): void {
+    const slot = this.#slot(upstream);
+    slot.refusals += 1;
+    slot.told = told;
+    // A newer credential may have come in meanwhile; it has not been refused.
+    if (slot.cached?.lease === lease) slot.cached = null;
+  }
+
+  /** Forgets every lease; also one that is being asked for now is used by its waiters alone. */
+  clear(): void {
+    this.#slots.clear();
+  }
+
+  #slot(upstream: Upstream): Slot {
+    let slot = this.#slots.get(upstream);
+    if (!slot) {
+      slot = { cached: null, flight: null, refusals: 0, told: Promise.resolve() };
+      this.#slots.set(upstream, slot);
+    }
+    return slot;
+  }
+
+  async #fetch(upstream: Upstream, slot: Slot): Promise<HeldLease> {
+    const refusals = slot.refusals;
+    slot.cached = null;
+    await within(slot.told, TELL_MILLISECONDS);
+    const lease = await this.#ask(upstream);
+    const held = hold(lease);
+    if (refusals === slot.refusals) slot.cached = { lease: held, expiresAt: Date.parse(lease.expiresAt) };
+    return held;
+  }
+
+  async #ask(upstream: Upstream): Promise<Lease> {
+    const { controlPlane, token, log, workspaceId } = this.options;
+    let answer: ControlPlaneAnswer;
+    try {
+      answer = await controlPlane.post(proxyPaths.lease, token(), { upstream });
+    } catch (error) {
+      log.warn({ workspaceId, upstream, reason: messageOf(error) }, 'control plane unreachable, no lease');
+      throw notReady(null);
+    }
+    if (answer.status >= 200 && answer.status < 300) {
+      const lease = leaseSchema.safeParse(answer.body);
+      if (lease.success) return lease.data;
+      // Only the paths of what is wrong: the message itself holds a secret.
+      const paths = lease.error.issues.map((issue) => issue.path.join('.'));
+      log.error({ workspaceId, upstream, paths }, 'control plane answered with an unreadable lease');
+      throw notReady(null);
+    }
+    log.warn({ workspaceId, upstream, status: answer.status }, 'no lease');
+    throw refusalOf(answer);
+  }
+}
+
+function hold(lease: Lease): HeldLease {
+  const { secret } = lease;
+  const text = secret.kind === 'claude_setup_token' ? secret.token : secret.apiKey;
+  const credential = { kind: secret.kind, secret: new Secret(text) };
+  return { credentialId: lease.credentialId, generation: lease.generation, credential };
+}
+
+function refusalOf(answer: ControlPlaneAnswer): BerthError {
+  if (answer.status === 401 || answer.status === 403) return notRunning();
+  if (answer.status !== 409) return notReady(answer.retryAfterSeconds);
+  const code = field(answer.body, 'code');
+  if (code !== undefined && code !== 'no-agent-credential') return notRunning();
+  const detail = field(answer.body, 'detail');
+  const message =
+    typeof detail === 'string' && detail !== ''
+      ? detail.slice(0, MAX_DETAIL_LENGTH)
+      : 'There is no usable credential for this agent. Add one in Berth under Credentials.';
+  return new BerthError('no-agent-credential', message);
+}
+
+function notRunning(): BerthError {
+  return new BerthError(
+    'forbidden',
+    'This workspace is not running, so its agent has no credential. Wake it in Berth.',
+  );
+}
+
+function notReady(retryAfterSeconds: number | null): BerthError {
+  return new BerthError(
+    'not-ready',
+    'Berth could not provide the credential at the moment. Try again in a few seconds.',
+    {
+      retryAfterSeconds: Math.min(retryAfterSeconds ?? DEFAULT_RETRY_SECONDS, MAX_RETRY_SECONDS),
+    },
+  );
+}
+
+/** Waits for a promise, but no longer than so many milliseconds. */
+async function within(promise: Promise<unknown>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  await Promise.race([promise, limit]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,174 @@
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { until } from '../../test/emulators/until.js';
+import type { ProxyCommand, ProxyMessage } from '../contracts/proxy.js';
+import { FakeControlPlane } from './testing/fake-control-plane.js';
+import { begin, send, serve, type TestServer } from './testing/http.js';
+import { PLACEHOLDER, PROXY_TOKEN, WORKSPACE_ID } from './testing/proxy-under-test.js';
+
+const KEY = 'sk-ant-api03-canary-of-the-process-tests';
+const MAIN = path.join(process.cwd(), 'src', 'proxy', 'main.ts');
+
+/** A proxy process and what it said. */
+class Child {
+  readonly messages: ProxyMessage[] = [];
+  output = '';
+
+  constructor(readonly process: ChildProcess) {
+    process.on('message', (message) => this.messages.push(message as ProxyMessage));
+    for (const stream of [process.stdout, process.stderr]) {
+      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    }
+  }
+
+  static start(): Child {
+    return new Child(fork(MAIN, { execArgv: ['--import', 'tsx'], silent: true, env: {} }));
+  }
+
+  async configure(internalUrl: string, upstreamUrl: string): Promise<void> {
+    this.process.send({ type: 'configure', internalUrl, anthropicUrl: upstreamUrl, openaiUrl: upstreamUrl });
+    await until('ready', () => this.messages.some(({ type }) => type === 'ready'));
+  }
+
+  /** Sends a command and gives the answer to it. */
+  async ask(
+    command: Exclude<ProxyCommand, { type: 'configure' }> | Record<string, unknown>,
+  ): Promise<ProxyMessage> {
+    const requestId = randomUUID();
+    this.process.send({ ...command, requestId });
+    const mine = (message: ProxyMessage): boolean =>
+      'requestId' in message && message.requestId === requestId;
+    await until('an answer to the command', () => this.messages.some(mine));
+    const [answer] = this.messages.filter(mine);
+    if (!answer) throw new Error('unreachable');
+    return answer;
+  }
+
+  async ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    if (this.process.exitCode === null && this.process.signalCode === null) await once(this.process, 'exit');
+    return { code: this.process.exitCode, signal: this.process.signalCode };
+  }
+}
+
+describe('the proxy process', () => {
+  let directory: string;
+  let controlPlane: FakeControlPlane;
+  let upstream: TestServer;
+  let child: Child;
+  let open: ProxyCommand & { type: 'open' };
+  const models = { method: 'GET', path: '/anthropic/v1/models', headers: { 'x-api-key': PLACEHOLDER } };
+
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(os.tmpdir(), 'berth-proxy-main-'));
+    controlPlane = await FakeControlPlane.start();
+    controlPlane.lease({ kind: 'anthropic_api_key', apiKey: KEY });
+    upstream = await serve((request, response) => {
+      if (request.url?.startsWith('/v1/models')) response.end('models');
+      else
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).write('event: ping\ndata: {}\n\n');
+    });
+    open = {
+      type: 'open',
+      requestId: '',
+      workspaceId: WORKSPACE_ID,
+      socketPath: path.join(directory, 's'),
+      placeholder: PLACEHOLDER,
+      proxyToken: PROXY_TOKEN,
+      git: null,
+    };
+    child = Child.start();
+    await child.configure(controlPlane.url, upstream.url);
+  });
+
+  afterEach(async () => {
+    child.process.kill('SIGKILL');
+    await child.ended();
+    await Promise.all([controlPlane.close(), upstream.close()]);
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  it('opens and closes workspaces, and says what failed', async () => {
+    expect(await child.ask(open)).toMatchObject({ type: 'done' });
+    expect(await send(open.socketPath, models)).toMatchObject({ status: 200, body: 'models' });
+    expect(await child.ask({ ...open, socketPath: `/${'x'.repeat(120)}` })).toMatchObject({
+      type: 'failed',
+      message: expect.stringMatching(/shorter data directory/) as string,
+    });
+    expect(await child.ask({ type: 'close', workspaceId: WORKSPACE_ID })).toMatchObject({ type: 'done' });
+    expect(await child.ask({ ...open, git: { path: 'x', upstreamUrl: 'file:///etc' } })).toMatchObject({
+      type: 'failed',
+      message: expect.stringMatching(/http and https/) as string,
+    });
+    const unreadable = await child.ask({ ...open, proxyToken: { secret: KEY } });
+    expect(unreadable).toMatchObject({
+      type: 'failed',
+      message: expect.stringMatching(/proxyToken/) as string,
+    });
+    expect(JSON.stringify(unreadable)).not.toContain(KEY);
+  });
+
+  it('ends at once when its parent goes, in the middle of a stream', async () => {
+    await child.ask(open);
+    const { response } = await begin(open.socketPath, {
+      ...models,
+      method: 'POST',
+      path: '/anthropic/v1/messages',
+    });
+    response.on('error', () => undefined).resume();
+    child.process.disconnect();
+    expect(await child.ended()).toEqual({ code: 0, signal: null });
+    await until('the client’s end', () => response.destroyed);
+    expect(response.complete).toBe(false);
+  });
+
+  it('opens the same socket again after it was killed', async () => {
+    await child.ask(open);
+    await send(open.socketPath, models);
+    child.process.kill('SIGKILL');
+    await child.ended();
+    expect((await stat(open.socketPath)).isSocket()).toBe(true);
+    child = Child.start();
+    await child.configure(controlPlane.url, upstream.url);
+    await child.ask(open);
+    expect(await send(open.socketPath, models)).toMatchObject({ status: 200, body: 'models' });
+  });
+
+  it('delivers its last reports and removes its sockets at SIGTERM, and stays at SIGINT', async () => {
+    await child.ask(open);
+    child.process.kill('SIGINT');
+    const { response } = await begin(open.socketPath, {
+      ...models,
+      method: 'POST',
+      path: '/anthropic/v1/messages',
+    });
+    response.on('error', () => undefined).resume();
+    child.process.kill('SIGTERM');
+    expect(await child.ended()).toEqual({ code: 0, signal: null });
+    expect([...controlPlane.accepted.values()].map(({ type }) => type)).toEqual(['served', 'usage']);
+    await expect(stat(open.socketPath)).rejects.toThrow(/ENOENT/);
+  });
+
+  it('logs JSON lines without a secret in them', async () => {
+    await child.ask(open);
+    await send(open.socketPath, { ...models, path: `${models.path}?key=${KEY}` });
+    await send(open.socketPath, { ...models, path: '/nothing', headers: { 'x-secret': KEY } });
+    await upstream.close();
+    await send(open.socketPath, models);
+    await until('the log', () => child.output.split('"msg":"request"').length === 4);
+    const lines = child.output.trim().split('\n');
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ name: 'proxy' });
+    for (const secret of [KEY, PLACEHOLDER, PROXY_TOKEN]) expect(child.output).not.toContain(secret);
+  });
+
+  it('does not run without a parent', async () => {
+    const alone = new Child(
+      spawn(process.execPath, ['--import', 'tsx', MAIN], { stdio: ['ignore', 'pipe', 'pipe'], env: {} }),
+    );
+    expect(await alone.ended()).toEqual({ code: 1, signal: null });
+    await until('the reason', () => alone.output.includes('Run `npm start` instead'));
+  });
+});

@@ -1,0 +1,76 @@
+import { proxyCommandSchema, type ProxyCommand, type ProxyMessage } from '../contracts/proxy.js';
+import { messageOf, type Log } from '../kernel/index.js';
+import { field } from './json.js';
+import { Workspaces, type ProxyOptions } from './workspaces.js';
+
+/** The parent's side of the IPC channel, as the proxy needs it. */
+export interface ParentPort {
+  send(message: ProxyMessage): void;
+}
+
+/** Carries out the parent's commands and answers each one that has a request id. */
+export class ParentChannel {
+  #workspaces: Workspaces | null = null;
+
+  constructor(
+    private readonly port: ParentPort,
+    private readonly options: Pick<ProxyOptions, 'log' | 'clock' | 'ids' | 'limits'> & { log: Log },
+  ) {}
+
+  /** Handles one message. Never rejects. */
+  async receive(message: unknown): Promise<void> {
+    const command = proxyCommandSchema.safeParse(message);
+    if (!command.success) {
+      // The paths only: the values hold tokens.
+      const paths = command.error.issues.map((issue) => issue.path.join('.')).join(', ');
+      this.options.log.error({ paths }, 'unreadable command');
+      this.#fail(
+        field(message, 'requestId'),
+        `The proxy could not read this command (${paths}). Berth and its proxy may differ in version.`,
+      );
+      return;
+    }
+    if (command.data.type === 'configure') this.#configure(command.data);
+    else await this.#carryOut(command.data);
+  }
+
+  /** Closes all workspaces in order. */
+  async close(): Promise<void> {
+    await this.#workspaces?.closeAll();
+    this.#workspaces = null;
+  }
+
+  #configure(command: Extract<ProxyCommand, { type: 'configure' }>): void {
+    if (this.#workspaces) {
+      this.options.log.error({}, 'configured twice, the first stays');
+      return;
+    }
+    try {
+      this.#workspaces = new Workspaces({ ...command, ...this.options });
+      this.port.send({ type: 'ready' });
+    } catch (error) {
+      this.options.log.error({ reason: messageOf(error) }, 'configuration refused');
+    }
+  }
+
+  async #carryOut(command: Exclude<ProxyCommand, { type: 'configure' }>): Promise<void> {
+    const { requestId } = command;
+    if (!this.#workspaces) {
+      this.#fail(requestId, 'The proxy has not been configured yet.');
+      return;
+    }
+    try {
+      if (command.type === 'open') await this.#workspaces.open(command);
+      else await this.#workspaces.close(command.workspaceId);
+      this.port.send({ type: 'done', requestId });
+    } catch (error) {
+      const { workspaceId } = command;
+      this.options.log.error({ workspaceId, type: command.type, reason: messageOf(error) }, 'command failed');
+      this.#fail(requestId, messageOf(error));
+    }
+  }
+
+  #fail(requestId: unknown, message: string): void {
+    if (typeof requestId === 'string') this.port.send({ type: 'failed', requestId, message });
+  }
+}

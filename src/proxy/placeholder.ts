@@ -1,0 +1,38 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+
+const BEARER = /^Bearer +(\S+)$/i;
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/**
+ * What an agent shows instead of a credential. Only its digest is kept, and digests are compared, so that neither length nor content of a guess
+ * shows in the time it takes.
+ */
+export class Placeholder {
+  readonly #digest: Buffer;
+
+  constructor(text: string) {
+    this.#digest = digestOf(text);
+  }
+
+  /** True for the same placeholder. */
+  equals(other: Placeholder): boolean {
+    return timingSafeEqual(this.#digest, other.#digest);
+  }
+
+  /**
+   * True when a request carries it as `Authorization: Bearer` or as `x-api-key`. One of the two is enough: Claude Code sends both with different
+   * values when both variables are set (agents.md section 2), and neither travels on.
+   */
+  isCarriedBy(headers: IncomingHttpHeaders): boolean {
+    const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
+    return this.#matches(bearer) || this.#matches(headers['x-api-key']);
+  }
+
+  #matches(shown: string | string[] | undefined): boolean {
+    return typeof shown === 'string' && timingSafeEqual(digestOf(shown), this.#digest);
+  }
+}

@@ -1,0 +1,92 @@
+import type http from 'node:http';
+import {
+  proxyPaths,
+  proxyReportRequestSchema,
+  type Lease,
+  type ProxyReportItem,
+} from '../../contracts/proxy.js';
+import { serve, textOf } from './http.js';
+
+interface Prepared {
+  status: number;
+  body: unknown;
+  headers?: http.OutgoingHttpHeaders;
+}
+
+/** The control plane's two routes for a proxy, with answers that a test chooses. */
+export class FakeControlPlane {
+  url = '';
+  /** What each lease call asked for, with its authorization header. */
+  readonly leaseCalls: { upstream: unknown; authorization: string | undefined }[] = [];
+  /** Every delivery of reports, also those that were not accepted. */
+  readonly deliveries: ProxyReportItem[][] = [];
+  /** What was accepted, once per id. */
+  readonly accepted = new Map<string, ProxyReportItem>();
+  /** Both kinds of calls in the order in which they came. */
+  readonly order: string[] = [];
+  /** Answers the next lease calls; the last one stays. */
+  leaseAnswers: Prepared[] = [];
+  /** Statuses of the next report calls; 204 when there are none left. */
+  reportStatuses: number[] = [];
+  /** A lease call waits for this before it is answered. */
+  leaseGate: Promise<void> = Promise.resolve();
+  #close: () => Promise<void> = () => Promise.resolve();
+
+  static async start(): Promise<FakeControlPlane> {
+    const fake = new FakeControlPlane();
+    const server = await serve((request, response) => void fake.#answer(request, response));
+    fake.url = server.url;
+    fake.#close = () => server.close();
+    return fake;
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  /** Leases this secret from now on. */
+  lease(secret: Lease['secret'], more: Partial<Lease> = {}): Lease {
+    const lease: Lease = {
+      credentialId: '0198c0de-0000-7000-8000-000000000001',
+      generation: 1,
+      expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+      secret,
+      ...more,
+    };
+    this.leaseAnswers = [{ status: 200, body: lease }];
+    return lease;
+  }
+
+  /** The accepted reports of one type, in order. */
+  reports<T extends ProxyReportItem['type']>(type: T): Extract<ProxyReportItem, { type: T }>[] {
+    return [...this.accepted.values()].filter((item) => item.type === type) as Extract<
+      ProxyReportItem,
+      { type: T }
+    >[];
+  }
+
+  async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const body = JSON.parse(await textOf(request)) as Record<string, unknown>;
+    if (request.url === proxyPaths.lease) return this.#answerLease(request, body, response);
+    const { items } = proxyReportRequestSchema.parse(body);
+    this.deliveries.push(items);
+    const status = this.reportStatuses.shift() ?? 204;
+    if (status < 300) for (const item of items) this.accepted.set(item.id, item);
+    this.order.push(`report ${status}`);
+    response.writeHead(status).end();
+  }
+
+  async #answerLease(
+    request: http.IncomingMessage,
+    body: Record<string, unknown>,
+    response: http.ServerResponse,
+  ): Promise<void> {
+    this.leaseCalls.push({ upstream: body.upstream, authorization: request.headers.authorization });
+    this.order.push('lease');
+    await this.leaseGate;
+    const answer = this.leaseAnswers.length > 1 ? this.leaseAnswers.shift() : this.leaseAnswers[0];
+    const { status, body: json, headers } = answer ?? { status: 503, body: {} };
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(JSON.stringify(json));
+  }
+}

@@ -1,0 +1,201 @@
+import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { textHeaders, type HeaderList } from './headers.js';
+import type { Target } from './pools.js';
+
+export interface UpstreamRequest {
+  method: 'GET' | 'POST';
+  /** Path and query below the target's base path, as it goes on the wire. */
+  path: string;
+  headers: HeaderList;
+  body: Buffer | Readable | null;
+}
+
+/** Sees a copy of an answer's body as it passes. It can neither delay nor change it, and its errors are its own affair. */
+export interface Tap {
+  data(chunk: Buffer): void;
+  /** Called once. `complete` is false when either side broke off. */
+  end(complete: boolean): void;
+}
+
+export interface RelayRules {
+  /** True for a status whose answer the agent must not see; its body is collected instead and the caller answers. */
+  withhold(status: number): boolean;
+  /** Called when the head of an answer that is passed on has arrived. */
+  onHead?(status: number, headers: HeaderList): Tap | null;
+  /** What of the answer's headers the agent gets. */
+  filter(headers: HeaderList): HeaderList;
+  maxWithheldBytes: number;
+  withheldTimeoutSeconds: number;
+}
+
+/**
+ * How a call ended. `relayed`: the agent got the head, and the whole body when `complete` (else its connection was broken).
+ * `withheld`: nothing was sent to the agent. `unreachable`: the upstream gave no answer. `client-gone`: the agent left first.
+ */
+export type CallOutcome =
+  | { kind: 'relayed'; status: number; complete: boolean }
+  | { kind: 'withheld'; status: number; headers: HeaderList; body: Buffer }
+  | { kind: 'unreachable'; error: Error }
+  | { kind: 'client-gone' };
+
+/**
+ * The one streaming core: sends a request upstream and passes the answer on as it comes, byte for byte. A slow agent slows the upstream down, an
+ * agent that leaves ends the upstream call, and an upstream that breaks off breaks the agent's connection: a cut answer never looks whole.
+ */
+export function relay(
+  target: Target,
+  request: UpstreamRequest,
+  response: ServerResponse,
+  rules: RelayRules,
+): Promise<CallOutcome> {
+  if (response.destroyed || response.closed) return Promise.resolve({ kind: 'client-gone' });
+  return new Promise((resolve) => {
+    const handler = new RelayHandler(response, rules, resolve);
+    target.pool.dispatch({ ...request, path: target.basePath + request.path }, handler);
+  });
+}
+
+/** undici's dispatch handler of one call. Every path ends in `#finish`, once. */
+class RelayHandler implements Dispatcher.DispatchHandler {
+  #controller: Dispatcher.DispatchController | null = null;
+  #status = 0;
+  #headers: HeaderList = [];
+  #withheld: Withheld | null = null;
+  #tap: Tap | null = null;
+  #headSent = false;
+  #bodyBegun = false;
+  #finished = false;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly rules: RelayRules,
+    private readonly resolve: (outcome: CallOutcome) => void,
+  ) {
+    response.on('close', this.#onClientClose);
+    response.on('drain', this.#onDrain);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // The agent may have left while the call waited for a connection.
+    if (this.#finished) controller.abort(new Error('The client closed its connection.'));
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200) return; // 1xx belongs to the connection; the real head follows.
+    this.#controller = controller;
+    this.#status = status;
+    this.#headers = textHeaders((controller.rawHeaders ?? []) as (Buffer | string)[]);
+    if (this.rules.withhold(status)) {
+      this.#withheld = new Withheld(this.rules, () => this.#cutWithheld());
+      return;
+    }
+    this.#sendHead(status);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#finished) return;
+    if (this.#withheld) {
+      if (!this.#withheld.add(chunk)) this.#cutWithheld();
+      return;
+    }
+    this.#bodyBegun = true;
+    if (!this.response.write(chunk)) controller.pause();
+    // After the write, so that metering never stands between the upstream and the agent.
+    this.#tap?.data(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#finished) return;
+    if (this.#withheld) {
+      this.#finishWithheld(this.#withheld);
+      return;
+    }
+    this.response.end();
+    this.#finish({ kind: 'relayed', status: this.#status, complete: true });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#finished) return;
+    if (this.#withheld) {
+      this.#finishWithheld(this.#withheld);
+      return;
+    }
+    if (!this.#headSent) {
+      this.#finish({ kind: 'unreachable', error });
+      return;
+    }
+    this.response.destroy();
+    this.#finish({ kind: 'relayed', status: this.#status, complete: false });
+  }
+
+  #sendHead(status: number): void {
+    this.response.sendDate = false;
+    this.response.writeHead(status, this.rules.filter(this.#headers));
+    this.#headSent = true;
+    this.#tap = this.rules.onHead?.(status, this.#headers) ?? null;
+    // The head goes out now even when the first byte of the body is minutes away; with a body in the same packet they leave together.
+    process.nextTick(() => {
+      if (!this.#bodyBegun && !this.#finished) this.response.flushHeaders();
+    });
+  }
+
+  readonly #onDrain = (): void => this.#controller?.resume();
+
+  readonly #onClientClose = (): void => {
+    if (this.#finished) return;
+    const controller = this.#controller;
+    if (this.#withheld) this.#finishWithheld(this.#withheld);
+    else if (this.#headSent) this.#finish({ kind: 'relayed', status: this.#status, complete: false });
+    else this.#finish({ kind: 'client-gone' });
+    controller?.abort(new Error('The client closed its connection.'));
+  };
+
+  #cutWithheld(): void {
+    if (this.#finished || !this.#withheld) return;
+    this.#finishWithheld(this.#withheld);
+    this.#controller?.abort(new Error('The rest of the answer is not needed.'));
+  }
+
+  #finishWithheld(withheld: Withheld): void {
+    const body = withheld.take();
+    this.#finish({ kind: 'withheld', status: this.#status, headers: this.#headers, body });
+  }
+
+  #finish(outcome: CallOutcome): void {
+    this.#finished = true;
+    this.response.off('close', this.#onClientClose);
+    this.response.off('drain', this.#onDrain);
+    this.#tap?.end(outcome.kind === 'relayed' && outcome.complete);
+    this.resolve(outcome);
+  }
+}
+
+/** The bounded body of an answer that is not passed on. */
+class Withheld {
+  readonly #chunks: Buffer[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #size = 0;
+
+  constructor(
+    private readonly rules: Pick<RelayRules, 'maxWithheldBytes' | 'withheldTimeoutSeconds'>,
+    onTimeout: () => void,
+  ) {
+    this.#timer = setTimeout(onTimeout, rules.withheldTimeoutSeconds * 1000);
+  }
+
+  /** False once it is full. */
+  add(chunk: Buffer): boolean {
+    const room = this.rules.maxWithheldBytes - this.#size;
+    this.#chunks.push(chunk.subarray(0, room));
+    this.#size += Math.min(room, chunk.length);
+    return this.#size < this.rules.maxWithheldBytes;
+  }
+
+  take(): Buffer {
+    clearTimeout(this.#timer);
+    return Buffer.concat(this.#chunks, this.#size);
+  }
+}

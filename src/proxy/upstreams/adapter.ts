@@ -1,0 +1,70 @@
+import type { LeaseSecret } from '../../contracts/proxy.js';
+import type { Upstream } from '../../contracts/agents.js';
+import type { HeaderList } from '../headers.js';
+import type { HeldCredential } from '../leases.js';
+import type { RefusalFormat } from '../refusal.js';
+
+/** One call that an agent may make. */
+export interface Operation {
+  method: 'GET' | 'POST';
+  /** The provider's own path, exactly. */
+  path: string;
+  /** True when the model itself answers: a 2xx is the turn's receipt, and its tokens count. */
+  metered: boolean;
+}
+
+/** Tokens of one answer. Null: the provider did not say. The four counts do not overlap. */
+export interface Usage {
+  model: string | null;
+  /** Input read at the full price, without what came from or went to the cache. */
+  inputTokens: number | null;
+  outputTokens: number | null;
+  cacheReadTokens: number | null;
+  cacheWriteTokens: number | null;
+}
+
+/** Follows one answer and keeps what it says about usage. Ill-formed pieces are skipped; they leave their numbers unknown. */
+export interface UsageReader {
+  /** One server-sent event; `name` is `message` when the stream names none. */
+  event(name: string, data: string): void;
+  /** The answer of a call without streaming. */
+  json(body: unknown): void;
+  usage(): Usage;
+}
+
+/** All that differs between model providers. One file each; the streaming core knows none of it. */
+export interface UpstreamAdapter {
+  name: Upstream;
+  /** As people call it, for messages. */
+  title: string;
+  operations: readonly Operation[];
+  /** The kinds of credential that this upstream understands; another kind is never sent to it. */
+  kinds: ReadonlySet<LeaseSecret['kind']>;
+  /** Puts the credential on a request from which the agent's own has been taken. */
+  applyCredential(headers: HeaderList, credential: HeldCredential): void;
+  /** An error in the provider's own shape. */
+  formatRefusal: RefusalFormat;
+  /** The provider's word for an error, from its parsed body. */
+  errorType(body: unknown): string | null;
+  newUsageReader(): UsageReader;
+}
+
+/** The value when it is a token count, else null. */
+export function count(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+const MAX_WORD_LENGTH = 100;
+const WORD = /^[a-z]+(?:_[a-z]+)*$/;
+
+/** The value when it is a short snake_case word, else null. Neither free text nor anything like a key passes: an upstream may repeat one. */
+export function word(value: unknown): string | null {
+  return typeof value === 'string' && value.length <= MAX_WORD_LENGTH && WORD.test(value) ? value : null;
+}
+
+const MAX_MODEL_LENGTH = 200;
+
+/** The value when it can be a model's name, else null. */
+export function modelName(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value.slice(0, MAX_MODEL_LENGTH) : null;
+}

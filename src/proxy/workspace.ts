@@ -1,0 +1,84 @@
+import type { ProxyCommand } from '../contracts/proxy.js';
+import type { Upstream } from '../contracts/agents.js';
+import { Secret, type Clock, type Ids, type Log } from '../kernel/index.js';
+import type { ControlPlane } from './control-plane.js';
+import { GitRepository } from './git-repository.js';
+import { LeaseCache } from './leases.js';
+import type { Limits } from './limits.js';
+import { Placeholder } from './placeholder.js';
+import type { Pools, Target } from './pools.js';
+import { ReportOutbox } from './reports.js';
+import { BodyBudget } from './request-body.js';
+
+/** What all workspaces of one proxy share. */
+export interface ProxyContext {
+  controlPlane: ControlPlane;
+  targets: Record<Upstream, Target>;
+  pools: Pools;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  limits: Limits;
+}
+
+export type OpenCommand = Extract<ProxyCommand, { type: 'open' }>;
+
+/** One workspace as the proxy knows it while its socket is open. */
+export class Workspace {
+  readonly id: string;
+  readonly placeholder: Placeholder;
+  readonly leases: LeaseCache;
+  readonly reports: ReportOutbox;
+  readonly bodies: BodyBudget;
+  #token: Secret;
+  #git: GitRepository | null;
+  /** Meters that still read the end of their answer. */
+  readonly #meters = new Set<Promise<void>>();
+
+  constructor(
+    command: OpenCommand,
+    readonly context: ProxyContext,
+  ) {
+    const { controlPlane, clock, ids, log, limits } = context;
+    const workspaceId = command.workspaceId;
+    const token = (): Secret => this.#token;
+    this.id = workspaceId;
+    this.placeholder = new Placeholder(command.placeholder);
+    this.leases = new LeaseCache({ workspaceId, token, controlPlane, clock, log });
+    this.reports = new ReportOutbox({ workspaceId, token, controlPlane, ids, log, limits });
+    this.bodies = new BodyBudget(limits.maxWorkspaceBodyBytes);
+    this.#token = new Secret(command.proxyToken);
+    this.#git = this.#repository(command);
+  }
+
+  /** The repository that git may reach; null when it is not reached over https. */
+  get git(): GitRepository | null {
+    return this.#git;
+  }
+
+  /**
+   * Takes over a new token and repository. Streams under way go on and report with the new token. No lease of before is used again: opening
+   * anew means that credentials are resolved anew.
+   */
+  renew(command: OpenCommand): void {
+    this.#git = this.#repository(command);
+    this.#token = new Secret(command.proxyToken);
+    this.leases.clear();
+  }
+
+  #repository({ git }: OpenCommand): GitRepository | null {
+    return git && new GitRepository(git, this.context.pools);
+  }
+
+  /** Keeps `close` waiting for a meter's last report. */
+  track(meter: Promise<void>): void {
+    this.#meters.add(meter);
+    void meter.finally(() => this.#meters.delete(meter));
+  }
+
+  /** Delivers the last reports, within the time that the limits allow. The socket must be closed before. */
+  async close(): Promise<void> {
+    await Promise.all(this.#meters);
+    await this.reports.close();
+  }
+}

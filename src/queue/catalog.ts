@@ -1,0 +1,29 @@
+import { z } from 'zod';
+
+const workspaceRef = z.strictObject({ organizationId: z.uuid(), workspaceId: z.uuid() });
+
+interface JobDefinition {
+  /** Ids only (rule 3): the row is the truth, a job merely wakes a worker. */
+  payload: z.ZodObject;
+  attempts: number;
+  /** First pause before another attempt; doubles each time. */
+  backoffSeconds: number;
+  /** After so long the attempt counts as failed; its signal is aborted. */
+  timeoutSeconds: number;
+}
+
+/** Every job of Berth. A handler for each stands in the room that does the work; the start fails on a job with none or two. */
+export const jobs = {
+  /** Do what is due for one workspace. */
+  'workspace.reconcile': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
+  /** End the turn that a workspace which stopped cannot go on with. */
+  'turns.settle': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 30 },
+  /** Look for what was forgotten: workspaces with something due, files and processes without a workspace. */
+  sweep: { payload: z.strictObject({}), attempts: 1, backoffSeconds: 1, timeoutSeconds: 120 },
+} satisfies Record<string, JobDefinition>;
+
+export type JobName = keyof typeof jobs;
+export type JobPayload<N extends JobName> = z.output<(typeof jobs)[N]['payload']>;
+
+/** What does a job. Must be safe to run twice: a worker may die after the work and before saying so. */
+export type JobHandler<N extends JobName> = (payload: JobPayload<N>, signal: AbortSignal) => Promise<void>;

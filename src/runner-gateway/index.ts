@@ -1,0 +1,1 @@
+export { RunnerGatewayModule } from './runner-gateway.module.js';

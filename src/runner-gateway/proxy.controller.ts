@@ -1,0 +1,20 @@
+import { Controller } from '@nestjs/common';
+import { proxyLeaseRoute, proxyReportRoute, type Lease } from '../contracts/index.js';
+import { BindRoute, Input, type InputOf } from '../http/index.js';
+import { CurrentMachine, type Machine } from '../identity/index.js';
+import { LeasesService } from './leases.service.js';
+
+@Controller()
+export class ProxyController {
+  constructor(private readonly leases: LeasesService) {}
+
+  @BindRoute(proxyLeaseRoute)
+  lease(@CurrentMachine() machine: Machine, @Input() { body }: InputOf<typeof proxyLeaseRoute>): Promise<Lease> {
+    return this.leases.lease(machine, body.upstream);
+  }
+
+  @BindRoute(proxyReportRoute)
+  report(@CurrentMachine() machine: Machine, @Input() { body }: InputOf<typeof proxyReportRoute>): Promise<void> {
+    return this.leases.report(machine, body.items);
+  }
+}

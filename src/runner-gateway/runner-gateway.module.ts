@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { ChatsModule } from '../chats/index.js';
+import { CredentialsModule } from '../credentials/index.js';
+import { WorkspacesModule } from '../workspaces/index.js';
+import { LeasesService } from './leases.service.js';
+import { ProxyController } from './proxy.controller.js';
+import { RunnerController } from './runner.controller.js';
+
+@Module({
+  imports: [ChatsModule, WorkspacesModule, CredentialsModule],
+  controllers: [RunnerController, ProxyController],
+  providers: [LeasesService],
+})
+export class RunnerGatewayModule {}

@@ -1,0 +1,111 @@
+import { agentNames } from './agent-names.js';
+import type { ClaimedTurn, RunnerAssignment, TurnOutcome } from '../contracts/runner.js';
+import { BerthError, messageOf } from '../kernel/errors.js';
+import type { Log } from '../kernel/log.js';
+import type { AgentItem } from './agents/driver.js';
+import { failed } from './agents/failures.js';
+import { GitFailure } from './git/failure.js';
+import type { AttemptJournal } from './journal.js';
+import type { Timer } from './timer.js';
+import type { Fact, TurnRef } from './wire.js';
+import type { Workspace } from './workspace.js';
+
+export interface TurnOptions {
+  workspace: Workspace;
+  assignment: RunnerAssignment;
+  journal: AttemptJournal;
+  timer: Timer;
+  log: Log;
+  turnTimeoutSeconds: number;
+  /** Takes one fact to report; `endedAt` on `timer` for the last. */
+  report: (fact: Fact, endedAt?: number) => void;
+}
+
+/** Reason of an abort by a person. */
+export const CANCEL = 'cancel';
+const TIMEOUT = 'timeout';
+
+/** What may end a turn early: a person (`cancel`), or the end of the runner itself (`ending`). */
+export interface TurnSignals {
+  cancel: AbortSignal;
+  ending: AbortSignal;
+}
+
+/**
+ * Works on one turn: the agent, then commit and publish, then `turn.finished`. When the runner itself ends first, the turn is left as it is: not
+ * finished, to be continued by the next runner. Never throws.
+ */
+export async function workOnTurn(
+  claimed: ClaimedTurn,
+  signals: TurnSignals,
+  options: TurnOptions,
+): Promise<void> {
+  const { report, timer } = options;
+  const turn = options.journal.begin(claimed);
+  const ref: TurnRef = { turnId: turn.turnId, attemptId: turn.attemptId };
+  const timeout = new AbortController();
+  const stopLimit = timer.after(options.turnTimeoutSeconds * 1000, () => timeout.abort(TIMEOUT));
+  const signal = AbortSignal.any([signals.cancel, signals.ending, timeout.signal]);
+  const outcome = await runAgent(turn, signal, options, (item) => {
+    if (item.type === 'agent.session') options.journal.session(turn, item.session);
+    report({ ...ref, ...item });
+  });
+  stopLimit();
+  const endedAt = timer.now();
+  if (outcome.result === 'canceled' && signal.reason !== CANCEL) return;
+  // A cancel was for the agent. What it did is kept and published all the same: only the runner's end stops that.
+  await publishWork(turn, ref, signals.ending, options);
+  report({ ...ref, type: 'turn.finished', outcome, ageSeconds: 0 }, endedAt);
+}
+
+async function runAgent(
+  turn: ClaimedTurn,
+  signal: AbortSignal,
+  options: TurnOptions,
+  onItem: (item: AgentItem) => void,
+): Promise<TurnOutcome> {
+  const { assignment, workspace, log } = options;
+  const name = agentNames[assignment.agent];
+  if (signal.aborted) return { result: 'canceled' };
+  try {
+    const outcome = await workspace.driver.runTurn({
+      text: turn.text,
+      mode: turn.mode,
+      session: turn.session,
+      attemptId: turn.attemptId,
+      model: assignment.model,
+      author: turn.author,
+      signal,
+      onItem,
+    });
+    return outcome.result === 'canceled' && signal.reason === TIMEOUT
+      ? failed('agent-timeout', name)
+      : outcome;
+  } catch (error) {
+    if (error instanceof BerthError && error.code === 'agent-missing') return failed('agent-missing', name);
+    log.error({ error: messageOf(error) }, 'agent could not be run');
+    return failed('agent-crashed', name);
+  }
+}
+
+async function publishWork(
+  turn: ClaimedTurn,
+  ref: TurnRef,
+  signal: AbortSignal,
+  { workspace, report, assignment, log }: TurnOptions,
+): Promise<void> {
+  try {
+    const commit = await workspace.publishWork(turn.text, turn.author, signal);
+    if (commit !== null) report({ ...ref, type: 'git.pushed', branch: assignment.branch, commit });
+  } catch (error) {
+    // The runner ends: the work stays on the disk and goes out after the next turn.
+    if (signal.aborted) return;
+    if (!(error instanceof GitFailure)) log.error({ error: messageOf(error) }, 'publishing failed');
+    const code = error instanceof GitFailure ? error.code : 'git-failed';
+    const message =
+      error instanceof GitFailure
+        ? error.message
+        : 'The work could not be published. It will be tried again after the next turn.';
+    report({ ...ref, type: 'git.failed', code, message });
+  }
+}

@@ -1,0 +1,90 @@
+import type { RunnerAssignment, RunnerFile } from '../contracts/runner.js';
+import type { Ids } from '../kernel/ids.js';
+import type { Log } from '../kernel/log.js';
+import { ClaudeDriver } from './agents/claude.js';
+import { CodexDriver } from './agents/codex.js';
+import type { AgentDriver } from './agents/driver.js';
+import type { Person } from './environment.js';
+import { commitWork, headOf } from './git/commit.js';
+import { Git } from './git/git.js';
+import { readMarker, writeMarker } from './git/marker.js';
+import { prepareTree } from './git/prepare.js';
+import { publish } from './git/publish.js';
+import { sourceBinds } from './git/source.js';
+import type { Bind, Sandbox } from './sandbox/sandbox.js';
+import type { Timer } from './timer.js';
+
+export interface WorkspaceOptions {
+  file: RunnerFile;
+  assignment: RunnerAssignment;
+  sandbox: Sandbox;
+  timer: Timer;
+  ids: Ids;
+  log: Log;
+}
+
+/** One workspace's tree and agent, inside its sandbox. */
+export interface Workspace {
+  readonly driver: AgentDriver;
+  /** Makes the tree ready, once. Throws GitFailure with a reason for people. */
+  prepare(signal: AbortSignal): Promise<void>;
+  /** Commits what a turn left and publishes the branch. The commit published, or null when there was nothing new. Throws GitFailure. */
+  publishWork(text: string, author: Person, signal: AbortSignal): Promise<string | null>;
+}
+
+/** The workspace of an assignment. Throws GitFailure when its repository cannot be used at all. */
+export function openWorkspace(options: WorkspaceOptions): Workspace {
+  const { file, assignment, sandbox, timer } = options;
+  const { tree, home, scratch } = file.directories;
+  const own = [tree, home, scratch, file.socketDirectory];
+  const binds = sourceBinds(assignment.repository, own);
+  const git = new Git({
+    sandbox,
+    timer,
+    git: file.git,
+    path: file.path,
+    repository: assignment.repository,
+    placeholder: file.placeholder,
+  });
+  return {
+    driver: driverOf(options, binds),
+    prepare: async (signal) => {
+      await prepareTree({ git, assignment, tree, scratch, binds, signal });
+    },
+    publishWork: async (text, author, signal) => {
+      await commitWork(git, text, author, signal);
+      const head = await headOf(git, signal);
+      if (head === null || head === readMarker(scratch)?.published) return null;
+      await publish({
+        git,
+        repository: assignment.repository,
+        branch: assignment.branch,
+        scratch,
+        binds,
+        writableBinds: sourceBinds(assignment.repository, own, true),
+        inside: (path, target) => sandbox.inside(path, target),
+        signal,
+      });
+      writeMarker(scratch, { published: head });
+      return head;
+    },
+  };
+}
+
+function driverOf(
+  { file, assignment, sandbox, timer, ids, log }: WorkspaceOptions,
+  binds: readonly Bind[],
+): AgentDriver {
+  const options = {
+    sandbox,
+    program: file.agents[assignment.agent],
+    placeholder: file.placeholder,
+    path: file.path,
+    repository: assignment.repository,
+    binds,
+    timer,
+    ids,
+    log,
+  };
+  return assignment.agent === 'claude' ? new ClaudeDriver(options) : new CodexDriver(options);
+}

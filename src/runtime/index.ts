@@ -1,0 +1,5 @@
+export * from './runtime.js';
+export { LocalRuntime } from './local/local-runtime.js';
+export type { LocalRuntimeOptions } from './local/options.js';
+export { probeSandbox, sandboxAdvice } from './local/sandbox-probe.js';
+export type { SandboxProbe } from './local/sandbox-probe.js';

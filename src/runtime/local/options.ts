@@ -1,0 +1,33 @@
+import type { Ids, Log } from '../../kernel/index.js';
+
+/** What to do about the sandbox: insist on it, fall back to none with a warning, or use none. */
+export type SandboxMode = 'required' | 'preferred' | 'off';
+
+/** Everything the local runtime takes from outside. It reads no environment of its own. */
+export interface LocalRuntimeOptions {
+  /** `BERTH_DATA_DIR`; may be relative. Everything of a workspace lies below `<data>/workspaces/<id>`. */
+  dataDirectory: string;
+  /** Where runners and the proxy reach the control plane. A function, since the port is known only after listening. */
+  internalUrl: () => string;
+  anthropicUrl: string;
+  openaiUrl: string;
+  sandboxMode: SandboxMode;
+  /** Finds the agents' programs, null when not installed. Asked at each start, since one may have been installed meanwhile. */
+  findAgents: () => Promise<{ claude: string | null; codex: string | null }>;
+  /** PATH for the runner and inside the sandbox; `git` and `bwrap` are looked up on it. */
+  path: string;
+  /** A runner that no control plane answered for so long ends itself. */
+  orphanSeconds: number;
+  turnTimeoutSeconds: number;
+  log: Log;
+  ids: Ids;
+  /** The compiled entry points, `dist/runner/main.js` and `dist/proxy/main.js`. */
+  runnerEntry: string;
+  proxyEntry: string;
+  /** The Node program both are run with; the one that runs Berth by default. */
+  nodeBinary?: string;
+  /** Where socket folders go when the data directory's path is too long for a socket; the system's temporary folder by default. */
+  temporaryDirectory?: string;
+  /** How long a runner may take to end in order before it is killed; 5 by default (it flushes within about 3). */
+  stopGraceSeconds?: number;
+}

@@ -1,0 +1,85 @@
+import { BerthError } from '../../kernel/index.js';
+import type { Runtime, RuntimeStart, WorkspacePresence } from '../runtime.js';
+
+/** One call as it was made; `start` carries its whole request. */
+export type RuntimeCall =
+  | { method: 'start'; workspaceId: string; request: RuntimeStart }
+  | { method: 'stop' | 'destroy'; workspaceId: string };
+
+type FailingMethod = RuntimeCall['method'] | 'inspect' | 'list';
+
+/** An in-memory Runtime for the tests of other rooms: keeps the port's promises, records calls, fails when told to. */
+export class FakeRuntime implements Runtime {
+  readonly calls: RuntimeCall[] = [];
+  /** True between `open` and `close`. */
+  isOpen = false;
+  private readonly present = new Map<string, 'running' | 'stopped'>();
+  private readonly failures = new Map<FailingMethod, Error[]>();
+
+  /** Makes the next `times` calls of `method` fail. The calls are recorded all the same. */
+  failNext(
+    method: FailingMethod,
+    error: Error = new BerthError('runtime-failed', 'The machine refused. Try again.'),
+    times = 1,
+  ): void {
+    const queue = this.failures.get(method) ?? [];
+    this.failures.set(method, [...queue, ...Array<Error>(times).fill(error)]);
+  }
+
+  /** The runner of a workspace ends without anybody asking; its files stay. */
+  crash(workspaceId: string): void {
+    if (this.present.has(workspaceId)) this.present.set(workspaceId, 'stopped');
+  }
+
+  /** The calls of one method, in order. */
+  callsOf<M extends RuntimeCall['method']>(method: M): Extract<RuntimeCall, { method: M }>[] {
+    return this.calls.filter((call): call is Extract<RuntimeCall, { method: M }> => call.method === method);
+  }
+
+  async start(request: RuntimeStart): Promise<{ adopted: boolean }> {
+    const { workspaceId } = request;
+    this.calls.push({ method: 'start', workspaceId, request });
+    await this.failIfTold('start');
+    const adopted = this.present.get(workspaceId) === 'running';
+    this.present.set(workspaceId, 'running');
+    return { adopted };
+  }
+
+  async stop(workspaceId: string): Promise<void> {
+    this.calls.push({ method: 'stop', workspaceId });
+    await this.failIfTold('stop');
+    this.crash(workspaceId);
+  }
+
+  async destroy(workspaceId: string): Promise<void> {
+    this.calls.push({ method: 'destroy', workspaceId });
+    await this.failIfTold('destroy');
+    this.present.delete(workspaceId);
+  }
+
+  async inspect(workspaceId: string): Promise<WorkspacePresence> {
+    await this.failIfTold('inspect');
+    return this.present.get(workspaceId) ?? 'absent';
+  }
+
+  async list(): Promise<string[]> {
+    await this.failIfTold('list');
+    return [...this.present.keys()].sort();
+  }
+
+  open(): Promise<void> {
+    this.isOpen = true;
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.isOpen = false;
+    for (const id of this.present.keys()) this.crash(id);
+    return Promise.resolve();
+  }
+
+  private failIfTold(method: FailingMethod): Promise<void> {
+    const error = this.failures.get(method)?.shift();
+    return error === undefined ? Promise.resolve() : Promise.reject(error);
+  }
+}

@@ -1,0 +1,7 @@
+export { RUNTIME } from './reconciler.js';
+export { WorkspaceSettings } from './settings.js';
+export { statesWithRunner } from './state.js';
+export { Sweep } from './sweep.js';
+export { WorkspacesModule } from './workspaces.module.js';
+export { noWorkspace, WorkspacesService } from './workspaces.service.js';
+export type { LockedWorkspace } from './workspaces.store.js';

@@ -1,0 +1,190 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Agent, RepositorySource, WorkspaceState } from '../contracts/index.js';
+import { Database, type Tenant } from '../database/index.js';
+import { hashToken } from '../identity/index.js';
+import { BerthError, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
+import { JobHandlers, JobQueue } from '../queue/index.js';
+import type { Runtime } from '../runtime/index.js';
+import { gitRouteOf } from './repository.js';
+import { WorkspaceSettings } from './settings.js';
+import { plan, type Step } from './state.js';
+import { factsOf, workspacesStore, type Initiator, type LockedWorkspace } from './workspaces.store.js';
+
+export const RUNTIME = Symbol('runtime');
+
+const TOKEN_BYTES = 32;
+/** More steps in a row than any legal life of a workspace has: a bug, not work. */
+const MAX_STEPS = 6;
+
+interface Ref {
+  organizationId: string;
+  workspaceId: string;
+}
+
+/** Does what `plan` says is due for a workspace, step by step, until nothing is. Safe to run at any time and any number of times. */
+@Injectable()
+export class Reconciler {
+  private readonly oneAtATime = new KeyedLock();
+
+  constructor(
+    private readonly database: Database,
+    private readonly queue: JobQueue,
+    private readonly settings: WorkspaceSettings,
+    private readonly world: World,
+    @Inject(RUNTIME) private readonly runtime: Runtime,
+    @Inject(LOG) private readonly log: Log,
+    handlers: JobHandlers,
+  ) {
+    handlers.add('workspace.reconcile', (ref) => this.reconcile(ref));
+  }
+
+  /**
+   * One at a time per workspace: a decision to start must not be carried out after a later one to stop. The runner's first call asks the row again, which
+   * holds across processes, too.
+   */
+  reconcile(ref: Ref): Promise<void> {
+    return this.oneAtATime.run(ref.workspaceId, async () => {
+      for (let steps = 0; steps < MAX_STEPS; steps++) {
+        if (!(await this.takeStep(ref))) return;
+      }
+      this.log.error({ workspaceId: ref.workspaceId }, 'a workspace does not come to rest; the sweep will look again');
+    });
+  }
+
+  /** True when there may be more to do. */
+  private async takeStep(ref: Ref): Promise<boolean> {
+    const row = await this.database.tenant(ref.organizationId, (tenant) => workspacesStore.findLocked(tenant, ref.workspaceId));
+    if (!row) {
+      await this.runtime.destroy(ref.workspaceId);
+      return false;
+    }
+    const step = plan(factsOf(row), this.world.clock.now());
+    switch (step.do) {
+      case 'nothing':
+        return false;
+      case 'begin':
+        return this.begin(ref, step);
+      case 'ensure-runner':
+        return this.ensureRunner(ref, row);
+      case 'stop':
+        return this.stop(ref);
+      case 'clean-up':
+        await this.silence(ref);
+        return false;
+      case 'destroy':
+        return this.destroy(ref);
+      case 'give-up':
+        return this.giveUp(ref, row, { code: 'deadline-exceeded', message: step.reason });
+    }
+  }
+
+  private begin(ref: Ref, seen: Extract<Step, { do: 'begin' }>): Promise<boolean> {
+    return this.inside(ref, async (tenant, row) => {
+      const now = this.world.clock.now();
+      const step = plan(factsOf(row), now);
+      // Asked again under the lock: a message may have come since, and what has work is not put to sleep.
+      if (step.do !== 'begin' || step.to !== seen.to) return true;
+      if (step.why === 'idle') await workspacesStore.desire(tenant, row.id, 'hibernated', now);
+      const reason = step.why === 'idle' ? `idle for ${row.idleTimeoutMinutes} minutes` : 'asked for';
+      const begins = { id: this.world.ids.next(), kind: step.operation, reason, initiator: systemInitiator(step.why) };
+      await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, { to: step.to, reason: null, at: now, begins });
+      return true;
+    });
+  }
+
+  private async ensureRunner(ref: Ref, row: LockedWorkspace): Promise<boolean> {
+    if ((await this.runtime.inspect(ref.workspaceId)) === 'running') return false;
+    const tokens = await this.issueTokens(ref);
+    const source = row.source as RepositorySource;
+    try {
+      const { adopted } = await this.runtime.start({
+        ...ref,
+        repository: source,
+        agent: row.agent as Agent,
+        runnerToken: tokens.runner.text,
+        proxyToken: tokens.proxy.text,
+        git: gitRouteOf(source, this.settings.repositories.githubUrl),
+      });
+      await this.dropOldTokens(ref, tokens, adopted);
+    } catch (error) {
+      await this.database.tenant(ref.organizationId, async (tenant) => {
+        await workspacesStore.revokeToken(tenant, tokens.runner.hash);
+        await workspacesStore.revokeToken(tenant, tokens.proxy.hash);
+      });
+      if (!(error instanceof BerthError) || error.code === 'not-ready') throw error;
+      this.log.warn({ workspaceId: ref.workspaceId, code: error.code, reason: messageOf(error.cause ?? error) }, 'a workspace could not start');
+      return this.giveUp(ref, row, { code: error.code, message: error.message });
+    }
+    return false;
+  }
+
+  private async stop(ref: Ref): Promise<boolean> {
+    await this.silence(ref);
+    return this.inside(ref, async (tenant, row) => {
+      if (row.state !== 'hibernating') return true;
+      await workspacesStore.move(tenant, row.id, 'hibernating', {
+        to: 'hibernated',
+        reason: null,
+        at: this.world.clock.now(),
+        ends: { state: 'succeeded' },
+      });
+      return true;
+    });
+  }
+
+  /** Ends the runner, and with its tokens whatever it might still want to say; then the turn it was at is ended by the chats room. */
+  private async silence(ref: Ref): Promise<void> {
+    await this.runtime.stop(ref.workspaceId);
+    await this.database.tenant(ref.organizationId, (tenant) => workspacesStore.revokeTokens(tenant, ref.workspaceId, []));
+    await this.queue.add('turns.settle', ref);
+  }
+
+  private async destroy(ref: Ref): Promise<boolean> {
+    await this.runtime.destroy(ref.workspaceId);
+    await this.database.tenant(ref.organizationId, (tenant) => workspacesStore.remove(tenant, ref.workspaceId));
+    return false;
+  }
+
+  private giveUp(ref: Ref, seen: LockedWorkspace, error: { code: string; message: string }): Promise<boolean> {
+    return this.inside(ref, async (tenant, row) => {
+      if (row.state !== seen.state || row.stateChangedAt.getTime() !== seen.stateChangedAt.getTime()) return true;
+      const move = { to: 'failed' as const, reason: error.message, at: this.world.clock.now(), ends: { state: 'failed' as const, error } };
+      await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, move);
+      return true;
+    });
+  }
+
+  private async issueTokens({ organizationId, workspaceId }: Ref) {
+    const token = (): { text: string; hash: string } => {
+      const text = this.world.random(TOKEN_BYTES).toString('base64url');
+      return { text, hash: hashToken(text) };
+    };
+    const tokens = { runner: token(), proxy: token() };
+    const createdAt = this.world.clock.now();
+    await this.database.tenant(organizationId, async (tenant) => {
+      await workspacesStore.issueToken(tenant, { hash: tokens.runner.hash, workspaceId, identity: 'runner', createdAt });
+      await workspacesStore.issueToken(tenant, { hash: tokens.proxy.hash, workspaceId, identity: 'proxy', createdAt });
+    });
+    return tokens;
+  }
+
+  /** The older proxy tokens are nobody's now. An adopted runner keeps its own; a new one is the only one. */
+  private dropOldTokens(ref: Ref, tokens: { runner: { hash: string }; proxy: { hash: string } }, adopted: boolean): Promise<void> {
+    return this.database.tenant(ref.organizationId, async (tenant) => {
+      await workspacesStore.revokeTokens(tenant, ref.workspaceId, [tokens.proxy.hash], 'proxy');
+      if (adopted) await workspacesStore.revokeToken(tenant, tokens.runner.hash);
+      else await workspacesStore.revokeTokens(tenant, ref.workspaceId, [tokens.runner.hash], 'runner');
+    });
+  }
+
+  private inside(ref: Ref, work: (tenant: Tenant, row: LockedWorkspace) => Promise<boolean>): Promise<boolean> {
+    return this.database.tenant(ref.organizationId, async (tenant) => {
+      const row = await workspacesStore.findLocked(tenant, ref.workspaceId);
+      return row ? work(tenant, row) : false;
+    });
+  }
+}
+
+function systemInitiator(why: 'asked' | 'idle'): Initiator {
+  return why === 'idle' ? { type: 'system', id: 'idle-policy', name: 'Idle policy' } : { type: 'system', id: 'worker', name: 'Berth' };
+}

@@ -1,0 +1,97 @@
+import type { RepositorySource } from '../contracts/index.js';
+
+/** Where repositories come from, by configuration. */
+export interface RepositoryPolicy {
+  githubUrl: string;
+  /** Folders under which file:// is allowed; null: any; none: not allowed. */
+  fileRoots: readonly string[] | null;
+  /** Berth's own data, which is never a repository. */
+  dataDirectory: string;
+}
+
+export type ParsedRepository = { source: RepositorySource } | { problem: string };
+
+const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
+const GITHUB = 'github.com';
+
+/**
+ * What a person typed, as a source: `owner/name`, an https git URL, or a file:// URL. Everything else is refused, above all what git would take for an option
+ * (`--upload-pack=…`) or a helper program (`ext::…`). Only the text is judged here; whether a folder exists is asked by the service.
+ */
+export function parseRepository(text: string): ParsedRepository {
+  const input = text.trim();
+  if (/\p{Cc}/u.test(text)) return { problem: 'must not contain control characters' };
+  const [owner = '', name = '', ...rest] = input.split('/');
+  if (rest.length === 0 && SEGMENT.test(owner) && SEGMENT.test(name)) return https(GITHUB, [owner, name]);
+  if (input.startsWith('https://')) return parseHttps(input);
+  if (input.startsWith('file://')) return parseFile(input);
+  return { problem: 'must be owner/name, an https:// git URL, or a file:// URL' };
+}
+
+function parseHttps(input: string): ParsedRepository {
+  const url = URL.canParse(input) ? new URL(input) : null;
+  if (!url) return { problem: 'is not a valid URL' };
+  if (url.username || url.password) return { problem: 'must not contain a user name or password; store the token as a credential' };
+  if (url.search || url.hash) return { problem: 'must not contain a query or fragment' };
+  // The text and not the parsed path: a parser resolves `..` silently.
+  const segments = input.slice('https://'.length).split('/').slice(1).filter((segment, at, all) => segment !== '' || at < all.length - 1);
+  if (segments.length < 2 || !segments.every((segment) => SEGMENT.test(segment))) return { problem: 'must be https://host/owner/name' };
+  if (isAddress(url.hostname)) return { problem: 'must name the host by its name, not by an address' };
+  return https(url.host.toLowerCase(), segments);
+}
+
+function https(host: string, segments: string[]): ParsedRepository {
+  const path = `${[host, ...segments].join('/').replace(/\.git$/, '')}.git`;
+  return { source: { type: 'https', url: `https://${path}`, path } };
+}
+
+/** Addresses and names of this machine: the way to services that trust their network (SSRF). */
+function isAddress(hostname: string): boolean {
+  return hostname.startsWith('[') || /^[\d.]+$/.test(hostname) || hostname === 'localhost' || hostname.endsWith('.localhost');
+}
+
+function parseFile(input: string): ParsedRepository {
+  const url = URL.canParse(input) ? new URL(input) : null;
+  if (!url || (url.host !== '' && url.host !== 'localhost')) return { problem: 'must be file:///absolute/path' };
+  let path: string;
+  try {
+    path = decodeURIComponent(url.pathname);
+  } catch {
+    return { problem: 'is not a valid URL' };
+  }
+  if (path.includes('\u0000')) return { problem: 'must not contain NUL' };
+  if (input.split('/').includes('..') || path.split('/').includes('..')) return { problem: 'must not contain ..' };
+  const clean = path.replace(/\/+$/, '');
+  if (clean === '') return { problem: 'must name a folder' };
+  return { source: { type: 'file', url: `file://${clean}`, path: clean } };
+}
+
+/** Why the folder behind a file:// URL may not be used; null when it may. `realPath` is free of links, so that none leads out of the roots. */
+export function fileObstacle(realPath: string, policy: RepositoryPolicy): string | null {
+  if (policy.fileRoots !== null && !policy.fileRoots.some((root) => isWithin(realPath, root))) {
+    return policy.fileRoots.length === 0
+      ? 'file:// repositories are not allowed on this Berth (BERTH_FILE_REPOSITORIES)'
+      : `must be below ${policy.fileRoots.join(' or ')} (BERTH_FILE_REPOSITORIES)`;
+  }
+  if (isWithin(realPath, policy.dataDirectory) || isWithin(policy.dataDirectory, realPath)) return "must not be Berth's own data directory";
+  return null;
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
+}
+
+/** Where the proxy's git route of a source leads: github.com may stand for a GitHub Enterprise (BERTH_GITHUB_URL). Null for folders. */
+export function gitRouteOf(source: RepositorySource, githubUrl: string): { path: string; upstreamUrl: string } | null {
+  if (source.type !== 'https') return null;
+  const { path } = source;
+  const upstreamUrl = path.startsWith(`${GITHUB}/`) ? `${githubUrl}${path.slice(GITHUB.length)}` : `https://${path}`;
+  return { path, upstreamUrl };
+}
+
+/** Why a text cannot be a branch, tag or commit (git-check-ref-format(1)); null when it can. It never begins with a dash, so git takes it for no option. */
+export function refProblem(ref: string): string | null {
+  const wrong =
+    /[\s~^:?*\[\\\p{Cc}]|\.\.|@\{|\/\/|^[-./]|[./]$|\.lock(\/|$)|\/\./u.test(ref) || ref === '@';
+  return wrong ? 'is not a valid name of a branch, tag or commit' : null;
+}

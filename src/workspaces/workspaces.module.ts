@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { CredentialsModule } from '../credentials/index.js';
+import { IdentityModule } from '../identity/index.js';
+import { Reconciler } from './reconciler.js';
+import { Sweep } from './sweep.js';
+import { WorkspacesController } from './workspaces.controller.js';
+import { WorkspacesService } from './workspaces.service.js';
+
+/** `RUNTIME` and `WorkspaceSettings` come from the composition (src/app). */
+@Module({
+  imports: [IdentityModule, CredentialsModule],
+  controllers: [WorkspacesController],
+  providers: [WorkspacesService, Reconciler, Sweep],
+  exports: [WorkspacesService, Sweep],
+})
+export class WorkspacesModule {}

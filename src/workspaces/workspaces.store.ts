@@ -1,0 +1,222 @@
+import type { Agent, DesiredState, Kind, RepositorySource, Scope, WorkspaceState } from '../contracts/index.js';
+import type { Tenant } from '../database/index.js';
+import { eventsStore } from '../events/index.js';
+import type { Slice } from '../http/index.js';
+import { BerthError } from '../kernel/index.js';
+import { legalMoves, type OperationKind, type WorkspaceFacts } from './state.js';
+
+/** Who asked for an operation. */
+export interface Initiator {
+  type: 'member' | 'system';
+  id: string;
+  name: string;
+}
+
+/** A move of a workspace, as data: where to, why, which operation it begins, and how the one under way ends. */
+export interface Move {
+  to: WorkspaceState;
+  /** Said to people; a move to `failed` needs one. */
+  reason: string | null;
+  at: Date;
+  begins?: { id: string; kind: OperationKind; reason: string; initiator: Initiator };
+  /** How the operation under way ends. Without it, it is superseded by the one that begins. */
+  ends?: { state: 'succeeded' } | { state: 'failed'; error: { code: string; message: string } };
+}
+
+const withOwner = { owner: { select: { user: { select: { id: true, name: true, email: true } } } } } as const;
+
+const openTurns = { turns: { where: { state: { in: ['queued', 'running', 'reauthenticating'] } } } };
+
+/** The only writer of workspaces, their operations and machine tokens. */
+export const workspacesStore = {
+  async create(
+    { db, organizationId }: Tenant,
+    row: {
+      id: string;
+      ownerId: string;
+      name: string;
+      repository: string;
+      source: RepositorySource;
+      ref: string | null;
+      branch: string;
+      agent: Agent;
+      model: string;
+      credential: { id: string; scope: Scope; kind: Kind };
+      idleTimeoutMinutes: number;
+      at: Date;
+    },
+    operation: { id: string; reason: string; initiator: Initiator },
+  ): Promise<void> {
+    const { at, ...columns } = row;
+    await db.workspace.create({
+      data: {
+        ...columns,
+        organizationId,
+        state: 'provisioning',
+        desiredState: 'running',
+        authentication: 'ok',
+        origin: { type: 'api' },
+        lastActivityAt: at,
+        stateChangedAt: at,
+        createdAt: at,
+      },
+    });
+    await beginOperation({ db, organizationId }, row.id, { ...operation, kind: 'provision' }, at);
+    await announce({ db, organizationId }, row.id, { to: 'provisioning', reason: null, at });
+  },
+
+  find({ db, organizationId }: Tenant, id: string) {
+    return db.workspace.findUnique({ where: { organizationId_id: { organizationId, id } }, include: withOwner });
+  },
+
+  /** As `find`, holding the row until the transaction ends: who decides by what it reads must not be overtaken. */
+  async findLocked({ db, organizationId }: Tenant, id: string) {
+    await db.$queryRaw`select 1 from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
+    return db.workspace.findUnique({
+      where: { organizationId_id: { organizationId, id } },
+      include: { ...withOwner, _count: { select: openTurns } },
+    });
+  },
+
+  /** Newest first; one member's or everybody's. */
+  list({ db, organizationId }: Tenant, ownerId: string | null, { after, take }: Slice) {
+    return db.workspace.findMany({
+      where: { organizationId, ...(ownerId ? { ownerId } : {}), ...(after ? { id: { lt: after } } : {}) },
+      include: withOwner,
+      orderBy: { id: 'desc' },
+      take,
+    });
+  },
+
+  async update(
+    { db, organizationId }: Tenant,
+    id: string,
+    data: { name?: string | undefined; model?: string | undefined; idleTimeoutMinutes?: number | undefined },
+  ): Promise<void> {
+    await db.workspace.updateMany({
+      where: { organizationId, id },
+      data: Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined)),
+    });
+  },
+
+  async desire({ db, organizationId }: Tenant, id: string, desiredState: DesiredState, at: Date): Promise<void> {
+    // What was asked for is activity: a workspace that was woken must not be found idle at once.
+    const data = desiredState === 'running' ? { desiredState, lastActivityAt: at } : { desiredState };
+    await db.workspace.updateMany({ where: { organizationId, id }, data });
+  },
+
+  /**
+   * The one writer of states: moves a workspace if it is still where the caller saw it, books the operations, and tells it as an event, all or nothing. False when
+   * somebody else was first: the caller has to look again. Throws on a move that the table does not know.
+   */
+  async move(tenant: Tenant, id: string, from: WorkspaceState, move: Move): Promise<boolean> {
+    if (!legalMoves[from].includes(move.to)) throw new BerthError('internal', `A workspace cannot go from ${from} to ${move.to}.`);
+    if (move.to === 'failed' && !move.reason) throw new BerthError('internal', 'A move to failed needs a reason.');
+    const { db, organizationId } = tenant;
+    const { count } = await db.workspace.updateMany({
+      where: { organizationId, id, state: from },
+      data: {
+        state: move.to,
+        stateReason: move.reason,
+        stateChangedAt: move.at,
+        ...(move.to === 'running' ? { preparedAt: move.at, lastActivityAt: move.at } : {}),
+        ...(move.to === 'hibernated' || move.to === 'failed' ? { runnerId: null } : {}),
+      },
+    });
+    if (count === 0) return false;
+    await endOperation(tenant, id, move);
+    if (move.begins) await beginOperation(tenant, id, move.begins, move.at);
+    await announce(tenant, id, move);
+    return true;
+  },
+
+  /** The end of a deletion: the row goes, and with it messages, turns, events and tokens. */
+  async remove({ db, organizationId }: Tenant, id: string): Promise<void> {
+    await eventsStore.notify({ db, organizationId }, id);
+    await db.workspace.deleteMany({ where: { organizationId, id, state: 'deleting' } });
+  },
+
+  operations({ db, organizationId }: Tenant, workspaceId: string, { after, take }: Slice) {
+    return db.operation.findMany({
+      where: { organizationId, workspaceId, ...(after ? { id: { lt: after } } : {}) },
+      orderBy: { id: 'desc' },
+      take,
+    });
+  },
+
+  /** This runner speaks for the workspace from now on; whichever did before is refused. */
+  async adoptRunner({ db, organizationId }: Tenant, id: string, runnerId: string, at: Date): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id }, data: { runnerId, runnerSeenAt: at } });
+  },
+
+  async runnerSeen({ db, organizationId }: Tenant, id: string, runnerId: string, at: Date): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id, runnerId }, data: { runnerSeenAt: at } });
+  },
+
+  async setAgentSession({ db, organizationId }: Tenant, id: string, agentSession: string): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id }, data: { agentSession } });
+  },
+
+  async setCredential({ db, organizationId }: Tenant, id: string, credential: { id: string; scope: Scope; kind: Kind }): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id }, data: { credential } });
+  },
+
+  /** Real work happened: the idle time begins anew. Reads never call this. */
+  async touch({ db, organizationId }: Tenant, id: string, at: Date): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id, lastActivityAt: { lt: at } }, data: { lastActivityAt: at } });
+  },
+
+  async issueToken(
+    { db, organizationId }: Tenant,
+    token: { hash: string; workspaceId: string; identity: 'runner' | 'proxy'; createdAt: Date },
+  ): Promise<void> {
+    await db.machineToken.create({ data: { ...token, organizationId } });
+  },
+
+  /** Takes away the workspace's machine tokens but those named; with `identity`, of that identity only. */
+  async revokeTokens({ db, organizationId }: Tenant, workspaceId: string, keep: string[], identity?: 'runner' | 'proxy'): Promise<void> {
+    await db.machineToken.deleteMany({
+      where: { organizationId, workspaceId, hash: { notIn: keep }, ...(identity ? { identity } : {}) },
+    });
+  },
+
+  async revokeToken({ db, organizationId }: Tenant, hash: string): Promise<void> {
+    await db.machineToken.deleteMany({ where: { organizationId, hash } });
+  },
+};
+
+async function beginOperation(
+  { db, organizationId }: Tenant,
+  workspaceId: string,
+  { id, kind, reason, initiator }: NonNullable<Move['begins']>,
+  at: Date,
+): Promise<void> {
+  await db.operation.create({
+    data: { id, organizationId, workspaceId, kind, state: 'running', reason, initiator: { ...initiator }, createdAt: at },
+  });
+}
+
+async function endOperation({ db, organizationId }: Tenant, workspaceId: string, { ends, at }: Move): Promise<void> {
+  const state = ends?.state ?? 'superseded';
+  const error = ends?.state === 'failed' ? { error: ends.error } : {};
+  await db.operation.updateMany({ where: { organizationId, workspaceId, state: 'running' }, data: { state, finishedAt: at, ...error } });
+}
+
+async function announce(tenant: Tenant, id: string, { to, reason, at }: Pick<Move, 'to' | 'reason' | 'at'>): Promise<void> {
+  await eventsStore.append(tenant, id, [{ type: 'workspace.state', at, data: { state: to, ...(reason ? { reason } : {}) } }]);
+}
+
+export type WorkspaceRow = NonNullable<Awaited<ReturnType<typeof workspacesStore.find>>>;
+export type LockedWorkspace = NonNullable<Awaited<ReturnType<typeof workspacesStore.findLocked>>>;
+
+export function factsOf(row: LockedWorkspace): WorkspaceFacts {
+  return {
+    state: row.state as WorkspaceState,
+    desiredState: row.desiredState as DesiredState,
+    prepared: row.preparedAt !== null,
+    openTurns: row._count.turns,
+    lastActivityAt: row.lastActivityAt,
+    stateChangedAt: row.stateChangedAt,
+    idleTimeoutMinutes: row.idleTimeoutMinutes,
+  };
+}

@@ -1,0 +1,27 @@
+const CHARACTERS_PER_TOKEN = 4;
+const PIECE_LENGTH = 12;
+
+/** A rough and repeatable token count: about four characters each, at least one. */
+export function tokensIn(text: string): number {
+  return Math.max(1, Math.ceil(text.length / CHARACTERS_PER_TOKEN));
+}
+
+/** The model a JSON body names, if it does; said in the ledger even for requests that are refused. */
+export function modelNamed(text: string): string | null {
+  try {
+    const { model } = JSON.parse(text) as { model?: unknown };
+    return typeof model === 'string' ? model : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Cuts by characters, so that no piece ends inside a surrogate pair. */
+export function piecesOf(whole: string): string[] {
+  const characters = Array.from(whole);
+  const pieces: string[] = [];
+  for (let start = 0; start < characters.length; start += PIECE_LENGTH) {
+    pieces.push(characters.slice(start, start + PIECE_LENGTH).join(''));
+  }
+  return pieces;
+}

@@ -1,0 +1,83 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+
+/** How a request named its caller. `both`: `x-api-key` and `authorization` at once (the value is then that of `x-api-key`). */
+export interface ReceivedCredential {
+  kind: 'x-api-key' | 'bearer' | 'basic' | 'both' | 'none';
+  /** As received; of Basic the decoded `user:password`. Empty for `none`. */
+  value: string;
+}
+
+/** One request as it arrived. */
+export interface LedgerEntry {
+  /** ISO 8601, UTC. */
+  at: string;
+  method: string;
+  /** Without the query. */
+  path: string;
+  /** With its question mark, or empty. */
+  query: string;
+  headers: IncomingHttpHeaders;
+  credential: ReceivedCredential;
+  /** The model asked for, once the body was read. */
+  model: string | null;
+  /** The answer's status; null while there is no head (a hang, a cut before the head). */
+  status: number | null;
+}
+
+/** Writes down a request at its arrival. */
+export function entryOf(request: IncomingMessage, at: Date): LedgerEntry {
+  const url = new URL(request.url ?? '/', 'http://emulator');
+  return {
+    at: at.toISOString(),
+    method: request.method ?? 'GET',
+    path: url.pathname,
+    query: url.search,
+    headers: request.headers,
+    credential: credentialOf(request.headers),
+    model: null,
+    status: null,
+  };
+}
+
+/** Reads the credential from the two headers the providers know. */
+export function credentialOf(headers: IncomingHttpHeaders): ReceivedCredential {
+  const apiKey = headers['x-api-key'];
+  const authorization = headers.authorization;
+  if (typeof apiKey === 'string') {
+    return { kind: authorization === undefined ? 'x-api-key' : 'both', value: apiKey };
+  }
+  const bearer = bearerOf(headers);
+  if (bearer !== undefined) return { kind: 'bearer', value: bearer };
+  const basic = /^Basic\s+(.*)$/i.exec(authorization ?? '')?.[1];
+  if (basic !== undefined) return { kind: 'basic', value: Buffer.from(basic, 'base64').toString('utf8') };
+  return { kind: 'none', value: '' };
+}
+
+/** The bearer token of a request, whatever other credential it carries. */
+export function bearerOf(headers: IncomingHttpHeaders): string | undefined {
+  return /^Bearer\s+(.*)$/i.exec(headers.authorization ?? '')?.[1];
+}
+
+/** The credentials an emulator knows. */
+export class KnownCredentials {
+  readonly #accepted = new Set<string>();
+  readonly #revoked = new Set<string>();
+
+  /** `marker`: any credential that contains it is known too, so that a person can try Berth with made-up keys. */
+  constructor(private readonly marker: string | null) {}
+
+  accept(credential: string): void {
+    this.#revoked.delete(credential);
+    this.#accepted.add(credential);
+  }
+
+  revoke(credential: string): void {
+    this.#accepted.delete(credential);
+    this.#revoked.add(credential);
+  }
+
+  knows(credential: string): boolean {
+    if (this.#revoked.has(credential)) return false;
+    return this.#accepted.has(credential) || (this.marker !== null && credential.includes(this.marker));
+  }
+}

@@ -1,0 +1,112 @@
+import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { messageOf } from '../../src/kernel/index.js';
+import { startAnthropicEmulator } from './anthropic.js';
+import { startGitEmulator, type GitEmulator } from './git.js';
+import { startOpenaiEmulator } from './openai.js';
+
+/** `npm run emulators`: the upstreams of Berth on fixed loopback ports, for trying Berth without an account anywhere. */
+
+interface Flags {
+  anthropicPort: number;
+  openaiPort: number;
+  gitPort: number;
+  repositories: string;
+}
+
+const MARKER = 'emulator';
+const PIECE_DELAY_MS = 500;
+
+function port(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535) {
+    throw new InvalidArgumentError('Give a port between 0 and 65535.');
+  }
+  return number;
+}
+
+const program = new Command('emulators')
+  .description('Start emulators of Anthropic, OpenAI and a git host on 127.0.0.1')
+  .option('--anthropic-port <port>', 'port of the Anthropic API', port, 4010)
+  .option('--openai-port <port>', 'port of the OpenAI API', port, 4011)
+  .option('--git-port <port>', 'port of the git host', port, 4012)
+  .option(
+    '--repositories <folder>',
+    'folder of the bare repositories',
+    join('.berth', 'emulators', 'repositories'),
+  )
+  .action(start);
+
+async function start(flags: Flags): Promise<void> {
+  const root = resolve(flags.repositories);
+  await mkdir(root, { recursive: true });
+  const options = { acceptContaining: MARKER };
+  const running: { close(): Promise<void> }[] = [];
+  try {
+    const model = { ...options, pieceDelayMilliseconds: PIECE_DELAY_MS };
+    const anthropic = await startAnthropicEmulator({ ...model, port: flags.anthropicPort });
+    running.push(anthropic);
+    const openai = await startOpenaiEmulator({ ...model, port: flags.openaiPort });
+    running.push(openai);
+    const git = await startGitEmulator({ ...options, port: flags.gitPort, root });
+    running.push(git);
+    git.protect('private/*');
+    await seed(git, root, ['demo/hello', 'private/hello']);
+    console.log(instructions(anthropic.url, openai.url, git.url));
+  } catch (error) {
+    await closeAll(running);
+    throw error;
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void closeAll(running));
+  }
+}
+
+async function seed(git: GitEmulator, root: string, repositories: string[]): Promise<void> {
+  for (const repository of repositories) {
+    if (!existsSync(join(root, `${repository}.git`))) await git.createRepository(repository);
+  }
+}
+
+async function closeAll(running: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.all(running.map((emulator) => emulator.close()));
+}
+
+function instructions(anthropic: string, openai: string, git: string): string {
+  return `Emulators are running. Start Berth against them, in another terminal:
+
+  BERTH_ANTHROPIC_API_URL=${anthropic} BERTH_OPENAI_API_URL=${openai} BERTH_GITHUB_URL=${git} npm start
+
+Keys they accept (any key with "${MARKER}" in it):
+
+  Anthropic API key    sk-ant-api03-${MARKER}-key
+  Claude setup token   sk-ant-oat01-${MARKER}-token
+  OpenAI API key       sk-${MARKER}-key
+  git token            ghp_${MARKER}_token
+
+Repositories:
+
+  ${git}/demo/hello.git       open to all
+  ${git}/private/hello.git    asks for the git token
+
+Try: "create hello.txt", "run git log --oneline", "remember pineapple", "what did I ask you to remember?", "slow 5".
+
+Steer them (each address has the same calls):
+
+  curl -X POST ${anthropic}/_control/fail -d '{"status": 401, "times": 2}'
+  curl -X POST ${anthropic}/_control/reset
+  curl ${anthropic}/_control/requests
+
+Stop with Ctrl-C.`;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(
+    `The emulators could not start: ${messageOf(error)}. Give other ports with --anthropic-port, --openai-port, --git-port.`,
+  );
+  process.exitCode = 1;
+}
