@@ -1,5 +1,6 @@
 import { isNativeError } from 'node:util/types';
 import type { z } from 'zod';
+import { MAX_PAGE } from '../contracts/index.js';
 import type { Ids, Secret } from '../kernel/index.js';
 import { CliError, RefusedError, UnreachableError, exitCodes, fieldLines } from './failure.js';
 import { pageSchema, problemSchema } from './wire.js';
@@ -27,7 +28,6 @@ const retryPauseMilliseconds = 300;
 /** A longer `Retry-After` is the person's to wait for, not ours. */
 const longestPauseSeconds = 10;
 const headTimeoutMilliseconds = 60_000;
-const pageSize = 200;
 
 /** Calls Berth's REST API with an API key. Every method throws UnreachableError (exit code 3) or RefusedError (exit code 1). */
 export class ApiClient {
@@ -60,7 +60,7 @@ export class ApiClient {
   async *list<T>(path: string, item: z.ZodType<T>): AsyncGenerator<T> {
     let cursor: string | null = null;
     do {
-      const query = new URLSearchParams({ limit: String(pageSize), ...(cursor === null ? {} : { cursor }) });
+      const query = new URLSearchParams({ limit: String(MAX_PAGE), ...(cursor === null ? {} : { cursor }) });
       const page: z.infer<typeof pageSchema> = await this.get(`${path}?${query.toString()}`, pageSchema);
       for (const entry of page.items) yield this.check(entry, item);
       cursor = page.nextCursor ?? null;

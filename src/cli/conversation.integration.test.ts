@@ -19,7 +19,10 @@ afterEach(async () => {
 
 /** Ends a turn as the contract says: the answer is stored no later than the final state. */
 function finish(message: Message, state: string, answer?: string): void {
-  if (answer !== undefined) server.addMessage('agent', answer, 'completed');
+  if (answer !== undefined) {
+    const { id: messageId } = server.addMessage('agent', answer, 'completed');
+    server.emit('message.state', { messageId, state: 'completed', inReplyTo: message.id });
+  }
   message.state = state;
   server.emit('message.state', { messageId: message.id, state });
 }
@@ -64,6 +67,21 @@ describe('send', () => {
     server.onMessage = (message) => finish(message, 'completed', 'Quick.');
     expect(await cli.run('workspaces', 'send', id, 'hi', '--follow')).toBe(0);
     expect(cli.out).toBe('Quick.\n');
+  });
+
+  it('with --follow --json tells its own answer from that of the next turn', async () => {
+    let opened = false;
+    server.onStream = () => (opened = true);
+    const done = cli.run('workspaces', 'send', id, 'hi', '--follow', '--json');
+    await until(() => opened, 'the stream is open');
+    // Announced at once, read later: by then the next turn is answered too.
+    const { id: messageId } = server.addMessage('agent', 'mine', 'completed');
+    server.addMessage('agent', 'of the next turn', 'completed');
+    Object.assign(server.messages[0] ?? {}, { state: 'completed' });
+    server.emit('message.state', { messageId, state: 'completed', inReplyTo: server.messages[0]?.id });
+    server.emit('message.state', { messageId: server.messages[0]?.id, state: 'completed' });
+    expect(await done).toBe(0);
+    expect(JSON.parse(cli.out)).toMatchObject({ answer: { text: 'mine' } });
   });
 
   it('with --follow survives a cut in the middle of the answer', async () => {

@@ -125,6 +125,8 @@ export function eventText({ type, data }: WorkspaceEvent): string {
       return [say('model'), countOf(data, 'inputTokens', 'in'), countOf(data, 'outputTokens', 'out')]
         .flat()
         .join(', ');
+    case 'git.failed':
+      return say('message')[0] ?? jsonText(data);
     case 'git.pushed':
       return [...say('branch'), ...say('commit').map((commit) => commit.slice(0, 12))].join(' ');
     case 'pull_request.opened':

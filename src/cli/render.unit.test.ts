@@ -77,6 +77,7 @@ describe('events', () => {
     ['agent.tool', { name: 'Bash', state: 'started', summary: 'ls' }, 'Bash started: ls'],
     ['agent.usage', { model: 'm', inputTokens: 12, outputTokens: null }, 'm, 12 tokens in'],
     ['git.pushed', { branch: 'berth/00000001', commit: '0123456789abcdef' }, 'berth/00000001 0123456789ab'],
+    ['git.failed', { code: 'x', message: 'Pushing is not allowed.' }, 'Pushing is not allowed.'],
     ['pull_request.opened', { url: 'https://x/1' }, 'https://x/1'],
     ['something.new', { a: 1 }, '{"a":1}'],
   ])('%s %j reads %s', (type, data, text) => {

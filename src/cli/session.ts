@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { MAX_EVENTS } from '../contracts/index.js';
 import { isId, shortId } from '../kernel/index.js';
 import { ApiClient } from './api-client.js';
 import type { CliContext } from './context.js';
@@ -13,8 +14,6 @@ export interface ConnectionOptions {
   url?: string;
   organization?: string;
 }
-
-const eventPageSize = 1000;
 
 /** Adds `--url` and `--organization`. The API key has no flag: arguments are visible to every user of the machine. */
 export function withConnection(command: Command): Command {
@@ -98,7 +97,7 @@ export class Session {
   /** The events stored so far, after a number; ends when there are no more. */
   async *storedEvents(workspaceId: string, after: number): AsyncGenerator<WorkspaceEvent> {
     for (let last = after; ;) {
-      const query = new URLSearchParams({ after: String(last), limit: String(eventPageSize) }).toString();
+      const query = new URLSearchParams({ after: String(last), limit: String(MAX_EVENTS) }).toString();
       const page = await this.api.get(
         `${this.path('workspaces', workspaceId, 'events')}?${query}`,
         eventPageSchema,

@@ -59,7 +59,8 @@ export async function followTurn(
 ): Promise<EndedTurn> {
   const { workspaceId, messageId } = turn;
   let streamed = false;
-  let ended = await endOfTurn(session, workspaceId, messageId);
+  let answerId: string | null = null;
+  let ended = await endOfTurn(session, workspaceId, messageId, answerId);
   // Checked before listening, and the listening begins at an event from before the turn: no end can fall between the two.
   if (ended === null) {
     for await (const event of session.followEvents(workspaceId, turn.after)) {
@@ -70,8 +71,12 @@ export async function followTurn(
         sayProgress(context, event);
       }
       if (event.type === 'workspace.state') await throwIfFailed(session, workspaceId);
-      if (event.type !== 'message.state' || !concerns(event, messageId)) continue;
-      ended = await endOfTurn(session, workspaceId, messageId);
+      if (event.type !== 'message.state') continue;
+      // The answer is announced before its turn's final state.
+      if (event.data.inReplyTo === messageId && typeof event.data.messageId === 'string')
+        answerId = event.data.messageId;
+      if (!concerns(event, messageId)) continue;
+      ended = await endOfTurn(session, workspaceId, messageId, answerId);
       if (ended !== null) break;
     }
   }
@@ -98,6 +103,8 @@ function concerns({ data }: WorkspaceEvent, messageId: string): boolean {
 function sayProgress(context: CliContext, { type, data }: WorkspaceEvent): void {
   if (type === 'authentication.state' && typeof data.message === 'string')
     context.err(`berth: ${printable(data.message)}\n`);
+  if (type === 'git.failed' && typeof data.message === 'string')
+    context.err(`berth: ${printable(data.message)}\n`);
   if (type === 'git.pushed' && typeof data.branch === 'string')
     context.err(`berth: pushed ${printable(data.branch)}\n`);
 }
@@ -107,17 +114,25 @@ async function throwIfFailed(session: Session, workspaceId: string): Promise<voi
   if (['failed', 'deleting', 'deleted'].includes(workspace.state)) throw workspaceGone(workspace);
 }
 
-/** The turn's end as it is stored, null while it goes on. Turns run one after another, so the newest answer is this turn's. */
+/**
+ * The turn's end as it is stored, null while it goes on. Where no event named the answer it is the newest one: turns run one after another.
+ */
 async function endOfTurn(
   session: Session,
   workspaceId: string,
   messageId: string,
+  answerId: string | null,
 ): Promise<EndedTurn | null> {
   let message: Message | null = null;
   let answer: Message | null = null;
   for await (const entry of session.messages(workspaceId)) {
     if (entry.id === messageId) message = entry;
-    else if (message !== null && entry.author.type === 'agent') answer = entry;
+    else if (
+      message !== null &&
+      entry.author.type === 'agent' &&
+      (answerId === null || answerId === entry.id)
+    )
+      answer = entry;
   }
   if (message === null || !isFinal(message)) return null;
   return { message, answer: message.state === 'completed' ? answer : null };

@@ -170,6 +170,10 @@ function json(response: ServerResponse, status: number, body: unknown): void {
 }
 
 function page(response: ServerResponse, url: URL, items: unknown[]): void {
+  if (Number(url.searchParams.get('limit')) > 100) {
+    problem(response, 422, 'validation-failed', 'The limit is too high.');
+    return;
+  }
   const from = Number(url.searchParams.get('cursor') ?? 0);
   json(response, 200, {
     items: items.slice(from, from + 2),

@@ -73,10 +73,28 @@ async function knownMarker(options: PrepareOptions): Promise<Marker | null> {
   if ((await readdir(options.tree)).length === 0) return null;
   const own = readMarker(options.scratch);
   if (own !== null) return own;
-  const inTree = await options.git.try(['config', '--local', '--get', MARKER_KEY], local(options));
-  if (inTree.code !== 0) return null;
-  const value = inTree.stdout.trim();
+  const value = await markerInTree(options);
+  if (value === null) return null;
   return { published: value === UNBORN ? null : value };
+}
+
+/** Prints the marker, then git's exit code. */
+const READ_MARKER = `"$1" config --local --get ${MARKER_KEY}; echo "status $?"`;
+
+/**
+ * The marker in `.git`, or null. Believes a "no" only when git itself said so: a sandbox that did not start exits with 1, too, and taking that
+ * for a missing marker would empty a tree full of work.
+ */
+async function markerInTree(options: PrepareOptions): Promise<string | null> {
+  const result = await options.git.program(
+    '/bin/sh',
+    ['-c', READ_MARKER, 'marker', options.git.command],
+    local(options),
+  );
+  const [, value, status] = /^(.*\n)?status (\d+)\n$/.exec(result.stdout) ?? [];
+  if (status === '0') return value?.trim() ?? '';
+  if (status === '1' || status === '128') return null;
+  throw options.git.failure(result, false);
 }
 
 /** From outside, which is safe: `rm` does not follow links, and nothing runs in the tree now. */

@@ -15,19 +15,25 @@ export class Place {
   readonly home = join(this.folder, 'home');
   readonly scratch = join(this.folder, 'scratch');
   readonly socketDirectory = join(this.folder, 'socket');
-  readonly sandbox: BubblewrapSandbox;
+  sandbox: BubblewrapSandbox;
   readonly path = '/usr/local/bin:/usr/bin:/bin';
   readonly placeholder = 'placeholder-of-a-test';
   readonly branch = 'berth/0badcafe';
 
-  constructor(compiled: string) {
+  constructor(private readonly compiled: string) {
     mkdirSync(this.socketDirectory, { recursive: true });
+    this.sandbox = this.newSandbox();
+  }
+
+  /** The sandbox as the next runner makes it. */
+  newSandbox(): BubblewrapSandbox {
     const { tree, home, scratch, socketDirectory } = this;
-    const forwarder = join(compiled, 'runner', 'inside', 'forwarder.js');
+    const forwarder = join(this.compiled, 'runner', 'inside', 'forwarder.js');
     this.sandbox = new BubblewrapSandbox({
       ...{ tree, home, scratch, socketDirectory, forwarder },
       bwrap: '/usr/bin/bwrap',
     });
+    return this.sandbox;
   }
 
   /** The workspace of a repository, as the supervisor opens it. */

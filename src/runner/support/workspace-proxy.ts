@@ -55,6 +55,8 @@ function forward(route: Route, request: http.IncomingMessage, response: http.Ser
   const upstream = http.request(route.url, { method: request.method, headers: route.headers }, (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     answer.pipe(response);
+    // A cut must reach the client: `pipe` alone would leave it waiting.
+    answer.on('error', () => response.destroy());
   });
   upstream.on('error', () => response.destroy());
   response.on('close', () => upstream.destroy());
