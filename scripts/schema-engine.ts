@@ -9,7 +9,11 @@ import { PrismaPg } from '@prisma/adapter-pg';
  * Uses Prisma's own schema engine as WebAssembly, which needs no downloaded binary; its npm package is made for bundlers, so it is
  * instantiated by hand here.
  */
-export async function diffToSchema(from: 'empty' | 'database', ownerUrl: string, schemaPath: string): Promise<string> {
+export async function diffToSchema(
+  from: 'empty' | 'database',
+  ownerUrl: string,
+  schemaPath: string,
+): Promise<string> {
   const engineModule = await loadEngine();
   const files = [{ path: schemaPath, content: await readFile(schemaPath, 'utf8') }];
   const adapter = bindMigrationAwareSqlAdapterFactory(new ReadableCatalog({ connectionString: ownerUrl }));
@@ -62,7 +66,12 @@ type EngineModule = typeof import('@prisma/schema-engine-wasm/schema_engine_bg')
 
 /** Node has WebAssembly; the type library that declares it is the browser's. */
 const { WebAssembly: wasm } = globalThis as unknown as {
-  WebAssembly: { instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: { __wbindgen_start(): void } } }> };
+  WebAssembly: {
+    instantiate(
+      bytes: Uint8Array,
+      imports: object,
+    ): Promise<{ instance: { exports: { __wbindgen_start(): void } } }>;
+  };
 };
 
 async function loadEngine(): Promise<EngineModule> {

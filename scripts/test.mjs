@@ -26,7 +26,10 @@ function installSystemPackages() {
     .map(([, name]) => name);
   if (missing.length === 0) return;
   const advice = `apt-get install -y ${missing.join(' ')}`;
-  if (process.getuid?.() !== 0 || !isDebian()) fail(`The tests need the system packages ${missing.join(', ')}. Install them first, for example: sudo ${advice}`);
+  if (process.getuid?.() !== 0 || !isDebian())
+    fail(
+      `The tests need the system packages ${missing.join(', ')}. Install them first, for example: sudo ${advice}`,
+    );
   console.log(`Installing ${missing.join(', ')} …`);
   const environment = { DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-qq'], environment);
@@ -37,9 +40,16 @@ function installSystemPackages() {
 async function findAgents() {
   const { findAgentPrograms } = await import('../dist/config/index.js');
   const { CLAUDE_BIN, CODEX_BIN, PATH = '' } = process.env;
-  const options = { dataDir: process.env.BERTH_DATA_DIR ?? '.berth', claudeBin: CLAUDE_BIN, codexBin: CODEX_BIN, path: '' };
+  const options = {
+    dataDir: process.env.BERTH_DATA_DIR ?? '.berth',
+    claudeBin: CLAUDE_BIN,
+    codexBin: CODEX_BIN,
+    path: '',
+  };
   let found = await findAgentPrograms(options);
-  const missing = Object.entries(found).filter(([, program]) => !program).map(([agent]) => agent);
+  const missing = Object.entries(found)
+    .filter(([, program]) => !program)
+    .map(([agent]) => agent);
   if (missing.length > 0) {
     run(process.execPath, ['dist/cli/main.js', 'agents', 'install', ...missing]);
     found = await findAgentPrograms({ ...options, path: PATH });
@@ -59,11 +69,17 @@ function isOnPath(program) {
 }
 
 function isDebian() {
-  return existsSync('/etc/os-release') && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'));
+  return (
+    existsSync('/etc/os-release') &&
+    /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'))
+  );
 }
 
 function run(command, args, environment = {}) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...environment } });
+  const { status, error } = spawnSync(command, args, {
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
   if (error) fail(`${command} could not be started: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -37,7 +37,10 @@ function stopOnSignal(close: () => Promise<void>, log: Log): void {
 
 main().catch((error: unknown) => {
   // For people at a terminal: what is wrong and what to do. What we did not foresee comes with its stack.
-  const text = error instanceof BerthError ? `${error.message} [${error.code}]` : ((error as Error).stack ?? messageOf(error));
+  const text =
+    error instanceof BerthError
+      ? `${error.message} [${error.code}]`
+      : ((error as Error).stack ?? messageOf(error));
   process.stderr.write(`\nBerth did not start.\n${text}\n`);
   process.exit(1);
 });

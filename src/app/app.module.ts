@@ -73,7 +73,13 @@ export class AppModule {
         RunnerGatewayModule,
       ],
       controllers: [InstanceController, SessionController],
-      providers: [PasswordStrategy, ApiKeyStrategy, MachineStrategy, SessionStrategy, { provide: APP_GUARD, useClass: RouteGuard }],
+      providers: [
+        PasswordStrategy,
+        ApiKeyStrategy,
+        MachineStrategy,
+        SessionStrategy,
+        { provide: APP_GUARD, useClass: RouteGuard },
+      ],
     };
   }
 }

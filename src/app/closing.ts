@@ -18,7 +18,9 @@ export class Closing {
 
   async #closeAll(): Promise<void> {
     for (const { what, close } of this.#steps.reverse()) {
-      await close().catch((error: unknown) => this.log.warn({ what, reason: messageOf(error) }, 'could not close in order'));
+      await close().catch((error: unknown) =>
+        this.log.warn({ what, reason: messageOf(error) }, 'could not close in order'),
+      );
     }
   }
 }

@@ -5,7 +5,13 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { findAgentPrograms, type Config } from '../config/index.js';
 import { checkKeyRing, CredentialPolicy, sealingKeyToBook, Vault } from '../credentials/index.js';
-import { openDatabase, openServer, readSealingKeys, type DatabaseServer, type OpenDatabase } from '../database/index.js';
+import {
+  openDatabase,
+  openServer,
+  readSealingKeys,
+  type DatabaseServer,
+  type OpenDatabase,
+} from '../database/index.js';
 import { WorkspaceFeed } from '../events/index.js';
 import { SetupToken } from '../identity/index.js';
 import { systemClock, systemIds, World, type Log } from '../kernel/index.js';
@@ -90,7 +96,9 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
     readiness.isOpen = false;
     return Promise.resolve();
   });
-  const setupUrl = (await opened.system.isFirstRun()) ? `${address.publicUrl}/setup?token=${setupToken.text}` : null;
+  const setupUrl = (await opened.system.isFirstRun())
+    ? `${address.publicUrl}/setup?token=${setupToken.text}`
+    : null;
   return { url: address.publicUrl, setupUrl, close: () => closing.run() };
 }
 
@@ -102,7 +110,9 @@ async function openSealed(
   server: DatabaseServer,
 ): Promise<{ vault: Vault; opened: OpenDatabase }> {
   const given = config.encryptionKeys;
-  const ring = given ? { keys: given, keep: () => Promise.resolve() } : await keyRingOf(config.dataDirectory, world.random);
+  const ring = given
+    ? { keys: given, keep: () => Promise.resolve() }
+    : await keyRingOf(config.dataDirectory, world.random);
   const vault = new Vault(ring.keys);
   const booked = await readSealingKeys(server.ownerUrl);
   await checkKeyRing(vault, booked);
@@ -114,7 +124,10 @@ async function openSealed(
 }
 
 async function listen(parts: Parts, config: Config, address: Address): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(parts), { bodyParser: false, logger: new NestLog(parts.log) });
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(parts), {
+    bodyParser: false,
+    logger: new NestLog(parts.log),
+  });
   prepareEdge(app, { log: parts.log, ids: parts.world.ids, publicUrl: parts.publicUrl });
   await app.listen(config.http.port, config.http.host);
   address.port = (app.getHttpServer().address() as { port: number }).port;
@@ -123,7 +136,12 @@ async function listen(parts: Parts, config: Config, address: Address): Promise<N
 
 async function localRuntime(config: Config, log: Log, world: World, address: Address): Promise<Runtime> {
   const { runtime, dataDirectory } = config;
-  const find = { dataDir: dataDirectory, claudeBin: runtime.claudeBin, codexBin: runtime.codexBin, path: runtime.path };
+  const find = {
+    dataDir: dataDirectory,
+    claudeBin: runtime.claudeBin,
+    codexBin: runtime.codexBin,
+    path: runtime.path,
+  };
   // Asked once here so that a wrong CLAUDE_BIN stops the start, and again at each workspace's start, since agents may be installed meanwhile.
   await findAgentPrograms(find);
   return new LocalRuntime({

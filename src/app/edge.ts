@@ -13,7 +13,10 @@ const BODY_LIMIT = '512kb';
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** What every request passes before a route: an id, a log line, safe headers, a bounded JSON body. */
-export function prepareEdge(app: NestExpressApplication, options: { log: Log; ids: Ids; publicUrl: PublicUrl }): void {
+export function prepareEdge(
+  app: NestExpressApplication,
+  options: { log: Log; ids: Ids; publicUrl: PublicUrl },
+): void {
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.use(identify(options.ids, options.log));
@@ -35,7 +38,8 @@ function identify(ids: Ids, log: Log) {
       const fields = { requestId, method: request.method, path: request.path, status: response.statusCode };
       const ms = Math.round(performance.now() - startedAt);
       // Machines ask all day long; their calls are of interest when they fail.
-      const isRoutine = response.statusCode < 400 && (request.path.startsWith('/internal/') || request.path.endsWith('z'));
+      const isRoutine =
+        response.statusCode < 400 && (request.path.startsWith('/internal/') || request.path.endsWith('z'));
       log[isRoutine ? 'debug' : 'info']({ ...fields, ms, complete: response.writableFinished }, 'request');
     });
     next();
@@ -47,7 +51,11 @@ function securityHeaders(publicUrl: PublicUrl) {
     helmet({
       hsts: https,
       contentSecurityPolicy: {
-        directives: { 'default-src': ["'self'"], 'img-src': ["'self'", 'data:'], 'upgrade-insecure-requests': https ? [] : null },
+        directives: {
+          'default-src': ["'self'"],
+          'img-src': ["'self'", 'data:'],
+          'upgrade-insecure-requests': https ? [] : null,
+        },
       },
     });
   const [plain, secure] = [make(false), make(true)];
@@ -56,9 +64,17 @@ function securityHeaders(publicUrl: PublicUrl) {
 }
 
 function refuseOtherThanJson(request: Request, _response: Response, next: NextFunction): void {
-  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
-  if (!BODY_METHODS.has(request.method) || !hasBody || request.is('application/json')) return next();
-  next(new BerthError('unsupported-media-type', 'Send the body as JSON, with Content-Type: application/json.'));
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  const isFine = !BODY_METHODS.has(request.method) || !hasBody || request.is('application/json');
+  next(
+    isFine
+      ? undefined
+      : new BerthError(
+          'unsupported-media-type',
+          'Send the body as JSON, with Content-Type: application/json.',
+        ),
+  );
 }
 
 /** Swagger UI's own files, from its npm package: nothing is fetched from elsewhere. */

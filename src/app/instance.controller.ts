@@ -1,5 +1,13 @@
 import { Controller, Header } from '@nestjs/common';
-import { docsRoute, docsScriptRoute, healthRoute, homeRoute, openApiRoute, readyRoute, setupPageRoute } from '../contracts/index.js';
+import {
+  docsRoute,
+  docsScriptRoute,
+  healthRoute,
+  homeRoute,
+  openApiRoute,
+  readyRoute,
+  setupPageRoute,
+} from '../contracts/index.js';
 import { Database, SystemStore } from '../database/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
 import { BerthError, messageOf } from '../kernel/index.js';
@@ -31,8 +39,14 @@ export class InstanceController {
   @BindRoute(readyRoute)
   async ready() {
     if (!this.readiness.isOpen) throw notReady('it is starting or stopping');
-    await this.database.ping().catch((error: unknown) => Promise.reject(notReady(`the database does not answer (${messageOf(error)})`)));
-    await this.queue.ping().catch((error: unknown) => Promise.reject(notReady(`the queue does not answer (${messageOf(error)})`)));
+    await this.database
+      .ping()
+      .catch((error: unknown) =>
+        Promise.reject(notReady(`the database does not answer (${messageOf(error)})`)),
+      );
+    await this.queue
+      .ping()
+      .catch((error: unknown) => Promise.reject(notReady(`the queue does not answer (${messageOf(error)})`)));
     return { status: 'ready' as const };
   }
 

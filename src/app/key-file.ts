@@ -17,9 +17,14 @@ export interface KeyRing {
 /** The ring of the embedded Berth: read from the data directory, or made. A made one is written only by `keep`. */
 export async function keyRingOf(dataDirectory: string, random: (size: number) => Buffer): Promise<KeyRing> {
   const file = path.join(dataDirectory, FILE);
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw new BerthError('config-invalid', `${file} cannot be read (${error.code ?? 'unknown'}). Give this user the right to read it.`, { cause: error });
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    throw new BerthError(
+      'config-invalid',
+      `${file} cannot be read (${code ?? 'unknown'}). Give this user the right to read it.`,
+      { cause: error },
+    );
   });
   if (text !== null) return { keys: parse(text, file), keep: () => Promise.resolve() };
   const made = { id: `local-${random(ID_BYTES).toString('hex')}`, key: random(KEY_BYTES) };
@@ -35,7 +40,10 @@ function parse(text: string, file: string): RingKey[] {
       return { id: entry.slice(0, Math.max(at, 0)), key: Buffer.from(entry.slice(at + 1), 'base64') };
     });
   if (keys.length === 0 || keys.some(({ id, key }) => id === '' || key.length !== KEY_BYTES)) {
-    throw new BerthError('config-invalid', `${file} does not hold keys as id:base64 of 32 bytes. Put the file back from a backup.`);
+    throw new BerthError(
+      'config-invalid',
+      `${file} does not hold keys as id:base64 of 32 bytes. Put the file back from a backup.`,
+    );
   }
   return keys;
 }

@@ -2,7 +2,18 @@ import { pino, type DestinationStream } from 'pino';
 import { Secret, type Log } from '../kernel/index.js';
 
 /** Names under which a secret could ever be logged by mistake; the rule is that none is. */
-const SECRET_NAMES = ['password', 'token', 'apiKey', 'secret', 'authorization', 'cookie', 'accessToken', 'refreshToken', 'runnerToken', 'proxyToken'];
+const SECRET_NAMES = [
+  'password',
+  'token',
+  'apiKey',
+  'secret',
+  'authorization',
+  'cookie',
+  'accessToken',
+  'refreshToken',
+  'runnerToken',
+  'proxyToken',
+];
 
 /** What keys and tokens look like, wherever in a text they stand: an upstream's error message may quote one. */
 const SECRET_TEXT = /(sk-ant-[a-z0-9]+-|sk-proj-|sk-|berth_[a-z2-7]{8}_|eyJ)[A-Za-z0-9._-]{16,}/g;
@@ -16,7 +27,9 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: [...SECRET_NAMES, ...SECRET_NAMES.map((name) => `*.${name}`)], censor: '[redacted]' },
     hooks: { streamWrite: (line: string) => line.replace(SECRET_TEXT, '$1[redacted]') },
-    serializers: { secret: (secret: unknown) => (secret instanceof Secret ? secret.toString() : '[redacted]') },
+    serializers: {
+      secret: (secret: unknown) => (secret instanceof Secret ? secret.toString() : '[redacted]'),
+    },
   };
   return destination ? pino(options, destination) : pino(options);
 }

@@ -6,7 +6,9 @@ import { problemSchema, type RouteContract } from '../contracts/rest/index.js';
 export const publicRoutes: readonly RouteContract[] = (Object.values(contracts) as unknown[]).filter(isRoute);
 
 function isRoute(value: unknown): value is RouteContract {
-  return typeof value === 'object' && value !== null && 'method' in value && 'access' in value && 'answer' in value;
+  return (
+    typeof value === 'object' && value !== null && 'method' in value && 'access' in value && 'answer' in value
+  );
 }
 
 const accessText: Record<RouteContract['access'], string> = {
@@ -25,7 +27,11 @@ export function openApiDocument(serverUrl: string): Record<string, unknown> {
   for (const route of publicRoutes) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
   return {
     openapi: '3.1.0',
-    info: { title: 'Berth', version: '1', description: 'Coding-agent workspaces that start with the right person’s credentials.' },
+    info: {
+      title: 'Berth',
+      version: '1',
+      description: 'Coding-agent workspaces that start with the right person’s credentials.',
+    },
     servers: [{ url: serverUrl }],
     security: [{ apiKey: [] }, { session: [] }],
     components: {
@@ -47,10 +53,20 @@ function operation(route: RouteContract): Record<string, unknown> {
     description: accessText[route.access],
     tags: [tagOf(route.path)],
     parameters: [...parameters('path', route.params), ...parameters('query', route.query)],
-    ...(route.body ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } } } : {}),
+    ...(route.body
+      ? {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: schemaOf(route.body, 'input') } },
+          },
+        }
+      : {}),
     responses: {
       [status]: { description: 'Done', ...content },
-      default: { description: 'A problem (RFC 9457)', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+      default: {
+        description: 'A problem (RFC 9457)',
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
     },
     ...(route.access === 'public' ? { security: [] } : {}),
   };
@@ -58,7 +74,10 @@ function operation(route: RouteContract): Record<string, unknown> {
 
 function parameters(place: 'path' | 'query', schema: z.ZodObject | undefined): Record<string, unknown>[] {
   if (!schema) return [];
-  const { properties = {}, required = [] } = schemaOf(schema, 'input') as { properties?: Record<string, unknown>; required?: string[] };
+  const { properties = {}, required = [] } = schemaOf(schema, 'input') as {
+    properties?: Record<string, unknown>;
+    required?: string[];
+  };
   return Object.entries(properties).map(([name, property]) => ({
     name,
     in: place,

@@ -16,7 +16,13 @@ function page(title: string, body: string): string {
 }
 
 export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  const entities: Record<string, string> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }
 
@@ -49,7 +55,10 @@ export function setupPage(url: string, token: string | undefined): string {
 }
 
 export function setUpAlreadyPage(): string {
-  return page('Berth is set up', '<h1>Berth is set up already</h1><p>Ask its administrator for an invitation, or read <a href="/docs">the API</a>.</p>');
+  return page(
+    'Berth is set up',
+    '<h1>Berth is set up already</h1><p>Ask its administrator for an invitation, or read <a href="/docs">the API</a>.</p>',
+  );
 }
 
 export function docsPage(): string {

@@ -17,16 +17,23 @@ export class ProblemFilter implements ExceptionFilter {
     if (error.status >= 500) {
       const cause = error.cause ?? thrown;
       const stack = cause instanceof Error ? cause.stack : undefined;
-      this.log.error({ requestId: requestIdOf(request), code: error.code, reason: messageOf(cause), stack }, 'a request failed');
+      this.log.error(
+        { requestId: requestIdOf(request), code: error.code, reason: messageOf(cause), stack },
+        'a request failed',
+      );
     }
     if (response.headersSent) {
       // A stream has begun: there is no status left to give, only an end that cannot be taken for a good one.
       response.destroy();
       return;
     }
-    if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(error.retryAfterSeconds));
+    if (error.retryAfterSeconds !== undefined)
+      response.setHeader('retry-after', String(error.retryAfterSeconds));
     if (error.code === 'unauthenticated') response.setHeader('www-authenticate', 'Bearer realm="Berth"');
-    response.status(error.status).type('application/problem+json').send(JSON.stringify(problemOf(error, requestIdOf(request))));
+    response
+      .status(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(error, requestIdOf(request))));
   }
 }
 
@@ -61,11 +68,16 @@ const byStatus: Partial<Record<number, [ErrorCode, string]>> = {
 function toBerthError(thrown: unknown): BerthError {
   if (thrown instanceof BerthError) return thrown;
   const { type, status } = thrown as { type?: unknown; status?: unknown };
-  const known = (typeof type === 'string' ? foreign[type] : undefined) ?? byStatus[statusOf(thrown, status) ?? 0];
+  const known =
+    (typeof type === 'string' ? foreign[type] : undefined) ?? byStatus[statusOf(thrown, status) ?? 0];
   if (known) return new BerthError(known[0], known[1], { cause: thrown });
-  return new BerthError('internal', 'Something went wrong on our side. Quote the request id when you ask for help; the log has the cause.', {
-    cause: thrown,
-  });
+  return new BerthError(
+    'internal',
+    'Something went wrong on our side. Quote the request id when you ask for help; the log has the cause.',
+    {
+      cause: thrown,
+    },
+  );
 }
 
 function statusOf(thrown: unknown, status: unknown): number | undefined {

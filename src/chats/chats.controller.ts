@@ -1,5 +1,12 @@
 import { Controller } from '@nestjs/common';
-import { cancelMessageRoute, createWorkspaceRoute, listMessagesRoute, sendMessageRoute, type MessageView, type WorkspaceView } from '../contracts/index.js';
+import {
+  cancelMessageRoute,
+  createWorkspaceRoute,
+  listMessagesRoute,
+  sendMessageRoute,
+  type MessageView,
+  type WorkspaceView,
+} from '../contracts/index.js';
 import { BindRoute, Input, type InputOf, type Page } from '../http/index.js';
 import { CurrentActor, type MemberActor } from '../identity/index.js';
 import { ChatsService } from './chats.service.js';
@@ -9,22 +16,34 @@ export class ChatsController {
   constructor(private readonly chats: ChatsService) {}
 
   @BindRoute(createWorkspaceRoute)
-  create(@CurrentActor() actor: MemberActor, @Input() { body }: InputOf<typeof createWorkspaceRoute>): Promise<WorkspaceView> {
+  create(
+    @CurrentActor() actor: MemberActor,
+    @Input() { body }: InputOf<typeof createWorkspaceRoute>,
+  ): Promise<WorkspaceView> {
     return this.chats.createWorkspace(actor, body);
   }
 
   @BindRoute(sendMessageRoute)
-  send(@CurrentActor() actor: MemberActor, @Input() { params, body }: InputOf<typeof sendMessageRoute>): Promise<MessageView> {
+  send(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params, body }: InputOf<typeof sendMessageRoute>,
+  ): Promise<MessageView> {
     return this.chats.send(actor, params.id, body.text);
   }
 
   @BindRoute(listMessagesRoute)
-  list(@CurrentActor() actor: MemberActor, @Input() { params, query }: InputOf<typeof listMessagesRoute>): Promise<Page<MessageView>> {
+  list(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params, query }: InputOf<typeof listMessagesRoute>,
+  ): Promise<Page<MessageView>> {
     return this.chats.list(actor, params.id, query);
   }
 
   @BindRoute(cancelMessageRoute)
-  cancel(@CurrentActor() actor: MemberActor, @Input() { params }: InputOf<typeof cancelMessageRoute>): Promise<MessageView> {
+  cancel(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params }: InputOf<typeof cancelMessageRoute>,
+  ): Promise<MessageView> {
     return this.chats.cancel(actor, params.id, params.messageId);
   }
 }

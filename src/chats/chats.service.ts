@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { CreateWorkspace, MessageView, PageQuery, TurnState, WorkspaceState, WorkspaceView } from '../contracts/index.js';
+import type {
+  CreateWorkspace,
+  MessageView,
+  PageQuery,
+  TurnState,
+  WorkspaceState,
+  WorkspaceView,
+} from '../contracts/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type WorkspaceEvent } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
@@ -64,7 +71,8 @@ export class ChatsService {
       const now = this.world.clock.now();
       const state = turn.state as TurnState;
       if (state === 'queued') await chatsStore.move(tenant, turn, 'canceled', now);
-      else if (state === 'running' || state === 'reauthenticating') await chatsStore.requestCancel(tenant, turn.id, now);
+      else if (state === 'running' || state === 'reauthenticating')
+        await chatsStore.requestCancel(tenant, turn.id, now);
       else throw new BerthError('not-cancelable', `The message is ${state} already.`);
       await eventsStore.notify(tenant, workspaceId);
       return this.view(tenant, workspaceId, messageId);
@@ -80,21 +88,42 @@ export class ChatsService {
   }
 
   /** Ends the turn under way of a workspace that stopped. Queued turns wait for it to run again. */
-  private async settle({ organizationId, workspaceId }: { organizationId: string; workspaceId: string }): Promise<void> {
+  private async settle({
+    organizationId,
+    workspaceId,
+  }: {
+    organizationId: string;
+    workspaceId: string;
+  }): Promise<void> {
     await this.database.tenant(organizationId, async (tenant) => {
       const workspace = await this.workspaces.ofMachine(tenant, workspaceId);
       const turn = workspace ? await chatsStore.currentTurn(tenant, workspaceId) : null;
-      const ending = workspace && turn ? endingByWorkspace(workspace.state as WorkspaceState, workspace.stateReason) : null;
+      const ending =
+        workspace && turn
+          ? endingByWorkspace(workspace.state as WorkspaceState, workspace.stateReason)
+          : null;
       if (!turn || !ending) return;
       const error = ending.state === 'failed' ? { error: ending.error } : {};
       await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), error);
     });
   }
 
-  private async addTurn(tenant: Tenant, actor: MemberActor, workspaceId: string, text: string): Promise<MessageView> {
+  private async addTurn(
+    tenant: Tenant,
+    actor: MemberActor,
+    workspaceId: string,
+    text: string,
+  ): Promise<MessageView> {
     const at = this.world.clock.now();
     const author = { type: 'user' as const, id: actor.userId, name: actor.name };
-    const message = await chatsStore.addMessage(tenant, { id: this.world.ids.next(), workspaceId, author, text, turnId: null, at });
+    const message = await chatsStore.addMessage(tenant, {
+      id: this.world.ids.next(),
+      workspaceId,
+      author,
+      text,
+      turnId: null,
+      at,
+    });
     await chatsStore.addTurn(tenant, message, at);
     return this.view(tenant, workspaceId, message.id);
   }

@@ -60,17 +60,38 @@ export const chatsStore = {
   },
 
   /** The turn of a person's message; same id, same number. */
-  async addTurn(tenant: Tenant, message: { id: string; workspaceId: string; seq: number }, at: Date): Promise<void> {
+  async addTurn(
+    tenant: Tenant,
+    message: { id: string; workspaceId: string; seq: number },
+    at: Date,
+  ): Promise<void> {
     const { db, organizationId } = tenant;
     await db.turn.create({
-      data: { id: message.id, organizationId, workspaceId: message.workspaceId, seq: message.seq, state: 'queued', createdAt: at },
+      data: {
+        id: message.id,
+        organizationId,
+        workspaceId: message.workspaceId,
+        seq: message.seq,
+        state: 'queued',
+        createdAt: at,
+      },
     });
-    await announce(tenant, message.workspaceId, { id: message.id, seq: message.seq, state: 'queued', attempts: 0 }, at);
+    await announce(
+      tenant,
+      message.workspaceId,
+      { id: message.id, seq: message.seq, state: 'queued', attempts: 0 },
+      at,
+    );
   },
 
   /** Ascending; the page's cursor is the message's id, and ids of one workspace ascend with their numbers. */
   async listMessages({ db, organizationId }: Tenant, workspaceId: string, { after, take }: Slice) {
-    const last = after ? await db.message.findFirst({ where: { organizationId, workspaceId, id: after }, select: { seq: true } }) : null;
+    const last = after
+      ? await db.message.findFirst({
+          where: { organizationId, workspaceId, id: after },
+          select: { seq: true },
+        })
+      : null;
     return db.message.findMany({
       where: { organizationId, workspaceId, ...(after ? { seq: { gt: last?.seq ?? 0 } } : {}) },
       orderBy: { seq: 'asc' },
@@ -90,7 +111,10 @@ export const chatsStore = {
   },
 
   findTurn({ db, organizationId }: Tenant, workspaceId: string, id: string) {
-    return db.turn.findFirst({ where: { organizationId, workspaceId, id }, include: { _count: { select: { receipts: true } } } });
+    return db.turn.findFirst({
+      where: { organizationId, workspaceId, id },
+      include: { _count: { select: { receipts: true } } },
+    });
   },
 
   /** The turn under way, if any. */
@@ -99,7 +123,10 @@ export const chatsStore = {
   },
 
   nextQueuedTurn({ db, organizationId }: Tenant, workspaceId: string) {
-    return db.turn.findFirst({ where: { organizationId, workspaceId, state: 'queued' }, orderBy: { seq: 'asc' } });
+    return db.turn.findFirst({
+      where: { organizationId, workspaceId, state: 'queued' },
+      orderBy: { seq: 'asc' },
+    });
   },
 
   /** Turns under way whose cancel was asked for. */
@@ -111,7 +138,10 @@ export const chatsStore = {
   },
 
   async requestCancel({ db, organizationId }: Tenant, id: string, at: Date): Promise<void> {
-    await db.turn.updateMany({ where: { organizationId, id, cancelRequestedAt: null }, data: { cancelRequestedAt: at } });
+    await db.turn.updateMany({
+      where: { organizationId, id, cancelRequestedAt: null },
+      data: { cancelRequestedAt: at },
+    });
   },
 
   /** The one writer of turn states: moves it if it is still where the caller saw it, and tells it as an event. False: somebody else was first. */
@@ -123,7 +153,8 @@ export const chatsStore = {
     change: TurnChange = {},
   ): Promise<boolean> {
     const from = turn.state as TurnState;
-    if (!legalMoves[from].includes(to)) throw new BerthError('internal', `A turn cannot go from ${from} to ${to}.`);
+    if (!legalMoves[from].includes(to))
+      throw new BerthError('internal', `A turn cannot go from ${from} to ${to}.`);
     const { db, organizationId } = tenant;
     const { count } = await db.turn.updateMany({
       where: { organizationId, id: turn.id, state: from },
@@ -135,12 +166,22 @@ export const chatsStore = {
       },
     });
     if (count === 0) return false;
-    await announce(tenant, turn.workspaceId, { ...turn, state: to, attempts: change.attempts ?? turn.attempts }, at, change.error);
+    await announce(
+      tenant,
+      turn.workspaceId,
+      { ...turn, state: to, attempts: change.attempts ?? turn.attempts },
+      at,
+      change.error,
+    );
     return true;
   },
 
   /** Another runner goes on with a turn that is under way; no state changes. */
-  async reclaim({ db, organizationId }: Tenant, id: string, claim: { attemptId: string; runnerId: string; attempts: number }): Promise<void> {
+  async reclaim(
+    { db, organizationId }: Tenant,
+    id: string,
+    claim: { attemptId: string; runnerId: string; attempts: number },
+  ): Promise<void> {
     await db.turn.updateMany({ where: { organizationId, id, state: 'running' }, data: claim });
   },
 
@@ -156,11 +197,19 @@ export const chatsStore = {
 
   /** How far a runner's reports are stored. */
   async acknowledged({ db, organizationId }: Tenant, workspaceId: string, runnerId: string): Promise<number> {
-    const row = await db.runnerCursor.findFirst({ where: { organizationId, workspaceId, runnerId }, select: { acknowledged: true } });
+    const row = await db.runnerCursor.findFirst({
+      where: { organizationId, workspaceId, runnerId },
+      select: { acknowledged: true },
+    });
     return row?.acknowledged ?? 0;
   },
 
-  async acknowledge({ db, organizationId }: Tenant, workspaceId: string, runnerId: string, acknowledged: number): Promise<void> {
+  async acknowledge(
+    { db, organizationId }: Tenant,
+    workspaceId: string,
+    runnerId: string,
+    acknowledged: number,
+  ): Promise<void> {
     await db.runnerCursor.upsert({
       where: { workspaceId_runnerId: { workspaceId, runnerId } },
       create: { organizationId, workspaceId, runnerId, acknowledged },
@@ -176,7 +225,13 @@ async function announce(
   at: Date,
   error?: TurnError,
 ): Promise<void> {
-  const data = { messageId: turn.id, seq: turn.seq, state: turn.state, attempts: turn.attempts, ...(error ? { error } : {}) };
+  const data = {
+    messageId: turn.id,
+    seq: turn.seq,
+    state: turn.state,
+    attempts: turn.attempts,
+    ...(error ? { error } : {}),
+  };
   await eventsStore.append(tenant, workspaceId, [{ type: 'message.state', at, data }]);
 }
 

@@ -26,7 +26,8 @@ export class EventsController {
     @Res() response: Response,
   ): Promise<void> {
     const after = resumeAfter(request.get('last-event-id'), query.after);
-    if (after === null) throw invalid([{ path: 'header.last-event-id', message: 'must be the number of an event' }]);
+    if (after === null)
+      throw invalid([{ path: 'header.last-event-id', message: 'must be the number of an event' }]);
     if (request.accepts(['text/event-stream', 'application/json']) === 'application/json') {
       const events = await this.chats.events(actor, params.id, after, query.limit);
       const nextCursor = events.length === query.limit ? String(events.at(-1)?.seq) : null;
@@ -37,12 +38,21 @@ export class EventsController {
   }
 
   /** Reads what is there, sends it, waits for more. Each look reads on from the last number sent, so that nothing is lost or doubled whatever wakes it. */
-  private async stream(actor: MemberActor, workspaceId: string, after: number, response: Response): Promise<void> {
+  private async stream(
+    actor: MemberActor,
+    workspaceId: string,
+    after: number,
+    response: Response,
+  ): Promise<void> {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     // The first look decides between 404 and a stream.
     let events = await this.chats.events(actor, workspaceId, after, MAX_EVENTS);
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    response.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
     response.flushHeaders();
     let last = after;
     const look = async () => {
@@ -52,7 +62,11 @@ export class EventsController {
     try {
       while (!gone.signal.aborted && !this.feed.closed) {
         for (const event of events) last = event.seq;
-        await write(response, events.length > 0 ? events.map(eventFrame).join('') : KEEP_ALIVE_FRAME, gone.signal);
+        await write(
+          response,
+          events.length > 0 ? events.map(eventFrame).join('') : KEEP_ALIVE_FRAME,
+          gone.signal,
+        );
         events = (await this.feed.until(workspaceId, KEEP_ALIVE_SECONDS, gone.signal, look)) ?? [];
       }
     } catch (error) {

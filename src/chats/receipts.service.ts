@@ -29,15 +29,31 @@ export class ReceiptsService {
     by: ServedBy,
   ): Promise<void> {
     const turn = await chatsStore.currentTurn(tenant, workspace.id);
-    if (turn) await chatsStore.addReceipt(tenant, turn.id, { credentialId, generation, ...by, at: this.world.clock.now() });
-    await this.workspaces.rememberCredential(tenant, workspace, { id: credentialId, scope: by.scope, kind: by.kind });
+    if (turn)
+      await chatsStore.addReceipt(tenant, turn.id, {
+        credentialId,
+        generation,
+        ...by,
+        at: this.world.clock.now(),
+      });
+    await this.workspaces.rememberCredential(tenant, workspace, {
+      id: credentialId,
+      scope: by.scope,
+      kind: by.kind,
+    });
   }
 
   /** Tokens of one answer, once per report id. */
-  async used(tenant: Tenant, workspace: LockedWorkspace, item: Extract<ProxyReportItem, { type: 'usage' }>): Promise<void> {
+  async used(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    item: Extract<ProxyReportItem, { type: 'usage' }>,
+  ): Promise<void> {
     const { id, type: _type, ...usage } = item;
     const turn = await chatsStore.currentTurn(tenant, workspace.id);
     const data = { ...(turn ? { messageId: turn.id } : {}), ...usage };
-    await eventsStore.append(tenant, workspace.id, [{ type: 'agent.usage', at: this.world.clock.now(), data, sourceKey: `proxy:${id}` }]);
+    await eventsStore.append(tenant, workspace.id, [
+      { type: 'agent.usage', at: this.world.clock.now(), data, sourceKey: `proxy:${id}` },
+    ]);
   }
 }

@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { agentNames, type Agent, type ClaimedTurn, type ReportAnswer, type RunnerItem } from '../contracts/index.js';
+import {
+  agentNames,
+  type Agent,
+  type ClaimedTurn,
+  type ReportAnswer,
+  type RunnerItem,
+} from '../contracts/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type NewEvent } from '../events/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
@@ -66,7 +72,11 @@ export class RunnerTurnsService {
    * Stores a runner's numbered items, all or none, each once: what is not above the stored number was delivered before. Stops before a `turn.finished` that
    * waits for its receipt.
    */
-  async report(machine: Machine, runnerId: string, items: RunnerItem[]): Promise<ReportAnswer & { failed: boolean }> {
+  async report(
+    machine: Machine,
+    runnerId: string,
+    items: RunnerItem[],
+  ): Promise<ReportAnswer & { failed: boolean }> {
     return this.database.tenant(machine.organizationId, async (tenant) => {
       const workspace = await this.workspaces.ofRunner(tenant, machine, runnerId);
       let acknowledged = await chatsStore.acknowledged(tenant, workspace.id, runnerId);
@@ -127,24 +137,55 @@ export class RunnerTurnsService {
     turn: NonNullable<Awaited<ReturnType<typeof chatsStore.findTurn>>>,
     item: Extract<TurnItem, { type: 'turn.finished' }>,
   ): Promise<boolean> {
-    const ending = endingOf(item.outcome, turn._count.receipts, item.ageSeconds, turn.cancelRequestedAt !== null);
+    const ending = endingOf(
+      item.outcome,
+      turn._count.receipts,
+      item.ageSeconds,
+      turn.cancelRequestedAt !== null,
+    );
     if (ending.state === 'wait') return false;
-    await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), ending.state === 'failed' ? { error: ending.error } : {});
+    await chatsStore.move(
+      tenant,
+      turn,
+      ending.state,
+      this.world.clock.now(),
+      ending.state === 'failed' ? { error: ending.error } : {},
+    );
     await this.workspaces.touch(tenant, workspace);
     return true;
   }
 
-  private async storeAnswer(tenant: Tenant, workspace: LockedWorkspace, turnId: string, text: string): Promise<void> {
+  private async storeAnswer(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    turnId: string,
+    text: string,
+  ): Promise<void> {
     // A runner that was replaced may have stored its answer before it went; the continued turn then ends with what is there.
     if (text === '' || (await chatsStore.answerOf(tenant, workspace.id, turnId))) return;
     const at = this.world.clock.now();
     const author = { type: 'agent' as const, id: null, name: agentNames[workspace.agent as Agent] };
-    const message = await chatsStore.addMessage(tenant, { id: this.world.ids.next(), workspaceId: workspace.id, author, text, turnId, at });
-    const data = { messageId: message.id, seq: message.seq, state: 'completed', attempts: 0, inReplyTo: turnId };
+    const message = await chatsStore.addMessage(tenant, {
+      id: this.world.ids.next(),
+      workspaceId: workspace.id,
+      author,
+      text,
+      turnId,
+      at,
+    });
+    const data = {
+      messageId: message.id,
+      seq: message.seq,
+      state: 'completed',
+      attempts: 0,
+      inReplyTo: turnId,
+    };
     await eventsStore.append(tenant, workspace.id, [{ type: 'message.state', at, data }]);
   }
 
-  private eventOf(item: Exclude<TurnItem, { type: 'agent.session' | 'agent.answer' | 'turn.finished' }>): NewEvent {
+  private eventOf(
+    item: Exclude<TurnItem, { type: 'agent.session' | 'agent.answer' | 'turn.finished' }>,
+  ): NewEvent {
     const { n: _n, type, turnId, attemptId: _attemptId, ...data } = item;
     return { type, at: this.world.clock.now(), data: { messageId: turnId, ...data } };
   }

@@ -20,34 +20,56 @@ export interface TurnError {
   message: string;
 }
 
-export type Ending = { state: 'completed' } | { state: 'canceled' } | { state: 'failed'; error: TurnError } | { state: 'wait' };
+export type Ending =
+  { state: 'completed' } | { state: 'canceled' } | { state: 'failed'; error: TurnError } | { state: 'wait' };
 
 /**
  * How a turn ends by what the runner says and the receipts that are there. A turn whose agent never reached the model is never completed: the runner's word is
  * not enough, since an agent that gives up may end well. The receipt may be a moment late; so long the answer is `wait`.
  */
-export function endingOf(outcome: TurnOutcome, receipts: number, ageSeconds: number, cancelRequested: boolean): Ending {
-  if (outcome.result === 'failed') return { state: 'failed', error: { code: outcome.code, message: outcome.message } };
+export function endingOf(
+  outcome: TurnOutcome,
+  receipts: number,
+  ageSeconds: number,
+  cancelRequested: boolean,
+): Ending {
+  if (outcome.result === 'failed')
+    return { state: 'failed', error: { code: outcome.code, message: outcome.message } };
   if (outcome.result === 'canceled') {
     if (cancelRequested) return { state: 'canceled' };
-    return { state: 'failed', error: { code: 'interrupted', message: 'The agent was interrupted. Send the message again.' } };
+    return {
+      state: 'failed',
+      error: { code: 'interrupted', message: 'The agent was interrupted. Send the message again.' },
+    };
   }
   if (receipts > 0) return { state: 'completed' };
   if (ageSeconds < RECEIPT_WAIT_SECONDS) return { state: 'wait' };
   return {
     state: 'failed',
-    error: { code: 'model-not-reached', message: 'The agent ended without having reached the model. Send the message again.' },
+    error: {
+      code: 'model-not-reached',
+      message: 'The agent ended without having reached the model. Send the message again.',
+    },
   };
 }
 
 /** What becomes of a turn under way when its workspace is in this state; null: it goes on, or will. */
-export function endingByWorkspace(state: WorkspaceState, stateReason: string | null): Exclude<Ending, { state: 'wait' }> | null {
+export function endingByWorkspace(
+  state: WorkspaceState,
+  stateReason: string | null,
+): Exclude<Ending, { state: 'wait' }> | null {
   switch (state) {
     case 'hibernating':
     case 'hibernated':
       return { state: 'canceled' };
     case 'failed':
-      return { state: 'failed', error: { code: 'workspace-failed', message: `The workspace failed: ${stateReason ?? 'unknown reason.'}` } };
+      return {
+        state: 'failed',
+        error: {
+          code: 'workspace-failed',
+          message: `The workspace failed: ${stateReason ?? 'unknown reason.'}`,
+        },
+      };
     default:
       return null;
   }

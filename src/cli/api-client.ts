@@ -1,7 +1,7 @@
 import { isNativeError } from 'node:util/types';
 import type { z } from 'zod';
 import { MAX_PAGE } from '../contracts/index.js';
-import type { Ids, Secret } from '../kernel/index.js';
+import type { Secret } from '../kernel/index.js';
 import { CliError, RefusedError, UnreachableError, exitCodes, fieldLines } from './failure.js';
 import { pageSchema, problemSchema } from './wire.js';
 
@@ -10,7 +10,6 @@ export interface ApiClientOptions {
   url: string;
   apiKey: Secret;
   fetch: typeof fetch;
-  ids: Ids;
   /** Waits; rejects when the signal is aborted. */
   sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   signal: AbortSignal;
@@ -43,12 +42,11 @@ export class ApiClient {
     return this.read(await this.sendWithRetry(request), schema);
   }
 
-  /** Posts once in effect: a request whose answer was lost is sent again under the same `Idempotency-Key`. */
+  /** Posts. Sent again only when the server said that it did nothing: a lost answer may have been a yes, and twice would be two. */
   async post<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T> {
     const headers = {
       accept: 'application/json',
       'content-type': 'application/json',
-      'idempotency-key': this.options.ids.next(),
     };
     return this.read(
       await this.sendWithRetry({ method: 'POST', path, headers, body: JSON.stringify(body) }),
@@ -83,7 +81,7 @@ export class ApiClient {
       try {
         return await this.send(request);
       } catch (error) {
-        const pause = retryPause(error, attempt);
+        const pause = retryPause(request, error, attempt);
         if (attempt === attempts || pause === null) throw error;
         await this.options.sleep(pause, this.options.signal);
       }
@@ -175,8 +173,9 @@ export class ApiClient {
 }
 
 /** Milliseconds until the same request is worth another try; null when it is not. */
-function retryPause(error: unknown, attempt: number): number | null {
+function retryPause({ method }: ApiRequest, error: unknown, attempt: number): number | null {
   if (error instanceof UnreachableError) {
+    if (method !== 'GET') return null;
     // Nothing listens there or the name is wrong: say so at once instead of trying again.
     return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'].includes(codeOf(error.cause))
       ? null

@@ -1,5 +1,5 @@
 import type { LocalConfig, ConnectionConfig, ConnectionFlags } from '../config/cli-config.js';
-import type { Clock, Ids } from '../kernel/index.js';
+import type { Clock } from '../kernel/index.js';
 
 /** Everything outside the command that it touches; tests give their own. */
 export interface CliContext {
@@ -15,7 +15,6 @@ export interface CliContext {
   local: LocalConfig;
   fetch: typeof fetch;
   clock: Clock;
-  ids: Ids;
   /** Waits; rejects when the signal is aborted. */
   sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   /** Aborted when a command should stop waiting. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { readConnectionConfig, readLocalConfig } from '../config/cli-config.js';
-import { systemClock, systemIds } from '../kernel/index.js';
+import { systemClock } from '../kernel/index.js';
 import { runCli } from './program.js';
 
 // `berth … | head` closes our output early; that is no failure.
@@ -22,7 +22,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   local,
   fetch,
   clock: systemClock,
-  ids: systemIds,
   sleep: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
   signal: new AbortController().signal,
   serverEntry: fileURLToPath(new URL('../main.js', import.meta.url)),

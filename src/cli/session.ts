@@ -31,7 +31,6 @@ export async function connect(context: CliContext, options: ConnectionOptions): 
   const api = new ApiClient({
     ...config,
     fetch: context.fetch,
-    ids: context.ids,
     sleep: context.sleep,
     signal: context.signal,
   });

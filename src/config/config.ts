@@ -22,7 +22,13 @@ const url = (fallback: string) =>
     .transform((text) => text.replace(/\/+$/, ''))
     .default(fallback);
 
-const seconds = (fallback: number) => z.coerce.number().int().positive().max(7 * 24 * 3600).default(fallback);
+const seconds = (fallback: number) =>
+  z.coerce
+    .number()
+    .int()
+    .positive()
+    .max(7 * 24 * 3600)
+    .default(fallback);
 
 const encryptionKeys = z.string().transform((text, context) => {
   const keys = text.split(',').map((entry) => {
@@ -34,7 +40,8 @@ const encryptionKeys = z.string().transform((text, context) => {
   if (wrong || repeated) {
     context.addIssue({
       code: 'custom',
-      message: 'must be id:base64 of 32 bytes[,older…] with different ids (make one: echo "k1:$(openssl rand -base64 32)")',
+      message:
+        'must be id:base64 of 32 bytes[,older…] with different ids (make one: echo "k1:$(openssl rand -base64 32)")',
     });
     return z.NEVER;
   }
@@ -49,7 +56,9 @@ function splitOnce(text: string, separator: string): string[] {
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
 
 const environmentSchema = z.object({
-  BERTH_ROLE: z.enum(['all'], { error: 'must be all (api and worker come with a later version)' }).default('all'),
+  BERTH_ROLE: z
+    .enum(['all'], { error: 'must be all (api and worker come with a later version)' })
+    .default('all'),
   BERTH_HOST: z.string().min(1).default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65535).default(3000),
   BERTH_PUBLIC_URL: z.url().optional(),
@@ -60,7 +69,9 @@ const environmentSchema = z.object({
   DATABASE_QUEUE_URL: postgresUrl.optional(),
   BERTH_ENCRYPTION_KEYS: encryptionKeys.optional(),
   BERTH_SETUP_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
-  BERTH_RUNTIME: z.enum(['local'], { error: 'must be local (kubernetes comes with a later version)' }).default('local'),
+  BERTH_RUNTIME: z
+    .enum(['local'], { error: 'must be local (kubernetes comes with a later version)' })
+    .default('local'),
   BERTH_SANDBOX: z.enum(['required', 'preferred', 'off']).default('required'),
   BERTH_FILE_REPOSITORIES: z.string().optional(),
   BERTH_INTERNAL_URL: z.url().optional(),
@@ -90,7 +101,10 @@ export function parseConfig(environment: Record<string, string | undefined>) {
   const parsed = environmentSchema.safeParse(given);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new BerthError('config-invalid', `Berth cannot start with this environment.\n  ${lines.join('\n  ')}`);
+    throw new BerthError(
+      'config-invalid',
+      `Berth cannot start with this environment.\n  ${lines.join('\n  ')}`,
+    );
   }
   const env = parsed.data;
   requireWholeDatabase(env);
@@ -132,10 +146,16 @@ export function parseConfig(environment: Record<string, string | undefined>) {
 function requireWholeDatabase(env: z.infer<typeof environmentSchema>): void {
   const prepared = [env.DATABASE_APP_URL, env.DATABASE_SYSTEM_URL, env.DATABASE_QUEUE_URL];
   if (!env.DATABASE_URL && prepared.some(Boolean)) {
-    throw new BerthError('config-invalid', 'DATABASE_URL: is missing, while DATABASE_APP_URL, DATABASE_SYSTEM_URL or DATABASE_QUEUE_URL is set.');
+    throw new BerthError(
+      'config-invalid',
+      'DATABASE_URL: is missing, while DATABASE_APP_URL, DATABASE_SYSTEM_URL or DATABASE_QUEUE_URL is set.',
+    );
   }
   if (prepared.some(Boolean) && !prepared.every(Boolean)) {
-    throw new BerthError('config-invalid', 'DATABASE_APP_URL, DATABASE_SYSTEM_URL, DATABASE_QUEUE_URL: set all three or none.');
+    throw new BerthError(
+      'config-invalid',
+      'DATABASE_APP_URL, DATABASE_SYSTEM_URL, DATABASE_QUEUE_URL: set all three or none.',
+    );
   }
   if (env.DATABASE_URL && !env.BERTH_ENCRYPTION_KEYS) {
     throw new BerthError(
@@ -147,7 +167,10 @@ function requireWholeDatabase(env: z.infer<typeof environmentSchema>): void {
 
 /** Roots under which `file://` repositories are allowed; null: any. Berth's own data is never allowed, whatever the roots say. */
 function fileRepositories(text: string | undefined, host: string, dataDirectory: string) {
-  const roots = text?.split(':').filter(Boolean).map((root) => path.resolve(root));
+  const roots = text
+    ?.split(':')
+    .filter(Boolean)
+    .map((root) => path.resolve(root));
   return { fileRoots: roots ?? (isLoopback(host) ? null : []), dataDirectory };
 }
 

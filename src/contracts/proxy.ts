@@ -70,7 +70,9 @@ export const proxyReportItemSchema = z.discriminatedUnion('type', [
   }),
 ]);
 export type ProxyReportItem = z.infer<typeof proxyReportItemSchema>;
-export const proxyReportRequestSchema = z.strictObject({ items: z.array(proxyReportItemSchema).min(1).max(100) });
+export const proxyReportRequestSchema = z.strictObject({
+  items: z.array(proxyReportItemSchema).min(1).max(100),
+});
 
 /** The git route of a workspace: where `/git/<path>/…` goes. Null when the repository is not reached over https. */
 export const gitRouteSchema = z.strictObject({ path: z.string(), upstreamUrl: z.url() });

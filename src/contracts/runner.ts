@@ -150,7 +150,10 @@ export const reportRequestSchema = z.strictObject({
  * Everything up to and including `acknowledged` is stored. It may be less than was sent (a `turn.finished` whose receipt has not arrived yet): the
  * runner sends the rest again after `retryAfterSeconds`.
  */
-export const reportAnswerSchema = z.object({ acknowledged: z.int().min(0), retryAfterSeconds: z.number().min(0) });
+export const reportAnswerSchema = z.object({
+  acknowledged: z.int().min(0),
+  retryAfterSeconds: z.number().min(0),
+});
 export type ReportAnswer = z.infer<typeof reportAnswerSchema>;
 
 /**

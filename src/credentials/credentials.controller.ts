@@ -1,5 +1,11 @@
 import { Controller } from '@nestjs/common';
-import { deleteCredentialRoute, listCredentialsRoute, putCredentialRoute, resolutionRoute, type Answer } from '../contracts/index.js';
+import {
+  deleteCredentialRoute,
+  listCredentialsRoute,
+  putCredentialRoute,
+  resolutionRoute,
+  type Answer,
+} from '../contracts/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
 import { CurrentActor, type MemberActor } from '../identity/index.js';
 import { CredentialsService } from './credentials.service.js';
@@ -10,12 +16,18 @@ export class CredentialsController {
 
   // Before the routes with {scope}/{kind}, which it must not be taken for.
   @BindRoute(resolutionRoute)
-  explain(@CurrentActor() actor: MemberActor, @Input() { query }: InputOf<typeof resolutionRoute>): Promise<Answer<typeof resolutionRoute>> {
+  explain(
+    @CurrentActor() actor: MemberActor,
+    @Input() { query }: InputOf<typeof resolutionRoute>,
+  ): Promise<Answer<typeof resolutionRoute>> {
     return this.credentials.explain(actor, query.agent, query.userId);
   }
 
   @BindRoute(listCredentialsRoute)
-  list(@CurrentActor() actor: MemberActor, @Input() { query }: InputOf<typeof listCredentialsRoute>): Promise<Answer<typeof listCredentialsRoute>> {
+  list(
+    @CurrentActor() actor: MemberActor,
+    @Input() { query }: InputOf<typeof listCredentialsRoute>,
+  ): Promise<Answer<typeof listCredentialsRoute>> {
     return this.credentials.list(actor, query);
   }
 
@@ -28,7 +40,10 @@ export class CredentialsController {
   }
 
   @BindRoute(deleteCredentialRoute)
-  remove(@CurrentActor() actor: MemberActor, @Input() { params }: InputOf<typeof deleteCredentialRoute>): Promise<void> {
+  remove(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params }: InputOf<typeof deleteCredentialRoute>,
+  ): Promise<void> {
     return this.credentials.remove(actor, params.scope, params.kind);
   }
 }

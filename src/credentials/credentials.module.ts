@@ -4,5 +4,10 @@ import { CredentialsController } from './credentials.controller.js';
 import { CredentialsService } from './credentials.service.js';
 
 /** `Vault` and `CredentialPolicy` come from the composition (src/app), which knows the configuration. */
-@Module({ imports: [IdentityModule], controllers: [CredentialsController], providers: [CredentialsService], exports: [CredentialsService] })
+@Module({
+  imports: [IdentityModule],
+  controllers: [CredentialsController],
+  providers: [CredentialsService],
+  exports: [CredentialsService],
+})
 export class CredentialsModule {}

@@ -1,5 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { upstreamOf, type Agent, type CredentialView, type Kind, type Lease, type PageQuery, type Resolution, type Scope } from '../contracts/index.js';
+import {
+  upstreamOf,
+  type Agent,
+  type CredentialView,
+  type Kind,
+  type Lease,
+  type PageQuery,
+  type Resolution,
+  type Scope,
+} from '../contracts/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import { administers, IdentityService, type MemberActor } from '../identity/index.js';
@@ -44,7 +53,9 @@ export class CredentialsService {
 
   async list(actor: MemberActor, query: PageQuery): Promise<Page<CredentialView>> {
     const slice = sliceOf(query);
-    const rows = await this.database.tenant(actor.organizationId, (tenant) => credentialsStore.visibleTo(tenant, actor.userId, slice));
+    const rows = await this.database.tenant(actor.organizationId, (tenant) =>
+      credentialsStore.visibleTo(tenant, actor.userId, slice),
+    );
     return pageOf(rows, slice, view);
   }
 
@@ -52,7 +63,10 @@ export class CredentialsService {
   async set(actor: MemberActor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
     const place = placeFor(actor, scope, kind);
     if (kinds[kind].subscription && !subscriptionAllowed(scope, this.policy.subscriptions)) {
-      throw new BerthError('forbidden', `This Berth does not allow a ${kinds[kind].title} here. Use an API key, or ask who runs it (BERTH_SUBSCRIPTION_OAUTH).`);
+      throw new BerthError(
+        'forbidden',
+        `This Berth does not allow a ${kinds[kind].title} here. Use an API key, or ask who runs it (BERTH_SUBSCRIPTION_OAUTH).`,
+      );
     }
     const parsed = parse(kind, body);
     try {
@@ -67,21 +81,26 @@ export class CredentialsService {
   /** Throws `forbidden`, `not-found`. */
   async remove(actor: MemberActor, scope: Scope, kind: Kind): Promise<void> {
     const place = placeFor(actor, scope, kind);
-    const removed = await this.database.tenant(actor.organizationId, (tenant) => credentialsStore.remove(tenant, place));
+    const removed = await this.database.tenant(actor.organizationId, (tenant) =>
+      credentialsStore.remove(tenant, place),
+    );
     if (!removed) throw new BerthError('not-found', `There is no ${kinds[kind].title} here to remove.`);
   }
 
   /** Explains resolution for a member; another member's only to admins. Throws `forbidden`, `not-found`. */
   async explain(actor: MemberActor, agent: Agent, userId = actor.userId): Promise<Resolution> {
     if (userId !== actor.userId) {
-      if (!administers(actor)) throw new BerthError('forbidden', 'Only an admin may ask about another member.');
+      if (!administers(actor))
+        throw new BerthError('forbidden', 'Only an admin may ask about another member.');
       await this.identity.member(actor, userId);
     }
     return this.resolve({ organizationId: actor.organizationId, userId, agent });
   }
 
   async resolve({ organizationId, userId, agent }: ServedMember): Promise<Resolution> {
-    const rows = await this.database.tenant(organizationId, (tenant) => credentialsStore.visibleTo(tenant, userId));
+    const rows = await this.database.tenant(organizationId, (tenant) =>
+      credentialsStore.visibleTo(tenant, userId),
+    );
     return resolve(agent, rows.map(facts), this.policy.subscriptions, this.world.clock.now());
   }
 
@@ -94,40 +113,86 @@ export class CredentialsService {
     if (!chosen) throw noCredential(member.agent);
     const { organizationId } = member;
     const { credentialId, scope, kind, reason } = chosen;
-    const row = await this.database.tenant(organizationId, (tenant) => credentialsStore.sealed(tenant, credentialId));
+    const row = await this.database.tenant(organizationId, (tenant) =>
+      credentialsStore.sealed(tenant, credentialId),
+    );
     // Removed between the two looks: the next lease resolves without it.
-    if (!row) throw new BerthError('not-ready', 'The credential was just removed. Ask again.', { retryAfterSeconds: 1 });
+    if (!row)
+      throw new BerthError('not-ready', 'The credential was just removed. Ask again.', {
+        retryAfterSeconds: 1,
+      });
     const { generation } = row;
     const opened = await this.vault.open(row.sealed, { organizationId, rowId: credentialId });
     const { lease } = kinds[kind];
     if (typeof lease !== 'function') throw noCredential(member.agent);
     const expiresAt = new Date(this.world.clock.now().getTime() + LEASE_SECONDS * 1000);
     await this.database.tenant(organizationId, (tenant) =>
-      credentialsStore.saveLease(tenant, { workspaceId: subjectId, credentialId, generation, scope, kind, reason, expiresAt }),
+      credentialsStore.saveLease(tenant, {
+        workspaceId: subjectId,
+        credentialId,
+        generation,
+        scope,
+        kind,
+        reason,
+        expiresAt,
+      }),
     );
-    return { credentialId, generation, expiresAt: expiresAt.toISOString(), secret: lease(JSON.parse(opened) as Record<string, string>) };
+    return {
+      credentialId,
+      generation,
+      expiresAt: expiresAt.toISOString(),
+      secret: lease(JSON.parse(opened) as Record<string, string>),
+    };
   }
 
   /** By which lease a credential served, also after the credential is gone; null when there was none. Inside a transaction of the caller. */
-  async servedBy(tenant: Tenant, subjectId: string, credentialId: string, generation: number): Promise<ServedBy | null> {
+  async servedBy(
+    tenant: Tenant,
+    subjectId: string,
+    credentialId: string,
+    generation: number,
+  ): Promise<ServedBy | null> {
     const lease = await credentialsStore.findLease(tenant, subjectId, credentialId, generation);
     return lease ? { scope: lease.scope as Scope, kind: lease.kind as Kind, reason: lease.reason } : null;
   }
 
   /** A provider refused a credential: kept as its last error, for people. */
-  noteRefusal(tenant: Tenant, credentialId: string, generation: number, status: number, errorType: string | null): Promise<void> {
+  noteRefusal(
+    tenant: Tenant,
+    credentialId: string,
+    generation: number,
+    status: number,
+    errorType: string | null,
+  ): Promise<void> {
     const said = `refused with status ${status}${errorType ? ` (${errorType})` : ''}`;
     return credentialsStore.noteRefusal(tenant, credentialId, generation, said, this.world.clock.now());
   }
 
-  private async store(organizationId: string, place: CredentialPlace, parsed: ParsedCredential): Promise<CredentialRow> {
-    const existing = await this.database.tenant(organizationId, (tenant) => credentialsStore.find(tenant, place));
+  private async store(
+    organizationId: string,
+    place: CredentialPlace,
+    parsed: ParsedCredential,
+  ): Promise<CredentialRow> {
+    const existing = await this.database.tenant(organizationId, (tenant) =>
+      credentialsStore.find(tenant, place),
+    );
     const rowId = existing?.id ?? this.world.ids.next();
     // Sealed outside the transaction: the place needs only the id.
-    const { text: sealed, keyId } = await this.vault.seal(secretText(parsed.secret).reveal(), { organizationId, rowId });
-    const secret = { hint: parsed.hint, sealed, keyId, settings: parsed.settings, at: this.world.clock.now() };
+    const { text: sealed, keyId } = await this.vault.seal(secretText(parsed.secret).reveal(), {
+      organizationId,
+      rowId,
+    });
+    const secret = {
+      hint: parsed.hint,
+      sealed,
+      keyId,
+      settings: parsed.settings,
+      at: this.world.clock.now(),
+    };
     const row = await this.database.tenant(organizationId, (tenant) =>
-      existing ? credentialsStore.replace(tenant, rowId, secret) : credentialsStore.create(tenant, rowId, place, secret),
+      existing
+        ? credentialsStore.replace(tenant, rowId, secret)
+        : credentialsStore.create(tenant, rowId, place, secret),
     );
     // Removed between the two looks: setting it means it shall be there.
     return row ?? this.store(organizationId, place, parsed);
@@ -144,7 +209,10 @@ export function noCredential(agent: Agent): BerthError {
 
 function placeFor(actor: MemberActor, scope: Scope, kind: Kind): CredentialPlace {
   if (scope === 'organization' && !administers(actor)) {
-    throw new BerthError('forbidden', 'Only an admin may change the credentials of the organization. Use the scope user for your own.');
+    throw new BerthError(
+      'forbidden',
+      'Only an admin may change the credentials of the organization. Use the scope user for your own.',
+    );
   }
   return { scope, kind, userId: scope === 'user' ? actor.userId : null };
 }
@@ -162,7 +230,12 @@ function parse(kind: Kind, body: unknown): ParsedCredential {
 }
 
 function facts(row: CredentialRow): CredentialFacts {
-  return { ...row, scope: row.scope as Scope, kind: row.kind as Kind, status: row.status as CredentialFacts['status'] };
+  return {
+    ...row,
+    scope: row.scope as Scope,
+    kind: row.kind as Kind,
+    status: row.status as CredentialFacts['status'],
+  };
 }
 
 function view(row: CredentialRow): CredentialView {

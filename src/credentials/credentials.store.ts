@@ -107,18 +107,32 @@ export const credentialsStore = {
 
   /** True when there was one. */
   async remove({ db, organizationId }: Tenant, place: CredentialPlace): Promise<boolean> {
-    const { count } = await db.credential.deleteMany({ where: { organizationId, subject: subjectOf(place), kind: place.kind } });
+    const { count } = await db.credential.deleteMany({
+      where: { organizationId, subject: subjectOf(place), kind: place.kind },
+    });
     return count > 0;
   },
 
   /** The sealed text with the generation it belongs to, read together so that neither can be of another moment. */
   sealed({ db, organizationId }: Tenant, id: string) {
-    return db.credential.findFirst({ where: { organizationId, id }, select: { sealed: true, generation: true } });
+    return db.credential.findFirst({
+      where: { organizationId, id },
+      select: { sealed: true, generation: true },
+    });
   },
 
   /** The provider refused it: said to people. Only of the generation that was refused; a newer secret has a clean record. */
-  async noteRefusal({ db, organizationId }: Tenant, id: string, generation: number, lastError: string, at: Date): Promise<void> {
-    await db.credential.updateMany({ where: { organizationId, id, generation }, data: { lastError, updatedAt: at } });
+  async noteRefusal(
+    { db, organizationId }: Tenant,
+    id: string,
+    generation: number,
+    lastError: string,
+    at: Date,
+  ): Promise<void> {
+    await db.credential.updateMany({
+      where: { organizationId, id, generation },
+      data: { lastError, updatedAt: at },
+    });
   },
 
   async saveLease({ db, organizationId }: Tenant, lease: LeaseRow): Promise<void> {

@@ -1,4 +1,10 @@
 export { CredentialsModule } from './credentials.module.js';
-export { CredentialPolicy, CredentialsService, noCredential, type ServedBy, type ServedMember } from './credentials.service.js';
+export {
+  CredentialPolicy,
+  CredentialsService,
+  noCredential,
+  type ServedBy,
+  type ServedMember,
+} from './credentials.service.js';
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
 export { Vault, type RingKey } from './vault.js';

@@ -32,7 +32,11 @@ export async function checkKeyRing(vault: Vault, booked: readonly SealingKey[]):
 }
 
 /** What to book of the key that seals, so that the next start can check it; null when it is booked. */
-export async function sealingKeyToBook(vault: Vault, booked: readonly SealingKey[], clock: Clock): Promise<(SealingKey & { createdAt: Date }) | null> {
+export async function sealingKeyToBook(
+  vault: Vault,
+  booked: readonly SealingKey[],
+  clock: Clock,
+): Promise<(SealingKey & { createdAt: Date }) | null> {
   const id = vault.sealingKeyId;
   if (booked.some((key) => key.id === id)) return null;
   const sealed = await vault.seal(PROOF, proofPlace(id));

@@ -34,7 +34,8 @@ function pasted(prefix: RegExp, expected: string, mixUps: [RegExp, string][]) {
       if (/\s/.test(text)) return say('contains a space or line break; paste the key alone, on one line');
       const mixUp = mixUps.find(([pattern]) => pattern.test(text));
       if (mixUp) return say(mixUp[1]);
-      if (!/^[\x21-\x7e]+$/.test(text)) return say('contains characters that a key cannot have; copy it again');
+      if (!/^[\x21-\x7e]+$/.test(text))
+        return say('contains characters that a key cannot have; copy it again');
       if (!prefix.test(text)) say(`does not look like ${expected}`);
     });
 }
@@ -42,14 +43,20 @@ function pasted(prefix: RegExp, expected: string, mixUps: [RegExp, string][]) {
 const OAT = /^sk-ant-oat\d*-/;
 const API = /^sk-ant-api\d*-/;
 const AWS_KEY_ID = /^(AKIA|ASIA)[A-Z0-9]+$/;
-const isAwsKey: [RegExp, string] = [AWS_KEY_ID, 'is an AWS access key id; set it as aws_bedrock, with its secret and a region'];
+const isAwsKey: [RegExp, string] = [
+  AWS_KEY_ID,
+  'is an AWS access key id; set it as aws_bedrock, with its secret and a region',
+];
 
 const fallback = z.boolean('must be true or false').default(true);
 
 const anthropicKey = pasted(API, 'an Anthropic API key, which begins with sk-ant-api03-', [
   [OAT, 'is a Claude token (sk-ant-oat…), not an API key; set it as claude_setup_token'],
   [/^sk-ant-ort/, 'is a refresh token of a Claude login; an API key begins with sk-ant-api03-'],
-  [/^sk-ant-admin/, 'is an Anthropic admin key, which cannot call models; make an API key, which begins with sk-ant-api03-'],
+  [
+    /^sk-ant-admin/,
+    'is an Anthropic admin key, which cannot call models; make an API key, which begins with sk-ant-api03-',
+  ],
   [/^sk-(?!ant-)/, 'looks like an OpenAI key; set it as openai_api_key'],
   isAwsKey,
 ]);
@@ -82,7 +89,11 @@ export const kinds: Record<Kind, KindDefinition> = {
     subscription: false,
     input: z
       .strictObject({ apiKey: anthropicKey, fallback })
-      .transform(({ apiKey, fallback }) => ({ secret: { apiKey }, hint: hintOf(apiKey), settings: { fallback } })),
+      .transform(({ apiKey, fallback }) => ({
+        secret: { apiKey },
+        hint: hintOf(apiKey),
+        settings: { fallback },
+      })),
     lease: ({ apiKey = '' }) => ({ kind: 'anthropic_api_key', apiKey }),
   },
   aws_bedrock: {
@@ -91,11 +102,17 @@ export const kinds: Record<Kind, KindDefinition> = {
     subscription: false,
     input: z
       .strictObject({
-        accessKeyId: z.string('must be text').regex(AWS_KEY_ID, 'does not look like an AWS access key id, which begins with AKIA or ASIA'),
-        secretAccessKey: pasted(/^[A-Za-z0-9/+=]+$/, 'an AWS secret access key', [[AWS_KEY_ID, 'is an access key id; the secret access key belongs here']]),
+        accessKeyId: z
+          .string('must be text')
+          .regex(AWS_KEY_ID, 'does not look like an AWS access key id, which begins with AKIA or ASIA'),
+        secretAccessKey: pasted(/^[A-Za-z0-9/+=]+$/, 'an AWS secret access key', [
+          [AWS_KEY_ID, 'is an access key id; the secret access key belongs here'],
+        ]),
         sessionToken: pasted(/^[A-Za-z0-9/+=_-]+$/, 'an AWS session token', []).optional(),
         region: z
-          .string('is missing: an AWS key works in one region at a time; add the region, for example us-east-1')
+          .string(
+            'is missing: an AWS key works in one region at a time; add the region, for example us-east-1',
+          )
           .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region, for example us-east-1'),
         fallback,
       })
@@ -103,9 +120,9 @@ export const kinds: Record<Kind, KindDefinition> = {
         path: ['sessionToken'],
         error: 'is missing: a temporary key (ASIA…) works only with its session token',
       })
-      .transform(({ region, fallback, ...secret }) => ({
-        secret: Object.fromEntries(Object.entries(secret).filter((entry): entry is [string, string] => entry[1] !== undefined)),
-        hint: hintOf(secret.accessKeyId),
+      .transform(({ accessKeyId, secretAccessKey, sessionToken, region, fallback }) => ({
+        secret: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) },
+        hint: hintOf(accessKeyId),
         settings: { region, fallback },
       })),
     lease: { unusable: 'stored, but this version of the proxy cannot sign requests to Bedrock yet' },
@@ -116,7 +133,11 @@ export const kinds: Record<Kind, KindDefinition> = {
     subscription: false,
     input: z
       .strictObject({ apiKey: openaiKey, fallback })
-      .transform(({ apiKey, fallback }) => ({ secret: { apiKey }, hint: hintOf(apiKey), settings: { fallback } })),
+      .transform(({ apiKey, fallback }) => ({
+        secret: { apiKey },
+        hint: hintOf(apiKey),
+        settings: { fallback },
+      })),
     lease: ({ apiKey = '' }) => ({ kind: 'openai_api_key', apiKey }),
   },
 };

@@ -25,7 +25,12 @@ export const kindOrder: Record<Agent, readonly Kind[]> = {
  * Who serves an agent: first the user's own credentials in the order of kinds, then the organization's in the same order. All are listed with the reason
  * why they would or would not serve; `chosen` is the first usable one. `facts` holds the user's and the organization's credentials, in any order.
  */
-export function resolve(agent: Agent, facts: readonly CredentialFacts[], policy: SubscriptionPolicy, now: Date): Resolution {
+export function resolve(
+  agent: Agent,
+  facts: readonly CredentialFacts[],
+  policy: SubscriptionPolicy,
+  now: Date,
+): Resolution {
   const ordered = (['user', 'organization'] as const).flatMap((scope) =>
     kindOrder[agent].flatMap((kind) => facts.filter((fact) => fact.scope === scope && fact.kind === kind)),
   );
@@ -38,7 +43,8 @@ export function resolve(agent: Agent, facts: readonly CredentialFacts[], policy:
       scope: fact.scope,
       kind: fact.kind,
       usable: problem === null,
-      reason: problem ?? (index === first ? chosenReason(fact, obstacles.slice(0, index)) : standbyReason(fact)),
+      reason:
+        problem ?? (index === first ? chosenReason(fact, obstacles.slice(0, index)) : standbyReason(fact)),
     };
   });
   return { agent, chosen: candidates[first] ?? null, candidates };
@@ -47,10 +53,14 @@ export function resolve(agent: Agent, facts: readonly CredentialFacts[], policy:
 /** Why a credential cannot serve now; null when it can. */
 function obstacle(fact: CredentialFacts, policy: SubscriptionPolicy, now: Date): string | null {
   const definition = kinds[fact.kind];
-  if (fact.status === 'rejected') return `was rejected by the provider${fact.lastError ? ` (${fact.lastError})` : ''}; set it anew`;
-  if (fact.expiresAt && fact.expiresAt <= now) return `expired at ${fact.expiresAt.toISOString()}; set it anew`;
-  if (fact.limitedUntil && fact.limitedUntil > now) return `has used up its plan's quota until ${fact.limitedUntil.toISOString()}`;
-  if (definition.subscription && !subscriptionAllowed(fact.scope, policy)) return 'is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)';
+  if (fact.status === 'rejected')
+    return `was rejected by the provider${fact.lastError ? ` (${fact.lastError})` : ''}; set it anew`;
+  if (fact.expiresAt && fact.expiresAt <= now)
+    return `expired at ${fact.expiresAt.toISOString()}; set it anew`;
+  if (fact.limitedUntil && fact.limitedUntil > now)
+    return `has used up its plan's quota until ${fact.limitedUntil.toISOString()}`;
+  if (definition.subscription && !subscriptionAllowed(fact.scope, policy))
+    return 'is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)';
   if (typeof definition.lease !== 'function') return definition.lease.unusable;
   return null;
 }

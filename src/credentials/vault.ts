@@ -56,22 +56,36 @@ export class Vault {
         { keyManagementAlgorithms: ['A256GCMKW'], contentEncryptionAlgorithms: ['A256GCM'] },
       );
       // Decryption proves that the place inside is the one it was sealed for; that it is this one is for us to compare.
-      if (Buffer.from(additionalAuthenticatedData ?? []).toString() !== placeText(place)) throw new Error('sealed for another place');
+      if (Buffer.from(additionalAuthenticatedData ?? []).toString() !== placeText(place))
+        throw new Error('sealed for another place');
       return Buffer.from(plaintext).toString();
     } catch (error) {
       if (error instanceof BerthError) throw error;
-      throw new BerthError('key-ring-mismatch', `A stored secret does not open: ${messageOf(error)}. Set the credential anew.`, { cause: error });
+      throw new BerthError(
+        'key-ring-mismatch',
+        `A stored secret does not open: ${messageOf(error)}. Set the credential anew.`,
+        { cause: error },
+      );
     }
   }
 
   #keyOf(kid: string | undefined): Uint8Array {
     const key = kid ? this.#ring.get(kid) : undefined;
-    if (!key) throw new BerthError('key-ring-mismatch', `The encryption key ${kid ?? '(unnamed)'} is missing from BERTH_ENCRYPTION_KEYS.`);
+    if (!key)
+      throw new BerthError(
+        'key-ring-mismatch',
+        `The encryption key ${kid ?? '(unnamed)'} is missing from BERTH_ENCRYPTION_KEYS.`,
+      );
     return key;
   }
 }
 
-async function encrypt(plaintext: string, kid: string, key: Uint8Array, place: SealedPlace): Promise<FlattenedJWE> {
+async function encrypt(
+  plaintext: string,
+  kid: string,
+  key: Uint8Array,
+  place: SealedPlace,
+): Promise<FlattenedJWE> {
   return new FlattenedEncrypt(Buffer.from(plaintext))
     .setProtectedHeader({ alg: 'A256GCMKW', enc: 'A256GCM', kid })
     .setAdditionalAuthenticatedData(Buffer.from(placeText(place)))

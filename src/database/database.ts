@@ -6,6 +6,9 @@ const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 const TRANSACTION_TIMEOUT_MS = 15_000;
 
+/** What fits into a JSON column. */
+export type JsonObject = Prisma.InputJsonObject;
+
 /**
  * A transaction inside one organization. Every store call takes one, so that no query can be written without saying whose rows it means; row-level
  * security, set to the same organization, is the second guard (rule 5).
@@ -48,7 +51,11 @@ export class Database {
 }
 
 export function createClient(connectionString: string): PrismaClient {
-  const adapter = new PrismaPg({ connectionString, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  const adapter = new PrismaPg({
+    connectionString,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
   return new PrismaClient({ adapter, log: [] });
 }
 

@@ -12,7 +12,9 @@ export interface SealingKey {
  */
 export function readSealingKeys(ownerUrl: string): Promise<SealingKey[]> {
   return withConnection(ownerUrl, async (client) => {
-    const { rows } = await client.query<{ there: boolean }>(`select to_regclass('public.sealing_key') is not null as there`);
+    const { rows } = await client.query<{ there: boolean }>(
+      `select to_regclass('public.sealing_key') is not null as there`,
+    );
     if (!rows[0]?.there) return [];
     return (await client.query<SealingKey>('select id, proof from sealing_key order by created_at')).rows;
   });

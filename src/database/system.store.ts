@@ -79,7 +79,12 @@ export class SystemStore {
       select: { role: true, organization: { select: { id: true, slug: true, name: true } } },
       orderBy: { createdAt: 'asc' },
     });
-    return rows.map(({ role, organization: { id, slug, name } }) => ({ organizationId: id, slug, name, role }));
+    return rows.map(({ role, organization: { id, slug, name } }) => ({
+      organizationId: id,
+      slug,
+      name,
+      role,
+    }));
   }
 
   /** The key with this prefix, whose it is, and the one organization it reaches. The caller compares the hash. */
@@ -102,12 +107,21 @@ export class SystemStore {
     await this.#client.apiKey.updateMany({ where: { id }, data: { lastUsedAt } });
   }
 
-  async createSession(session: { id: string; userId: string; hash: string; expiresAt: Date; createdAt: Date }): Promise<void> {
+  async createSession(session: {
+    id: string;
+    userId: string;
+    hash: string;
+    expiresAt: Date;
+    createdAt: Date;
+  }): Promise<void> {
     await this.#client.session.create({ data: session });
   }
 
   async findSession(hash: string): Promise<{ id: string; expiresAt: Date; user: PersonRow } | null> {
-    return this.#client.session.findUnique({ where: { hash }, select: { id: true, expiresAt: true, user: { select: person } } });
+    return this.#client.session.findUnique({
+      where: { hash },
+      select: { id: true, expiresAt: true, user: { select: person } },
+    });
   }
 
   async deleteSession(id: string): Promise<void> {
@@ -119,7 +133,9 @@ export class SystemStore {
   }
 
   /** Which workspace a machine token speaks for, and as what. */
-  async findMachineToken(hash: string): Promise<{ organizationId: string; workspaceId: string; identity: string } | null> {
+  async findMachineToken(
+    hash: string,
+  ): Promise<{ organizationId: string; workspaceId: string; identity: string } | null> {
     return this.#client.machineToken.findUnique({
       where: { hash },
       select: { organizationId: true, workspaceId: true, identity: true },
@@ -129,10 +145,16 @@ export class SystemStore {
   /**
    * Workspaces the sweep has to ask about, in pages by id: all but those that sleep and are meant to. What is due for each is decided by the workspaces room.
    */
-  async workspacesToSweep(after: string | null, limit: number): Promise<{ id: string; organizationId: string }[]> {
+  async workspacesToSweep(
+    after: string | null,
+    limit: number,
+  ): Promise<{ id: string; organizationId: string }[]> {
     return this.#client.workspace.findMany({
       where: {
-        NOT: [{ state: 'hibernated', desiredState: 'hibernated' }, { state: 'failed', NOT: { desiredState: 'deleted' } }],
+        NOT: [
+          { state: 'hibernated', desiredState: 'hibernated' },
+          { state: 'failed', NOT: { desiredState: 'deleted' } },
+        ],
         ...(after ? { id: { gt: after } } : {}),
       },
       select: { id: true, organizationId: true },

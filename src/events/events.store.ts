@@ -1,4 +1,4 @@
-import type { Tenant } from '../database/index.js';
+import type { JsonObject, Tenant } from '../database/index.js';
 import type { NewEvent, WorkspaceEvent } from './event.js';
 
 /** The channel on which the database tells all processes that something about a workspace changed. The payload is the workspace's id. */
@@ -30,7 +30,7 @@ export const eventsStore = {
         seq: first + index,
         type,
         at,
-        data: data as object,
+        data: data as JsonObject,
         sourceKey: sourceKey ?? null,
       })),
     });
@@ -43,7 +43,12 @@ export const eventsStore = {
   },
 
   /** Events after a number, ascending. */
-  async list({ db, organizationId }: Tenant, workspaceId: string, after: number, limit: number): Promise<WorkspaceEvent[]> {
+  async list(
+    { db, organizationId }: Tenant,
+    workspaceId: string,
+    after: number,
+    limit: number,
+  ): Promise<WorkspaceEvent[]> {
     const rows = await db.event.findMany({
       where: { organizationId, workspaceId, seq: { gt: after } },
       select: { seq: true, type: true, at: true, data: true },
@@ -54,7 +59,11 @@ export const eventsStore = {
   },
 };
 
-async function withoutKnown({ db, organizationId }: Tenant, workspaceId: string, events: NewEvent[]): Promise<NewEvent[]> {
+async function withoutKnown(
+  { db, organizationId }: Tenant,
+  workspaceId: string,
+  events: NewEvent[],
+): Promise<NewEvent[]> {
   const keys = events.flatMap(({ sourceKey }) => sourceKey ?? []);
   if (keys.length === 0) return events;
   const known = await db.event.findMany({

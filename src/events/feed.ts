@@ -20,7 +20,11 @@ export class WorkspaceFeed {
   ) {}
 
   async open(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.databaseUrl, keepAlive: true, application_name: 'berth feed' });
+    const client = new pg.Client({
+      connectionString: this.databaseUrl,
+      keepAlive: true,
+      application_name: 'berth feed',
+    });
     client.on('notification', ({ payload }) => this.#wake(payload ?? ''));
     client.on('error', (error) => this.#lost(client, error));
     client.on('end', () => this.#lost(client, null));
@@ -44,30 +48,38 @@ export class WorkspaceFeed {
    * Asks `look` now and after each change until it answers something or the time is over. Subscribes before it looks, so that a change between the two
    * is not missed.
    */
-  async until<T>(workspaceId: string, waitSeconds: number, signal: AbortSignal, look: () => Promise<T | null>): Promise<T | null> {
-    let wake: () => void = () => undefined;
-    let changed = true;
-    let over = false;
+  async until<T>(
+    workspaceId: string,
+    waitSeconds: number,
+    signal: AbortSignal,
+    look: () => Promise<T | null>,
+  ): Promise<T | null> {
+    // One object, since its fields change between the lines, from timers and notices.
+    const waiting = { changed: true, over: signal.aborted, wake: (): void => undefined };
     const stir = (): void => {
-      changed = true;
-      wake();
+      waiting.changed = true;
+      waiting.wake();
     };
     const end = (): void => {
-      over = true;
-      wake();
+      waiting.over = true;
+      waiting.wake();
     };
+    const isOver = (): boolean => waiting.over || this.#closed;
     const unsubscribe = this.subscribe(workspaceId, stir);
     const timer = setTimeout(end, waitSeconds * 1000);
     signal.addEventListener('abort', end, { once: true });
     try {
       for (;;) {
-        if (changed) {
-          changed = false;
+        if (waiting.changed) {
+          waiting.changed = false;
           const found = await look();
           if (found !== null) return found;
         }
-        if (over || signal.aborted || this.#closed) return null;
-        if (!changed) await new Promise<void>((resolve) => (wake = resolve));
+        if (isOver()) return null;
+        await new Promise<void>((resolve) => {
+          waiting.wake = resolve;
+          if (waiting.changed) resolve();
+        });
       }
     } finally {
       clearTimeout(timer);
@@ -93,7 +105,10 @@ export class WorkspaceFeed {
   #lost(client: pg.Client, error: Error | null): void {
     if (this.#closed || client !== this.#client) return;
     this.#client = null;
-    this.log.warn({ reason: error ? messageOf(error) : 'ended' }, 'the connection that listens for changes was lost; connecting again');
+    this.log.warn(
+      { reason: error ? messageOf(error) : 'ended' },
+      'the connection that listens for changes was lost; connecting again',
+    );
     client.end().catch(() => undefined);
     this.#reopenLater();
   }

@@ -9,5 +9,9 @@ const verbs = { GET: Get, POST: Post, PUT: Put, PATCH: Patch, DELETE: Delete } a
 /** Binds a controller's method to a route contract: verb, path, status, who may call, and what is validated come from the one object. */
 export function BindRoute(contract: RouteContract): MethodDecorator {
   const path = contract.path.replace(/\{(\w+)\}/g, ':$1');
-  return applyDecorators(SetMetadata(ROUTE, contract), verbs[contract.method](path), HttpCode(contract.answer.status));
+  return applyDecorators(
+    SetMetadata(ROUTE, contract),
+    verbs[contract.method](path),
+    HttpCode(contract.answer.status),
+  );
 }

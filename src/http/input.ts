@@ -18,17 +18,26 @@ export const Input = createParamDecorator((_: unknown, context: ExecutionContext
   return validateInput(contract, context.switchToHttp().getRequest<Request>());
 });
 
-export function validateInput(contract: RouteContract, request: Pick<Request, 'params' | 'query' | 'body' | 'headers'>) {
+export function validateInput(
+  contract: RouteContract,
+  request: Pick<Request, 'params' | 'query' | 'body' | 'headers'>,
+) {
   const errors: FieldError[] = [];
   const part = (name: 'params' | 'query' | 'body', value: unknown): unknown => {
     const schema = contract[name];
     if (!schema) return undefined;
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    errors.push(...parsed.error.issues.flatMap((issue) => fieldErrors(name === 'params' ? 'path' : name, issue)));
+    errors.push(
+      ...parsed.error.issues.flatMap((issue) => fieldErrors(name === 'params' ? 'path' : name, issue)),
+    );
     return undefined;
   };
-  const input = { params: part('params', request.params), query: part('query', request.query), body: part('body', request.body) };
+  const input = {
+    params: part('params', request.params),
+    query: part('query', request.query),
+    body: part('body', request.body),
+  };
   if (errors.length > 0) throw invalid(errors);
   return input;
 }
@@ -37,7 +46,11 @@ export function validateInput(contract: RouteContract, request: Pick<Request, 'p
 export function invalid(errors: FieldError[]): BerthError {
   const [first] = errors;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  return new BerthError('validation-failed', `${first?.path ?? 'input'}: ${first?.message ?? 'is not valid'}${more}`, { errors });
+  return new BerthError(
+    'validation-failed',
+    `${first?.path ?? 'input'}: ${first?.message ?? 'is not valid'}${more}`,
+    { errors },
+  );
 }
 
 const MAX_UNKNOWN_KEYS_NAMED = 10;
@@ -45,5 +58,7 @@ const MAX_UNKNOWN_KEYS_NAMED = 10;
 function fieldErrors(part: string, issue: z.core.$ZodIssue): FieldError[] {
   const path = [part, ...issue.path.map(String)].join('.');
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-  return issue.keys.slice(0, MAX_UNKNOWN_KEYS_NAMED).map((key) => ({ path: `${path}.${key.slice(0, 100)}`, message: 'is not a known field' }));
+  return issue.keys
+    .slice(0, MAX_UNKNOWN_KEYS_NAMED)
+    .map((key) => ({ path: `${path}.${key.slice(0, 100)}`, message: 'is not a known field' }));
 }

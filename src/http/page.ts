@@ -14,11 +14,16 @@ export interface Slice {
 }
 
 export function sliceOf({ limit, cursor }: PageQuery): Slice {
-  if (cursor !== undefined && !isId(cursor)) throw invalid([{ path: 'query.cursor', message: 'is not a cursor of this list' }]);
+  if (cursor !== undefined && !isId(cursor))
+    throw invalid([{ path: 'query.cursor', message: 'is not a cursor of this list' }]);
   return { after: cursor ?? null, take: limit + 1 };
 }
 
-export function pageOf<Row extends { id: string }, View>(rows: Row[], slice: Slice, view: (row: Row) => View): Page<View> {
+export function pageOf<Row extends { id: string }, View>(
+  rows: Row[],
+  slice: Slice,
+  view: (row: Row) => View,
+): Page<View> {
   const shown = rows.slice(0, slice.take - 1);
   const last = shown.at(-1);
   return { items: shown.map(view), nextCursor: rows.length >= slice.take && last ? last.id : null };

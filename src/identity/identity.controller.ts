@@ -43,12 +43,18 @@ export class IdentityController {
   }
 
   @BindRoute(listMembersRoute)
-  members(@CurrentActor() actor: MemberActor, @Input() { query }: InputOf<typeof listMembersRoute>): Promise<Answer<typeof listMembersRoute>> {
+  members(
+    @CurrentActor() actor: MemberActor,
+    @Input() { query }: InputOf<typeof listMembersRoute>,
+  ): Promise<Answer<typeof listMembersRoute>> {
     return this.identity.listMembers(actor, query);
   }
 
   @BindRoute(listApiKeysRoute)
-  apiKeys(@CurrentActor() actor: MemberActor, @Input() { query }: InputOf<typeof listApiKeysRoute>): Promise<Answer<typeof listApiKeysRoute>> {
+  apiKeys(
+    @CurrentActor() actor: MemberActor,
+    @Input() { query }: InputOf<typeof listApiKeysRoute>,
+  ): Promise<Answer<typeof listApiKeysRoute>> {
     return this.identity.listApiKeys(actor, query);
   }
 
@@ -61,7 +67,10 @@ export class IdentityController {
   }
 
   @BindRoute(deleteApiKeyRoute)
-  deleteApiKey(@CurrentActor() actor: MemberActor, @Input() { params }: InputOf<typeof deleteApiKeyRoute>): Promise<void> {
+  deleteApiKey(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params }: InputOf<typeof deleteApiKeyRoute>,
+  ): Promise<void> {
     return this.identity.deleteApiKey(actor, params.id);
   }
 }

@@ -1,6 +1,16 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { ApiKeyView, Body, MemberView, OrganizationView, PageQuery, Role, UserView, createOrganizationRoute, setupRoute } from '../contracts/index.js';
+import type {
+  ApiKeyView,
+  Body,
+  MemberView,
+  OrganizationView,
+  PageQuery,
+  Role,
+  UserView,
+  createOrganizationRoute,
+  setupRoute,
+} from '../contracts/index.js';
 import { Database, isUniqueViolation, SystemStore, type Founding, type Tenant } from '../database/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { BerthError, World } from '../kernel/index.js';
@@ -25,39 +35,64 @@ export class IdentityService {
   ) {}
 
   /** First run. Throws `already-set-up`, `setup-token-invalid`. */
-  async setUp(input: Body<typeof setupRoute>): Promise<{ organization: OrganizationView; user: UserView; apiKey: string }> {
+  async setUp(
+    input: Body<typeof setupRoute>,
+  ): Promise<{ organization: OrganizationView; user: UserView; apiKey: string }> {
     if (!(await this.system.isFirstRun())) throw alreadySetUp();
     if (!sameText(input.token, this.setupToken.text)) {
-      throw new BerthError('setup-token-invalid', 'The setup token is wrong. Berth prints it when it starts, or takes it from BERTH_SETUP_TOKEN.');
+      throw new BerthError(
+        'setup-token-invalid',
+        'The setup token is wrong. Berth prints it when it starts, or takes it from BERTH_SETUP_TOKEN.',
+      );
     }
     const now = this.world.clock.now();
-    const user = { id: this.world.ids.next(), name: input.user.name, email: input.user.email, instanceAdministrator: true };
+    const user = {
+      id: this.world.ids.next(),
+      name: input.user.name,
+      email: input.user.email,
+      instanceAdministrator: true,
+    };
     const { founding, apiKey, organization } = this.founding(input.organization, user.id, now);
     // Who holds the token printed by the server is trusted about the address, too: hence verified.
     const passwordHash = await hashPassword(input.user.password);
-    const first = await this.system.foundFirst({ ...user, passwordHash, emailVerifiedAt: now, createdAt: now }, founding);
+    const first = await this.system.foundFirst(
+      { ...user, passwordHash, emailVerifiedAt: now, createdAt: now },
+      founding,
+    );
     if (!first) throw alreadySetUp();
     return { organization, user, apiKey };
   }
 
   /** A further organization with the caller as owner. Throws `slug-taken`. */
-  async createOrganization(person: Person, input: OrganizationInput): Promise<{ organization: OrganizationView; apiKey: string }> {
+  async createOrganization(
+    person: Person,
+    input: OrganizationInput,
+  ): Promise<{ organization: OrganizationView; apiKey: string }> {
     const { founding, apiKey, organization } = this.founding(input, person.id, this.world.clock.now());
     try {
       await this.system.found(founding);
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
-      throw new BerthError('slug-taken', `The slug ${input.slug} is taken. Choose another.`, { cause: error });
+      throw new BerthError('slug-taken', `The slug ${input.slug} is taken. Choose another.`, {
+        cause: error,
+      });
     }
     return { organization, apiKey };
   }
 
-  async me(person: Person): Promise<{ user: UserView; organizations: { id: string; slug: string; name: string; role: Role }[] }> {
+  async me(
+    person: Person,
+  ): Promise<{ user: UserView; organizations: { id: string; slug: string; name: string; role: Role }[] }> {
     const memberships = await this.membershipsOf(person);
     const { id, name, email, instanceAdministrator } = person;
     return {
       user: { id, name, email, instanceAdministrator },
-      organizations: memberships.map((m) => ({ id: m.organizationId, slug: m.slug, name: m.name, role: m.role as Role })),
+      organizations: memberships.map((m) => ({
+        id: m.organizationId,
+        slug: m.slug,
+        name: m.name,
+        role: m.role as Role,
+      })),
     };
   }
 
@@ -70,18 +105,29 @@ export class IdentityService {
     const found = memberships.find((m) => m.slug === slugOrId || m.organizationId === slugOrId);
     if (!found) return null;
     const { id: userId, name, email } = person;
-    return { type: 'member', organizationId: found.organizationId, userId, name, email, role: found.role as Role };
+    return {
+      type: 'member',
+      organizationId: found.organizationId,
+      userId,
+      name,
+      email,
+      role: found.role as Role,
+    };
   }
 
   async organization(actor: MemberActor): Promise<OrganizationView> {
-    const row = await this.database.tenant(actor.organizationId, (tenant) => identityStore.organization(tenant));
+    const row = await this.database.tenant(actor.organizationId, (tenant) =>
+      identityStore.organization(tenant),
+    );
     if (!row) throw notFound('organization');
     return { id: row.id, name: row.name, slug: row.slug, createdAt: row.createdAt.toISOString() };
   }
 
   /** A member of the actor's organization. Throws `not-found`. */
   async member(actor: MemberActor, userId: string): Promise<{ id: string; name: string; email: string }> {
-    const row = await this.database.tenant(actor.organizationId, (tenant) => identityStore.member(tenant, userId));
+    const row = await this.database.tenant(actor.organizationId, (tenant) =>
+      identityStore.member(tenant, userId),
+    );
     if (!row) throw notFound('member');
     return row.user;
   }
@@ -94,9 +140,15 @@ export class IdentityService {
 
   async listMembers(actor: MemberActor, query: PageQuery): Promise<Page<MemberView>> {
     const slice = sliceOf(query);
-    const rows = await this.database.tenant(actor.organizationId, (tenant) => identityStore.members(tenant, slice));
+    const rows = await this.database.tenant(actor.organizationId, (tenant) =>
+      identityStore.members(tenant, slice),
+    );
     return pageOf(
-      rows.map(({ user, role, createdAt }) => ({ ...user, role: role as Role, createdAt: createdAt.toISOString() })),
+      rows.map(({ user, role, createdAt }) => ({
+        ...user,
+        role: role as Role,
+        createdAt: createdAt.toISOString(),
+      })),
       slice,
       (member) => member,
     );
@@ -105,12 +157,17 @@ export class IdentityService {
   async listApiKeys(actor: MemberActor, query: PageQuery): Promise<Page<ApiKeyView>> {
     const slice = sliceOf(query);
     const whose = administers(actor) ? null : actor.userId;
-    const rows = await this.database.tenant(actor.organizationId, (tenant) => identityStore.apiKeys(tenant, whose, slice));
+    const rows = await this.database.tenant(actor.organizationId, (tenant) =>
+      identityStore.apiKeys(tenant, whose, slice),
+    );
     return pageOf(rows, slice, apiKeyView);
   }
 
   /** A key that acts as the actor; its text is in this answer and nowhere else. */
-  async createApiKey(actor: MemberActor, input: { name: string; expiresAt?: string | undefined }): Promise<ApiKeyView & { apiKey: string }> {
+  async createApiKey(
+    actor: MemberActor,
+    input: { name: string; expiresAt?: string | undefined },
+  ): Promise<ApiKeyView & { apiKey: string }> {
     const now = this.world.clock.now();
     const expiresAt = input.expiresAt ? new Date(input.expiresAt) : null;
     if (expiresAt && expiresAt <= now) {
@@ -136,14 +193,18 @@ export class IdentityService {
   /** Deletes one's own key; an admin anybody's. Throws `not-found`. */
   async deleteApiKey(actor: MemberActor, id: string): Promise<void> {
     const whose = administers(actor) ? null : actor.userId;
-    const deleted = await this.database.tenant(actor.organizationId, (tenant) => identityStore.deleteApiKey(tenant, id, whose));
+    const deleted = await this.database.tenant(actor.organizationId, (tenant) =>
+      identityStore.deleteApiKey(tenant, id, whose),
+    );
     if (!deleted) throw notFound('API key');
   }
 
   private async membershipsOf(person: Person) {
     const memberships = await this.system.membershipsOf(person.id);
     const { via } = person;
-    return via.type === 'api-key' ? memberships.filter((m) => m.organizationId === via.organizationId) : memberships;
+    return via.type === 'api-key'
+      ? memberships.filter((m) => m.organizationId === via.organizationId)
+      : memberships;
   }
 
   private founding(input: OrganizationInput, ownerId: string, now: Date) {
@@ -159,7 +220,10 @@ export class IdentityService {
 }
 
 function alreadySetUp(): BerthError {
-  return new BerthError('already-set-up', 'This Berth is set up already. Sign in, or ask its administrator for an invitation.');
+  return new BerthError(
+    'already-set-up',
+    'This Berth is set up already. Sign in, or ask its administrator for an invitation.',
+  );
 }
 
 function apiKeyView(row: Awaited<ReturnType<typeof identityStore.createApiKey>>): ApiKeyView {

@@ -46,14 +46,24 @@ export const identityStore = {
 
   createApiKey(
     { db, organizationId }: Tenant,
-    key: { id: string; userId: string; name: string; prefix: string; hash: string; expiresAt: Date | null; createdAt: Date },
+    key: {
+      id: string;
+      userId: string;
+      name: string;
+      prefix: string;
+      hash: string;
+      expiresAt: Date | null;
+      createdAt: Date;
+    },
   ) {
     return db.apiKey.create({ data: { ...key, organizationId }, select: keyColumns });
   },
 
   /** Deletes a key; of one member or of anybody. True when there was one. */
   async deleteApiKey({ db, organizationId }: Tenant, id: string, userId: string | null): Promise<boolean> {
-    const { count } = await db.apiKey.deleteMany({ where: { organizationId, id, ...(userId ? { userId } : {}) } });
+    const { count } = await db.apiKey.deleteMany({
+      where: { organizationId, id, ...(userId ? { userId } : {}) },
+    });
     return count > 0;
   },
 };

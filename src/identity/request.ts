@@ -23,8 +23,14 @@ function callerOf<K extends keyof Caller>(context: ExecutionContext, key: K): No
 }
 
 /** The signed-in person; for routes without an organization. */
-export const CurrentPerson = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(context, 'person'));
+export const CurrentPerson = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  callerOf(context, 'person'),
+);
 /** The member who acts; for routes of an organization. */
-export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(context, 'actor'));
+export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  callerOf(context, 'actor'),
+);
 /** The runner or proxy that calls. */
-export const CurrentMachine = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(context, 'machine'));
+export const CurrentMachine = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  callerOf(context, 'machine'),
+);

@@ -21,7 +21,11 @@ const ATTEMPTS = { points: 10, duration: 15 * 60 };
 @Injectable()
 export class SignInService {
   private readonly byAddress = new RateLimiterMemory({ ...ATTEMPTS, keyPrefix: 'email' });
-  private readonly byCaller = new RateLimiterMemory({ points: ATTEMPTS.points * 10, duration: ATTEMPTS.duration, keyPrefix: 'ip' });
+  private readonly byCaller = new RateLimiterMemory({
+    points: ATTEMPTS.points * 10,
+    duration: ATTEMPTS.duration,
+    keyPrefix: 'ip',
+  });
 
   constructor(
     private readonly system: SystemStore,
@@ -37,7 +41,12 @@ export class SignInService {
       throw new BerthError('sign-in-failed', 'Email or password is wrong.');
     }
     await this.byAddress.delete(email);
-    return { id: found.id, name: found.name, email: found.email, instanceAdministrator: found.instanceAdministrator };
+    return {
+      id: found.id,
+      name: found.name,
+      email: found.email,
+      instanceAdministrator: found.instanceAdministrator,
+    };
   }
 
   /** Starts a session; the token goes into the cookie, only its hash is stored. */
@@ -46,7 +55,13 @@ export class SignInService {
     await this.system.deleteExpiredSessions(now);
     const token = this.world.random(SESSION_BYTES).toString('base64url');
     const expiresAt = new Date(now.getTime() + SESSION_DAYS * DAY_MS);
-    await this.system.createSession({ id: this.world.ids.next(), userId, hash: hashToken(token), expiresAt, createdAt: now });
+    await this.system.createSession({
+      id: this.world.ids.next(),
+      userId,
+      hash: hashToken(token),
+      expiresAt,
+      createdAt: now,
+    });
     return { token, expiresAt };
   }
 
@@ -66,7 +81,8 @@ export class SignInService {
     if (!key || !hashMatches(text, key.hash)) return null;
     const now = this.world.clock.now();
     if (key.expiresAt && key.expiresAt <= now) return null;
-    if (!key.lastUsedAt || now.getTime() - key.lastUsedAt.getTime() > TOUCH_EVERY_MS) await this.system.touchApiKey(key.id, now);
+    if (!key.lastUsedAt || now.getTime() - key.lastUsedAt.getTime() > TOUCH_EVERY_MS)
+      await this.system.touchApiKey(key.id, now);
     return { ...key.member.user, via: { type: 'api-key', id: key.id, organizationId: key.organizationId } };
   }
 
@@ -82,8 +98,12 @@ async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
     await limiter.consume(key);
   } catch (refusal) {
     const retryAfterSeconds = Math.ceil((refusal as RateLimiterRes).msBeforeNext / 1000);
-    throw new BerthError('too-many-requests', `Too many attempts to sign in. Try again in ${Math.ceil(retryAfterSeconds / 60)} minutes.`, {
-      retryAfterSeconds,
-    });
+    throw new BerthError(
+      'too-many-requests',
+      `Too many attempts to sign in. Try again in ${Math.ceil(retryAfterSeconds / 60)} minutes.`,
+      {
+        retryAfterSeconds,
+      },
+    );
   }
 }

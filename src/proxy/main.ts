@@ -2,6 +2,7 @@
  * The proxy process. Berth starts it as a child with an IPC channel and tells it what to open; see README.md. It ends when Berth ends, however
  * that comes about.
  */
+import './memory.js';
 import type { ProxyMessage } from '../contracts/proxy.js';
 import { messageOf } from '../kernel/index.js';
 import { createLog } from './log.js';

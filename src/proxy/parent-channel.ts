@@ -8,6 +8,9 @@ export interface ParentPort {
   send(message: ProxyMessage): void;
 }
 
+/** Stands for the request id of `configure`, which has none, when it fails. */
+const CONFIGURE = 'configure';
+
 /** Carries out the parent's commands and answers each one that has a request id. */
 export class ParentChannel {
   #workspaces: Workspaces | null = null;
@@ -24,8 +27,9 @@ export class ParentChannel {
       // The paths only: the values hold tokens.
       const paths = command.error.issues.map((issue) => issue.path.join('.')).join(', ');
       this.options.log.error({ paths }, 'unreadable command');
+      const requestId = field(message, 'type') === 'configure' ? CONFIGURE : field(message, 'requestId');
       this.#fail(
-        field(message, 'requestId'),
+        requestId,
         `The proxy could not read this command (${paths}). Berth and its proxy may differ in version.`,
       );
       return;
@@ -50,6 +54,7 @@ export class ParentChannel {
       this.port.send({ type: 'ready' });
     } catch (error) {
       this.options.log.error({ reason: messageOf(error) }, 'configuration refused');
+      this.#fail(CONFIGURE, messageOf(error));
     }
   }
 

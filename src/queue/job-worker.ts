@@ -24,7 +24,9 @@ export class JobWorker extends WorkerHost {
   /** Begins to work, when all of Berth is ready; checks first that every job has its handler. */
   start(): void {
     this.handlers.check();
-    void this.worker.run().catch((error: unknown) => this.log.error({ reason: messageOf(error) }, 'the queue worker stopped'));
+    void this.worker
+      .run()
+      .catch((error: unknown) => this.log.error({ reason: messageOf(error) }, 'the queue worker stopped'));
   }
 
   /** Takes no more jobs and waits for those in hand. */

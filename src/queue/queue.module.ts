@@ -14,7 +14,12 @@ export class QueueModule {
   static onPostgres(queueUrl: string): DynamicModule {
     setDefaultBackendFactory(createPostgresBackend);
     // Typed for Redis by @nestjs/bullmq; the Postgres backend takes its own options in the same place. The owner has migrated the schema (rule 5).
-    const connection = { connectionString: queueUrl, schema: 'bullmq', migrate: false, max: POOL_SIZE } as unknown as ConnectionOptions;
+    const connection = {
+      connectionString: queueUrl,
+      schema: 'bullmq',
+      migrate: false,
+      max: POOL_SIZE,
+    } as unknown as ConnectionOptions;
     return {
       module: QueueModule,
       global: true,

@@ -1,6 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { ReceiptsService } from '../chats/index.js';
-import { upstreamOf, type Agent, type Lease, type ProxyReportItem, type Upstream } from '../contracts/index.js';
+import {
+  upstreamOf,
+  type Agent,
+  type Lease,
+  type ProxyReportItem,
+  type Upstream,
+} from '../contracts/index.js';
 import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import type { Machine } from '../identity/index.js';
@@ -21,7 +27,9 @@ export class LeasesService {
   /** Throws `forbidden` when the workspace does not run, `no-agent-credential`. */
   async lease(machine: Machine, upstream: Upstream): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
-    const workspace = await this.database.tenant(organizationId, (tenant) => this.workspaces.ofMachine(tenant, workspaceId));
+    const workspace = await this.database.tenant(organizationId, (tenant) =>
+      this.workspaces.ofMachine(tenant, workspaceId),
+    );
     if (!workspace || !statesWithRunner.includes(workspace.state as WorkspaceState)) {
       throw new BerthError('forbidden', 'The workspace is not running.');
     }
@@ -46,6 +54,7 @@ export class LeasesService {
     if (!by) return;
     if (item.type === 'served') await this.receipts.served(tenant, workspace, item, by);
     if (item.type === 'usage') await this.receipts.used(tenant, workspace, item);
-    if (item.type === 'refused') await this.credentials.noteRefusal(tenant, credentialId, generation, item.status, item.errorType);
+    if (item.type === 'refused')
+      await this.credentials.noteRefusal(tenant, credentialId, generation, item.status, item.errorType);
   }
 }

@@ -9,12 +9,18 @@ export class ProxyController {
   constructor(private readonly leases: LeasesService) {}
 
   @BindRoute(proxyLeaseRoute)
-  lease(@CurrentMachine() machine: Machine, @Input() { body }: InputOf<typeof proxyLeaseRoute>): Promise<Lease> {
+  lease(
+    @CurrentMachine() machine: Machine,
+    @Input() { body }: InputOf<typeof proxyLeaseRoute>,
+  ): Promise<Lease> {
     return this.leases.lease(machine, body.upstream);
   }
 
   @BindRoute(proxyReportRoute)
-  report(@CurrentMachine() machine: Machine, @Input() { body }: InputOf<typeof proxyReportRoute>): Promise<void> {
+  report(
+    @CurrentMachine() machine: Machine,
+    @Input() { body }: InputOf<typeof proxyReportRoute>,
+  ): Promise<void> {
     return this.leases.report(machine, body.items);
   }
 }

@@ -25,7 +25,10 @@ export class RunnerController {
   ) {}
 
   @BindRoute(runnerHelloRoute)
-  hello(@CurrentMachine() machine: Machine, @Input() { body }: InputOf<typeof runnerHelloRoute>): Promise<RunnerAssignment> {
+  hello(
+    @CurrentMachine() machine: Machine,
+    @Input() { body }: InputOf<typeof runnerHelloRoute>,
+  ): Promise<RunnerAssignment> {
     return this.workspaces.runnerStarted(machine, body.runnerId);
   }
 
@@ -44,7 +47,10 @@ export class RunnerController {
   }
 
   @BindRoute(runnerReportRoute)
-  async report(@CurrentMachine() machine: Machine, @Input() { body }: InputOf<typeof runnerReportRoute>): Promise<ReportAnswer> {
+  async report(
+    @CurrentMachine() machine: Machine,
+    @Input() { body }: InputOf<typeof runnerReportRoute>,
+  ): Promise<ReportAnswer> {
     const { failed, ...answer } = await this.turns.report(machine, body.runnerId, body.items);
     if (failed) await this.workspaces.reconcileSoon(machine.organizationId, machine.workspaceId);
     return answer;

@@ -47,13 +47,18 @@ export class Reconciler {
       for (let steps = 0; steps < MAX_STEPS; steps++) {
         if (!(await this.takeStep(ref))) return;
       }
-      this.log.error({ workspaceId: ref.workspaceId }, 'a workspace does not come to rest; the sweep will look again');
+      this.log.error(
+        { workspaceId: ref.workspaceId },
+        'a workspace does not come to rest; the sweep will look again',
+      );
     });
   }
 
   /** True when there may be more to do. */
   private async takeStep(ref: Ref): Promise<boolean> {
-    const row = await this.database.tenant(ref.organizationId, (tenant) => workspacesStore.findLocked(tenant, ref.workspaceId));
+    const row = await this.database.tenant(ref.organizationId, (tenant) =>
+      workspacesStore.findLocked(tenant, ref.workspaceId),
+    );
     if (!row) {
       await this.runtime.destroy(ref.workspaceId);
       return false;
@@ -86,8 +91,18 @@ export class Reconciler {
       if (step.do !== 'begin' || step.to !== seen.to) return true;
       if (step.why === 'idle') await workspacesStore.desire(tenant, row.id, 'hibernated', now);
       const reason = step.why === 'idle' ? `idle for ${row.idleTimeoutMinutes} minutes` : 'asked for';
-      const begins = { id: this.world.ids.next(), kind: step.operation, reason, initiator: systemInitiator(step.why) };
-      await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, { to: step.to, reason: null, at: now, begins });
+      const begins = {
+        id: this.world.ids.next(),
+        kind: step.operation,
+        reason,
+        initiator: systemInitiator(step.why),
+      };
+      await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, {
+        to: step.to,
+        reason: null,
+        at: now,
+        begins,
+      });
       return true;
     });
   }
@@ -112,7 +127,10 @@ export class Reconciler {
         await workspacesStore.revokeToken(tenant, tokens.proxy.hash);
       });
       if (!(error instanceof BerthError) || error.code === 'not-ready') throw error;
-      this.log.warn({ workspaceId: ref.workspaceId, code: error.code, reason: messageOf(error.cause ?? error) }, 'a workspace could not start');
+      this.log.warn(
+        { workspaceId: ref.workspaceId, code: error.code, reason: messageOf(error.cause ?? error) },
+        'a workspace could not start',
+      );
       return this.giveUp(ref, row, { code: error.code, message: error.message });
     }
     return false;
@@ -135,20 +153,34 @@ export class Reconciler {
   /** Ends the runner, and with its tokens whatever it might still want to say; then the turn it was at is ended by the chats room. */
   private async silence(ref: Ref): Promise<void> {
     await this.runtime.stop(ref.workspaceId);
-    await this.database.tenant(ref.organizationId, (tenant) => workspacesStore.revokeTokens(tenant, ref.workspaceId, []));
+    await this.database.tenant(ref.organizationId, (tenant) =>
+      workspacesStore.revokeTokens(tenant, ref.workspaceId, []),
+    );
     await this.queue.add('turns.settle', ref);
   }
 
   private async destroy(ref: Ref): Promise<boolean> {
     await this.runtime.destroy(ref.workspaceId);
-    await this.database.tenant(ref.organizationId, (tenant) => workspacesStore.remove(tenant, ref.workspaceId));
+    await this.database.tenant(ref.organizationId, (tenant) =>
+      workspacesStore.remove(tenant, ref.workspaceId),
+    );
     return false;
   }
 
-  private giveUp(ref: Ref, seen: LockedWorkspace, error: { code: string; message: string }): Promise<boolean> {
+  private giveUp(
+    ref: Ref,
+    seen: LockedWorkspace,
+    error: { code: string; message: string },
+  ): Promise<boolean> {
     return this.inside(ref, async (tenant, row) => {
-      if (row.state !== seen.state || row.stateChangedAt.getTime() !== seen.stateChangedAt.getTime()) return true;
-      const move = { to: 'failed' as const, reason: error.message, at: this.world.clock.now(), ends: { state: 'failed' as const, error } };
+      if (row.state !== seen.state || row.stateChangedAt.getTime() !== seen.stateChangedAt.getTime())
+        return true;
+      const move = {
+        to: 'failed' as const,
+        reason: error.message,
+        at: this.world.clock.now(),
+        ends: { state: 'failed' as const, error },
+      };
       await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, move);
       return true;
     });
@@ -162,14 +194,28 @@ export class Reconciler {
     const tokens = { runner: token(), proxy: token() };
     const createdAt = this.world.clock.now();
     await this.database.tenant(organizationId, async (tenant) => {
-      await workspacesStore.issueToken(tenant, { hash: tokens.runner.hash, workspaceId, identity: 'runner', createdAt });
-      await workspacesStore.issueToken(tenant, { hash: tokens.proxy.hash, workspaceId, identity: 'proxy', createdAt });
+      await workspacesStore.issueToken(tenant, {
+        hash: tokens.runner.hash,
+        workspaceId,
+        identity: 'runner',
+        createdAt,
+      });
+      await workspacesStore.issueToken(tenant, {
+        hash: tokens.proxy.hash,
+        workspaceId,
+        identity: 'proxy',
+        createdAt,
+      });
     });
     return tokens;
   }
 
   /** The older proxy tokens are nobody's now. An adopted runner keeps its own; a new one is the only one. */
-  private dropOldTokens(ref: Ref, tokens: { runner: { hash: string }; proxy: { hash: string } }, adopted: boolean): Promise<void> {
+  private dropOldTokens(
+    ref: Ref,
+    tokens: { runner: { hash: string }; proxy: { hash: string } },
+    adopted: boolean,
+  ): Promise<void> {
     return this.database.tenant(ref.organizationId, async (tenant) => {
       await workspacesStore.revokeTokens(tenant, ref.workspaceId, [tokens.proxy.hash], 'proxy');
       if (adopted) await workspacesStore.revokeToken(tenant, tokens.runner.hash);
@@ -177,7 +223,10 @@ export class Reconciler {
     });
   }
 
-  private inside(ref: Ref, work: (tenant: Tenant, row: LockedWorkspace) => Promise<boolean>): Promise<boolean> {
+  private inside(
+    ref: Ref,
+    work: (tenant: Tenant, row: LockedWorkspace) => Promise<boolean>,
+  ): Promise<boolean> {
     return this.database.tenant(ref.organizationId, async (tenant) => {
       const row = await workspacesStore.findLocked(tenant, ref.workspaceId);
       return row ? work(tenant, row) : false;
@@ -186,5 +235,7 @@ export class Reconciler {
 }
 
 function systemInitiator(why: 'asked' | 'idle'): Initiator {
-  return why === 'idle' ? { type: 'system', id: 'idle-policy', name: 'Idle policy' } : { type: 'system', id: 'worker', name: 'Berth' };
+  return why === 'idle'
+    ? { type: 'system', id: 'idle-policy', name: 'Idle policy' }
+    : { type: 'system', id: 'worker', name: 'Berth' };
 }

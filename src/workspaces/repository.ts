@@ -31,11 +31,17 @@ export function parseRepository(text: string): ParsedRepository {
 function parseHttps(input: string): ParsedRepository {
   const url = URL.canParse(input) ? new URL(input) : null;
   if (!url) return { problem: 'is not a valid URL' };
-  if (url.username || url.password) return { problem: 'must not contain a user name or password; store the token as a credential' };
+  if (url.username || url.password)
+    return { problem: 'must not contain a user name or password; store the token as a credential' };
   if (url.search || url.hash) return { problem: 'must not contain a query or fragment' };
   // The text and not the parsed path: a parser resolves `..` silently.
-  const segments = input.slice('https://'.length).split('/').slice(1).filter((segment, at, all) => segment !== '' || at < all.length - 1);
-  if (segments.length < 2 || !segments.every((segment) => SEGMENT.test(segment))) return { problem: 'must be https://host/owner/name' };
+  const segments = input
+    .slice('https://'.length)
+    .split('/')
+    .slice(1)
+    .filter((segment, at, all) => segment !== '' || at < all.length - 1);
+  if (segments.length < 2 || !segments.every((segment) => SEGMENT.test(segment)))
+    return { problem: 'must be https://host/owner/name' };
   if (isAddress(url.hostname)) return { problem: 'must name the host by its name, not by an address' };
   return https(url.host.toLowerCase(), segments);
 }
@@ -47,12 +53,18 @@ function https(host: string, segments: string[]): ParsedRepository {
 
 /** Addresses and names of this machine: the way to services that trust their network (SSRF). */
 function isAddress(hostname: string): boolean {
-  return hostname.startsWith('[') || /^[\d.]+$/.test(hostname) || hostname === 'localhost' || hostname.endsWith('.localhost');
+  return (
+    hostname.startsWith('[') ||
+    /^[\d.]+$/.test(hostname) ||
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost')
+  );
 }
 
 function parseFile(input: string): ParsedRepository {
   const url = URL.canParse(input) ? new URL(input) : null;
-  if (!url || (url.host !== '' && url.host !== 'localhost')) return { problem: 'must be file:///absolute/path' };
+  if (!url || (url.host !== '' && url.host !== 'localhost'))
+    return { problem: 'must be file:///absolute/path' };
   let path: string;
   try {
     path = decodeURIComponent(url.pathname);
@@ -60,7 +72,8 @@ function parseFile(input: string): ParsedRepository {
     return { problem: 'is not a valid URL' };
   }
   if (path.includes('\u0000')) return { problem: 'must not contain NUL' };
-  if (input.split('/').includes('..') || path.split('/').includes('..')) return { problem: 'must not contain ..' };
+  if (input.split('/').includes('..') || path.split('/').includes('..'))
+    return { problem: 'must not contain ..' };
   const clean = path.replace(/\/+$/, '');
   if (clean === '') return { problem: 'must name a folder' };
   return { source: { type: 'file', url: `file://${clean}`, path: clean } };
@@ -73,7 +86,8 @@ export function fileObstacle(realPath: string, policy: RepositoryPolicy): string
       ? 'file:// repositories are not allowed on this Berth (BERTH_FILE_REPOSITORIES)'
       : `must be below ${policy.fileRoots.join(' or ')} (BERTH_FILE_REPOSITORIES)`;
   }
-  if (isWithin(realPath, policy.dataDirectory) || isWithin(policy.dataDirectory, realPath)) return "must not be Berth's own data directory";
+  if (isWithin(realPath, policy.dataDirectory) || isWithin(policy.dataDirectory, realPath))
+    return "must not be Berth's own data directory";
   return null;
 }
 
@@ -82,16 +96,20 @@ function isWithin(path: string, folder: string): boolean {
 }
 
 /** Where the proxy's git route of a source leads: github.com may stand for a GitHub Enterprise (BERTH_GITHUB_URL). Null for folders. */
-export function gitRouteOf(source: RepositorySource, githubUrl: string): { path: string; upstreamUrl: string } | null {
+export function gitRouteOf(
+  source: RepositorySource,
+  githubUrl: string,
+): { path: string; upstreamUrl: string } | null {
   if (source.type !== 'https') return null;
   const { path } = source;
-  const upstreamUrl = path.startsWith(`${GITHUB}/`) ? `${githubUrl}${path.slice(GITHUB.length)}` : `https://${path}`;
+  const upstreamUrl = path.startsWith(`${GITHUB}/`)
+    ? `${githubUrl}${path.slice(GITHUB.length)}`
+    : `https://${path}`;
   return { path, upstreamUrl };
 }
 
 /** Why a text cannot be a branch, tag or commit (git-check-ref-format(1)); null when it can. It never begins with a dash, so git takes it for no option. */
 export function refProblem(ref: string): string | null {
-  const wrong =
-    /[\s~^:?*\[\\\p{Cc}]|\.\.|@\{|\/\/|^[-./]|[./]$|\.lock(\/|$)|\/\./u.test(ref) || ref === '@';
+  const wrong = /[\s~^:?*\[\\\p{Cc}]|\.\.|@\{|\/\/|^[-./]|[./]$|\.lock(\/|$)|\/\./u.test(ref) || ref === '@';
   return wrong ? 'is not a valid name of a branch, tag or commit' : null;
 }

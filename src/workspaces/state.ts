@@ -47,14 +47,17 @@ const DEADLINE_MINUTES = { provisioning: 30, waking: 5 } as const;
 /** What is due for this workspace now? Pure: rows and a time in, a step out. */
 export function plan(facts: WorkspaceFacts, now: Date): Step {
   if (facts.desiredState === 'deleted') {
-    return facts.state === 'deleting' ? { do: 'destroy' } : { do: 'begin', to: 'deleting', operation: 'delete', why: 'asked' };
+    return facts.state === 'deleting'
+      ? { do: 'destroy' }
+      : { do: 'begin', to: 'deleting', operation: 'delete', why: 'asked' };
   }
   switch (facts.state) {
     case 'provisioning':
     case 'waking':
       return overdue(facts, now) ?? { do: 'ensure-runner' };
     case 'running':
-      if (facts.desiredState === 'hibernated') return { do: 'begin', to: 'hibernating', operation: 'hibernate', why: 'asked' };
+      if (facts.desiredState === 'hibernated')
+        return { do: 'begin', to: 'hibernating', operation: 'hibernate', why: 'asked' };
       if (isIdle(facts, now)) return { do: 'begin', to: 'hibernating', operation: 'hibernate', why: 'idle' };
       return { do: 'ensure-runner' };
     case 'hibernating':
@@ -86,5 +89,8 @@ function overdue({ state, stateChangedAt }: WorkspaceFacts, now: Date): Step | n
   const minutes = state === 'provisioning' ? DEADLINE_MINUTES.provisioning : DEADLINE_MINUTES.waking;
   if (now.getTime() - stateChangedAt.getTime() < minutes * MINUTE_MS) return null;
   const doing = state === 'provisioning' ? 'prepare the repository' : 'wake up';
-  return { do: 'give-up', reason: `It did not ${doing} within ${minutes} minutes. Wake it to try again; the server's log has the details.` };
+  return {
+    do: 'give-up',
+    reason: `It did not ${doing} within ${minutes} minutes. Wake it to try again; the server's log has the details.`,
+  };
 }

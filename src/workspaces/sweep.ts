@@ -32,7 +32,7 @@ export class Sweep {
   }
 
   async run(): Promise<void> {
-    for (let after: string | null = null; ; ) {
+    for (let after: string | null = null; ;) {
       const page = await this.system.workspacesToSweep(after, PAGE);
       for (const { id, organizationId } of page) {
         await this.queue.add('workspace.reconcile', { organizationId, workspaceId: id });

@@ -1,4 +1,10 @@
-import type { Agent, DesiredState, OperationView, WorkspaceState, WorkspaceView } from '../contracts/index.js';
+import type {
+  Agent,
+  DesiredState,
+  OperationView,
+  WorkspaceState,
+  WorkspaceView,
+} from '../contracts/index.js';
 import type { workspacesStore, WorkspaceRow } from './workspaces.store.js';
 
 /** A workspace as the outside sees it. */

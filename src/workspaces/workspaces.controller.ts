@@ -20,32 +20,50 @@ export class WorkspacesController {
   constructor(private readonly workspaces: WorkspacesService) {}
 
   @BindRoute(listWorkspacesRoute)
-  list(@CurrentActor() actor: MemberActor, @Input() { query }: InputOf<typeof listWorkspacesRoute>): Promise<Page<WorkspaceView>> {
+  list(
+    @CurrentActor() actor: MemberActor,
+    @Input() { query }: InputOf<typeof listWorkspacesRoute>,
+  ): Promise<Page<WorkspaceView>> {
     return this.workspaces.list(actor, query);
   }
 
   @BindRoute(showWorkspaceRoute)
-  show(@CurrentActor() actor: MemberActor, @Input() { params }: InputOf<typeof showWorkspaceRoute>): Promise<WorkspaceView> {
+  show(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params }: InputOf<typeof showWorkspaceRoute>,
+  ): Promise<WorkspaceView> {
     return this.workspaces.show(actor, params.id);
   }
 
   @BindRoute(updateWorkspaceRoute)
-  update(@CurrentActor() actor: MemberActor, @Input() { params, body }: InputOf<typeof updateWorkspaceRoute>): Promise<WorkspaceView> {
+  update(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params, body }: InputOf<typeof updateWorkspaceRoute>,
+  ): Promise<WorkspaceView> {
     return this.workspaces.update(actor, params.id, body);
   }
 
   @BindRoute(deleteWorkspaceRoute)
-  delete(@CurrentActor() actor: MemberActor, @Input() { params }: InputOf<typeof deleteWorkspaceRoute>): Promise<WorkspaceView> {
+  delete(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params }: InputOf<typeof deleteWorkspaceRoute>,
+  ): Promise<WorkspaceView> {
     return this.workspaces.delete(actor, params.id);
   }
 
   @BindRoute(hibernateWorkspaceRoute)
-  hibernate(@CurrentActor() actor: MemberActor, @Input() { params }: InputOf<typeof hibernateWorkspaceRoute>): Promise<WorkspaceView> {
+  hibernate(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params }: InputOf<typeof hibernateWorkspaceRoute>,
+  ): Promise<WorkspaceView> {
     return this.workspaces.hibernate(actor, params.id);
   }
 
   @BindRoute(wakeWorkspaceRoute)
-  wake(@CurrentActor() actor: MemberActor, @Input() { params }: InputOf<typeof wakeWorkspaceRoute>): Promise<WorkspaceView> {
+  wake(
+    @CurrentActor() actor: MemberActor,
+    @Input() { params }: InputOf<typeof wakeWorkspaceRoute>,
+  ): Promise<WorkspaceView> {
     return this.workspaces.wake(actor, params.id);
   }
 

@@ -24,7 +24,13 @@ import { fileObstacle, parseRepository, refProblem } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, retryStep, statesWithRunner, type Step } from './state.js';
 import { operationView, workspaceView } from './view.js';
-import { factsOf, workspacesStore, type Initiator, type LockedWorkspace, type WorkspaceRow } from './workspaces.store.js';
+import {
+  factsOf,
+  workspacesStore,
+  type Initiator,
+  type LockedWorkspace,
+  type WorkspaceRow,
+} from './workspaces.store.js';
 
 /** What people and machines ask of workspaces. What has to be done about it is the reconciler's. */
 @Injectable()
@@ -46,7 +52,11 @@ export class WorkspacesService {
     alsoInside: (tenant: Tenant, workspaceId: string) => Promise<void>,
   ): Promise<WorkspaceView> {
     const source = await this.sourceOf(input);
-    const { chosen } = await this.credentials.resolve({ organizationId: actor.organizationId, userId: actor.userId, agent: input.agent });
+    const { chosen } = await this.credentials.resolve({
+      organizationId: actor.organizationId,
+      userId: actor.userId,
+      agent: input.agent,
+    });
     if (!chosen) throw noCredential(input.agent);
     const id = this.world.ids.next();
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
@@ -64,7 +74,11 @@ export class WorkspacesService {
         idleTimeoutMinutes: input.idleTimeoutMinutes,
         at: this.world.clock.now(),
       };
-      await workspacesStore.create(tenant, columns, { id: this.world.ids.next(), reason: 'made', initiator: memberInitiator(actor) });
+      await workspacesStore.create(tenant, columns, {
+        id: this.world.ids.next(),
+        reason: 'made',
+        initiator: memberInitiator(actor),
+      });
       await alsoInside(tenant, id);
       return workspacesStore.find(tenant, id);
     });
@@ -75,15 +89,25 @@ export class WorkspacesService {
   async list(actor: MemberActor, query: PageQuery): Promise<Page<WorkspaceView>> {
     const slice = sliceOf(query);
     const whose = administers(actor) ? null : actor.userId;
-    const rows = await this.database.tenant(actor.organizationId, (tenant) => workspacesStore.list(tenant, whose, slice));
+    const rows = await this.database.tenant(actor.organizationId, (tenant) =>
+      workspacesStore.list(tenant, whose, slice),
+    );
     return pageOf(rows, slice, workspaceView);
   }
 
   async show(actor: MemberActor, id: string): Promise<WorkspaceView> {
-    return workspaceView(await this.database.tenant(actor.organizationId, (tenant) => this.reach(tenant, actor, id, 'administer')));
+    return workspaceView(
+      await this.database.tenant(actor.organizationId, (tenant) =>
+        this.reach(tenant, actor, id, 'administer'),
+      ),
+    );
   }
 
-  async update(actor: MemberActor, id: string, change: Parameters<typeof workspacesStore.update>[2]): Promise<WorkspaceView> {
+  async update(
+    actor: MemberActor,
+    id: string,
+    change: Parameters<typeof workspacesStore.update>[2],
+  ): Promise<WorkspaceView> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
       await this.reach(tenant, actor, id, 'use');
       await workspacesStore.update(tenant, id, change);
@@ -117,12 +141,20 @@ export class WorkspacesService {
    * The workspace, if the actor may at least `needed`; else `not-found` for who may not even see it, `forbidden` for who may only administer. With a
    * workspace in hand, other rooms act inside the same transaction.
    */
-  async reach(tenant: Tenant, actor: MemberActor, id: string, needed: Exclude<WorkspaceAccess, 'none'>): Promise<LockedWorkspace> {
+  async reach(
+    tenant: Tenant,
+    actor: MemberActor,
+    id: string,
+    needed: Exclude<WorkspaceAccess, 'none'>,
+  ): Promise<LockedWorkspace> {
     const row = await workspacesStore.findLocked(tenant, id);
     const access = row ? accessTo(row.ownerId, actor) : 'none';
     if (!row || access === 'none') throw noWorkspace();
     if (needed === 'use' && access !== 'use') {
-      throw new BerthError('forbidden', "This is another member's workspace: an admin may stop or delete it, but not read or use it.");
+      throw new BerthError(
+        'forbidden',
+        "This is another member's workspace: an admin may stop or delete it, but not read or use it.",
+      );
     }
     return row;
   }
@@ -159,7 +191,8 @@ export class WorkspacesService {
   /** The workspace, locked, if this runner still speaks for it. Throws `runner-replaced`. */
   async ofRunner(tenant: Tenant, machine: Machine, runnerId: string): Promise<LockedWorkspace> {
     const row = await workspacesStore.findLocked(tenant, machine.workspaceId);
-    if (row?.runnerId !== runnerId || !statesWithRunner.includes(row.state as WorkspaceState)) throw runnerReplaced();
+    if (row?.runnerId !== runnerId || !statesWithRunner.includes(row.state as WorkspaceState))
+      throw runnerReplaced();
     return row;
   }
 
@@ -175,7 +208,11 @@ export class WorkspacesService {
   }
 
   /** The tree could not be prepared: said to people, and retried only when they ask. */
-  async failed(tenant: Tenant, row: LockedWorkspace, error: { code: string; message: string }): Promise<void> {
+  async failed(
+    tenant: Tenant,
+    row: LockedWorkspace,
+    error: { code: string; message: string },
+  ): Promise<void> {
     await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, {
       to: 'failed',
       reason: error.message,
@@ -196,7 +233,11 @@ export class WorkspacesService {
     return workspacesStore.setAgentSession(tenant, row.id, session);
   }
 
-  rememberCredential(tenant: Tenant, row: { id: string }, credential: { id: string; scope: Scope; kind: Kind }): Promise<void> {
+  rememberCredential(
+    tenant: Tenant,
+    row: { id: string },
+    credential: { id: string; scope: Scope; kind: Kind },
+  ): Promise<void> {
     return workspacesStore.setCredential(tenant, row.id, credential);
   }
 
@@ -205,7 +246,12 @@ export class WorkspacesService {
     return workspacesStore.findLocked(tenant, workspaceId);
   }
 
-  private async request(actor: MemberActor, id: string, desired: DesiredState, needed: 'use' | 'administer'): Promise<WorkspaceView> {
+  private async request(
+    actor: MemberActor,
+    id: string,
+    desired: DesiredState,
+    needed: 'use' | 'administer',
+  ): Promise<WorkspaceView> {
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
       const locked = await this.reach(tenant, actor, id, needed);
       await this.desire(tenant, locked, desired, memberInitiator(actor), 'asked for', true);
@@ -228,10 +274,16 @@ export class WorkspacesService {
       throw new BerthError('workspace-deleting', 'This workspace is being deleted.');
     }
     if (row.state === 'failed' && desired === 'running' && !retry) {
-      throw new BerthError('workspace-failed', `This workspace has failed: ${row.stateReason ?? 'unknown'} Wake it to try again.`);
+      throw new BerthError(
+        'workspace-failed',
+        `This workspace has failed: ${row.stateReason ?? 'unknown'} Wake it to try again.`,
+      );
     }
     if (row.state === 'failed' && desired === 'hibernated') {
-      throw new BerthError('operation-not-possible', 'This workspace has failed and runs nothing. Wake it to try again, or delete it.');
+      throw new BerthError(
+        'operation-not-possible',
+        'This workspace has failed and runs nothing. Wake it to try again, or delete it.',
+      );
     }
     const now = this.world.clock.now();
     await workspacesStore.desire(tenant, row.id, desired, now);
@@ -256,7 +308,8 @@ export class WorkspacesService {
     const obstacle = fileObstacle(source.path, this.settings.repositories);
     if (obstacle) throw wrong('repository', obstacle);
     const real = await realpath(source.path).catch(() => null);
-    if (!real || !(await stat(real)).isDirectory()) throw wrong('repository', 'is not a folder on this server');
+    if (!real || !(await stat(real)).isDirectory())
+      throw wrong('repository', 'is not a folder on this server');
     const realObstacle = fileObstacle(real, this.settings.repositories);
     if (realObstacle) throw wrong('repository', realObstacle);
     return { type: 'file', url: `file://${real}`, path: real };

@@ -1,4 +1,11 @@
-import type { Agent, DesiredState, Kind, RepositorySource, Scope, WorkspaceState } from '../contracts/index.js';
+import type {
+  Agent,
+  DesiredState,
+  Kind,
+  RepositorySource,
+  Scope,
+  WorkspaceState,
+} from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
@@ -66,7 +73,10 @@ export const workspacesStore = {
   },
 
   find({ db, organizationId }: Tenant, id: string) {
-    return db.workspace.findUnique({ where: { organizationId_id: { organizationId, id } }, include: withOwner });
+    return db.workspace.findUnique({
+      where: { organizationId_id: { organizationId, id } },
+      include: withOwner,
+    });
   },
 
   /** As `find`, holding the row until the transaction ends: who decides by what it reads must not be overtaken. */
@@ -91,15 +101,21 @@ export const workspacesStore = {
   async update(
     { db, organizationId }: Tenant,
     id: string,
-    data: { name?: string | undefined; model?: string | undefined; idleTimeoutMinutes?: number | undefined },
+    { name, model, idleTimeoutMinutes }: { name?: string; model?: string; idleTimeoutMinutes?: number },
   ): Promise<void> {
+    // Prisma leaves alone what is undefined.
     await db.workspace.updateMany({
       where: { organizationId, id },
-      data: Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined)),
+      data: { name, model, idleTimeoutMinutes },
     });
   },
 
-  async desire({ db, organizationId }: Tenant, id: string, desiredState: DesiredState, at: Date): Promise<void> {
+  async desire(
+    { db, organizationId }: Tenant,
+    id: string,
+    desiredState: DesiredState,
+    at: Date,
+  ): Promise<void> {
     // What was asked for is activity: a workspace that was woken must not be found idle at once.
     const data = desiredState === 'running' ? { desiredState, lastActivityAt: at } : { desiredState };
     await db.workspace.updateMany({ where: { organizationId, id }, data });
@@ -110,8 +126,10 @@ export const workspacesStore = {
    * somebody else was first: the caller has to look again. Throws on a move that the table does not know.
    */
   async move(tenant: Tenant, id: string, from: WorkspaceState, move: Move): Promise<boolean> {
-    if (!legalMoves[from].includes(move.to)) throw new BerthError('internal', `A workspace cannot go from ${from} to ${move.to}.`);
-    if (move.to === 'failed' && !move.reason) throw new BerthError('internal', 'A move to failed needs a reason.');
+    if (!legalMoves[from].includes(move.to))
+      throw new BerthError('internal', `A workspace cannot go from ${from} to ${move.to}.`);
+    if (move.to === 'failed' && !move.reason)
+      throw new BerthError('internal', 'A move to failed needs a reason.');
     const { db, organizationId } = tenant;
     const { count } = await db.workspace.updateMany({
       where: { organizationId, id, state: from },
@@ -157,13 +175,20 @@ export const workspacesStore = {
     await db.workspace.updateMany({ where: { organizationId, id }, data: { agentSession } });
   },
 
-  async setCredential({ db, organizationId }: Tenant, id: string, credential: { id: string; scope: Scope; kind: Kind }): Promise<void> {
+  async setCredential(
+    { db, organizationId }: Tenant,
+    id: string,
+    credential: { id: string; scope: Scope; kind: Kind },
+  ): Promise<void> {
     await db.workspace.updateMany({ where: { organizationId, id }, data: { credential } });
   },
 
   /** Real work happened: the idle time begins anew. Reads never call this. */
   async touch({ db, organizationId }: Tenant, id: string, at: Date): Promise<void> {
-    await db.workspace.updateMany({ where: { organizationId, id, lastActivityAt: { lt: at } }, data: { lastActivityAt: at } });
+    await db.workspace.updateMany({
+      where: { organizationId, id, lastActivityAt: { lt: at } },
+      data: { lastActivityAt: at },
+    });
   },
 
   async issueToken(
@@ -174,7 +199,12 @@ export const workspacesStore = {
   },
 
   /** Takes away the workspace's machine tokens but those named; with `identity`, of that identity only. */
-  async revokeTokens({ db, organizationId }: Tenant, workspaceId: string, keep: string[], identity?: 'runner' | 'proxy'): Promise<void> {
+  async revokeTokens(
+    { db, organizationId }: Tenant,
+    workspaceId: string,
+    keep: string[],
+    identity?: 'runner' | 'proxy',
+  ): Promise<void> {
     await db.machineToken.deleteMany({
       where: { organizationId, workspaceId, hash: { notIn: keep }, ...(identity ? { identity } : {}) },
     });
@@ -192,18 +222,40 @@ async function beginOperation(
   at: Date,
 ): Promise<void> {
   await db.operation.create({
-    data: { id, organizationId, workspaceId, kind, state: 'running', reason, initiator: { ...initiator }, createdAt: at },
+    data: {
+      id,
+      organizationId,
+      workspaceId,
+      kind,
+      state: 'running',
+      reason,
+      initiator: { ...initiator },
+      createdAt: at,
+    },
   });
 }
 
-async function endOperation({ db, organizationId }: Tenant, workspaceId: string, { ends, at }: Move): Promise<void> {
+async function endOperation(
+  { db, organizationId }: Tenant,
+  workspaceId: string,
+  { ends, at }: Move,
+): Promise<void> {
   const state = ends?.state ?? 'superseded';
   const error = ends?.state === 'failed' ? { error: ends.error } : {};
-  await db.operation.updateMany({ where: { organizationId, workspaceId, state: 'running' }, data: { state, finishedAt: at, ...error } });
+  await db.operation.updateMany({
+    where: { organizationId, workspaceId, state: 'running' },
+    data: { state, finishedAt: at, ...error },
+  });
 }
 
-async function announce(tenant: Tenant, id: string, { to, reason, at }: Pick<Move, 'to' | 'reason' | 'at'>): Promise<void> {
-  await eventsStore.append(tenant, id, [{ type: 'workspace.state', at, data: { state: to, ...(reason ? { reason } : {}) } }]);
+async function announce(
+  tenant: Tenant,
+  id: string,
+  { to, reason, at }: Pick<Move, 'to' | 'reason' | 'at'>,
+): Promise<void> {
+  await eventsStore.append(tenant, id, [
+    { type: 'workspace.state', at, data: { state: to, ...(reason ? { reason } : {}) } },
+  ]);
 }
 
 export type WorkspaceRow = NonNullable<Awaited<ReturnType<typeof workspacesStore.find>>>;

@@ -46,7 +46,11 @@ export class Api {
       throw new Error(`${method} ${path} answered ${response.status}, not ${expected}: ${text}`);
     }
     const isJson = response.headers.get('content-type')?.includes('json') ?? false;
-    return { status: response.status, body: (isJson ? JSON.parse(text) : text) as T, headers: response.headers };
+    return {
+      status: response.status,
+      body: (isJson ? JSON.parse(text) : text) as T,
+      headers: response.headers,
+    };
   }
 
   get<T>(path: string, expected = 200): Promise<Answered<T>> {
@@ -74,18 +78,21 @@ export class Api {
   }
 
   async messages(id: string): Promise<MessageView[]> {
-    return (await this.get<{ items: MessageView[] }>(this.path(`/workspaces/${id}/messages?limit=100`))).body.items;
+    return (await this.get<{ items: MessageView[] }>(this.path(`/workspaces/${id}/messages?limit=100`))).body
+      .items;
   }
 
   async events(id: string, after = 0): Promise<EventView[]> {
-    return (await this.get<{ items: EventView[] }>(this.path(`/workspaces/${id}/events?after=${after}`))).body.items;
+    return (await this.get<{ items: EventView[] }>(this.path(`/workspaces/${id}/events?after=${after}`))).body
+      .items;
   }
 
   /** Waits until the workspace is in the state; fails at once when it failed instead. */
   async untilState(id: string, state: WorkspaceView['state']): Promise<WorkspaceView> {
     return this.poll(`workspace ${state}`, async () => {
       const workspace = await this.workspace(id);
-      if (workspace.state === 'failed' && state !== 'failed') throw new Error(`The workspace failed: ${workspace.stateReason ?? ''}`);
+      if (workspace.state === 'failed' && state !== 'failed')
+        throw new Error(`The workspace failed: ${workspace.stateReason ?? ''}`);
       return workspace.state === state ? workspace : null;
     });
   }
@@ -109,14 +116,19 @@ export class Api {
   }
 
   /** Reads the event stream until `enough`, then hangs up. Answers the events with the ids the stream gave them. */
-  async stream(id: string, lastEventId: string | null, enough: (events: EventView[]) => boolean): Promise<EventView[]> {
+  async stream(
+    id: string,
+    lastEventId: string | null,
+    enough: (events: EventView[]) => boolean,
+  ): Promise<EventView[]> {
     const hangUp = new AbortController();
     const deadline = setTimeout(() => hangUp.abort(), DEADLINE_SECONDS * 1000);
     const events: EventView[] = [];
     const parser = createParser({
       onEvent: ({ id: seq, data }) => {
         const event = JSON.parse(data) as EventView;
-        if (seq !== String(event.seq)) throw new Error(`The stream calls event ${event.seq} ${seq ?? 'nothing'}`);
+        if (seq !== String(event.seq))
+          throw new Error(`The stream calls event ${event.seq} ${seq ?? 'nothing'}`);
         events.push(event);
         if (enough(events)) hangUp.abort();
       },
@@ -138,7 +150,10 @@ export class Api {
     } finally {
       clearTimeout(deadline);
     }
-    if (!enough(events)) throw new Error(`The stream ended before that was there; it had ${events.map(({ type }) => type).join(', ')}`);
+    if (!enough(events))
+      throw new Error(
+        `The stream ended before that was there; it had ${events.map(({ type }) => type).join(', ')}`,
+      );
     return events;
   }
 }

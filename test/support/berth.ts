@@ -32,7 +32,10 @@ export class BerthProcess {
   }
 
   get url(): string {
-    const line = this.output.join('').match(/Berth is ready on (http:\S+)/g)?.at(-1);
+    const line = this.output
+      .join('')
+      .match(/Berth is ready on (http:\S+)/g)
+      ?.at(-1);
     if (!line) throw new Error(`Berth is not ready:\n${this.output.join('')}`);
     return line.replace('Berth is ready on ', '');
   }

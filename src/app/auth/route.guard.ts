@@ -4,13 +4,20 @@ import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
 import type { RouteContract } from '../../contracts/index.js';
 import { ROUTE } from '../../http/index.js';
-import { administers, IdentityService, setCaller, type Machine, type MemberActor, type Person } from '../../identity/index.js';
+import {
+  administers,
+  IdentityService,
+  setCaller,
+  type Machine,
+  type MemberActor,
+  type Person,
+} from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
 import { PublicUrl } from '../public-url.js';
 
 /** Passport's guard, failing in our words. The user it finds is left on the request for one moment, from where RouteGuard takes it. */
 class PersonGuard extends AuthGuard(['api-key', 'session']) {
-  override handleRequest<T>(error: unknown, found: T | false | null): T {
+  override handleRequest<T>(error: Error | null, found: T | false | null): T {
     if (error) throw error;
     if (!found) throw unauthenticated();
     return found;
@@ -18,7 +25,7 @@ class PersonGuard extends AuthGuard(['api-key', 'session']) {
 }
 
 class MachineGuard extends AuthGuard('machine') {
-  override handleRequest<T>(error: unknown, found: T | false | null): T {
+  override handleRequest<T>(error: Error | null, found: T | false | null): T {
     if (error) throw error;
     if (!found) throw new BerthError('unauthenticated', 'This machine token is not, or no longer, valid.');
     return found;
@@ -42,7 +49,8 @@ export class RouteGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const contract = this.reflector.get<RouteContract | undefined>(ROUTE, context.getHandler());
-    if (!contract) throw new BerthError('forbidden', 'This route does not say who may call it, so nobody may.');
+    if (!contract)
+      throw new BerthError('forbidden', 'This route does not say who may call it, so nobody may.');
     const request = context.switchToHttp().getRequest<Request>();
     switch (contract.access) {
       case 'public':
@@ -73,16 +81,21 @@ export class RouteGuard implements CanActivate {
 
   private async administrator(context: ExecutionContext): Promise<Person> {
     const person = await this.person(context);
-    if (!person.instanceAdministrator) throw new BerthError('forbidden', 'Only an administrator of this Berth may do that.');
+    if (!person.instanceAdministrator)
+      throw new BerthError('forbidden', 'Only an administrator of this Berth may do that.');
     return person;
   }
 
-  private async member(context: ExecutionContext, access: 'member' | 'admin'): Promise<{ person: Person; actor: MemberActor }> {
+  private async member(
+    context: ExecutionContext,
+    access: 'member' | 'admin',
+  ): Promise<{ person: Person; actor: MemberActor }> {
     const person = await this.person(context);
     const { org } = context.switchToHttp().getRequest<Request<{ org?: string }>>().params;
     const actor = await this.identity.actorIn(person, org ?? '');
     if (!actor) throw new BerthError('not-found', 'There is no such organization here.');
-    if (access === 'admin' && !administers(actor)) throw new BerthError('forbidden', 'Only an admin of the organization may do that.');
+    if (access === 'admin' && !administers(actor))
+      throw new BerthError('forbidden', 'Only an admin of the organization may do that.');
     return { person, actor };
   }
 
@@ -90,15 +103,21 @@ export class RouteGuard implements CanActivate {
     await this.machines.canActivate(context);
     const { user } = context.switchToHttp().getRequest<Request & { user: Machine }>();
     // Each identity has its own routes and never the other's (rule 9).
-    if (user.identity !== identity) throw new BerthError('unauthenticated', `This is no ${identity}'s token.`);
+    if (user.identity !== identity)
+      throw new BerthError('unauthenticated', `This is no ${identity}'s token.`);
     return user;
   }
 
   /** Cross-site request forgery: a browser sends the cookie along from any page, and says truly in Origin which page that was. */
   private refuseForeignSites(request: Request): void {
     if (request.method === 'GET' || request.method === 'HEAD') return;
-    const sameSite = request.get('sec-fetch-site') === 'same-origin' || request.get('origin') === this.publicUrl.origin;
-    if (!sameSite) throw new BerthError('csrf', `Requests with the session cookie must come from ${this.publicUrl.origin}. Use an API key elsewhere.`);
+    const sameSite =
+      request.get('sec-fetch-site') === 'same-origin' || request.get('origin') === this.publicUrl.origin;
+    if (!sameSite)
+      throw new BerthError(
+        'csrf',
+        `Requests with the session cookie must come from ${this.publicUrl.origin}. Use an API key elsewhere.`,
+      );
   }
 }
 

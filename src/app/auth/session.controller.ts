@@ -15,7 +15,7 @@ class PasswordGuard extends AuthGuard('password') {
     return super.canActivate(context);
   }
 
-  override handleRequest<T>(error: unknown, found: T): T {
+  override handleRequest<T>(error: Error | null, found: T): T {
     if (error) throw error;
     return found;
   }
@@ -41,12 +41,20 @@ export class SessionController {
   }
 
   @BindRoute(signOutRoute)
-  async signOut(@CurrentPerson() person: Person, @Res({ passthrough: true }) response: Response): Promise<void> {
+  async signOut(
+    @CurrentPerson() person: Person,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<void> {
     if (person.via.type === 'session') await this.signInService.closeSession(person.via.id);
     response.clearCookie(SESSION_COOKIE, this.cookieOptions());
   }
 
   private cookieOptions() {
-    return { httpOnly: true, sameSite: 'lax', secure: this.publicUrl.origin.startsWith('https:'), path: '/' } as const;
+    return {
+      httpOnly: true,
+      sameSite: 'lax',
+      secure: this.publicUrl.origin.startsWith('https:'),
+      path: '/',
+    } as const;
   }
 }

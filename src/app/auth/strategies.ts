@@ -67,7 +67,10 @@ class CookieStrategy extends PassportBase {
 
   override authenticate(request: Request): void {
     const token = parse(request.headers.cookie ?? '')[SESSION_COOKIE];
-    if (!token) return this.fail('no session', 401);
+    if (!token) {
+      this.fail('no session', 401);
+      return;
+    }
     this.verify(token, (error, person) => {
       if (error) this.error(error);
       else if (person) this.success(person);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FakeClock, Secret, systemIds } from '../../kernel/index.js';
+import { FakeClock, Secret } from '../../kernel/index.js';
 import type { CliContext } from '../context.js';
 import { runCli } from '../program.js';
 
@@ -48,7 +48,6 @@ export function testCli(url: string, apiKey: string, changes: Partial<CliContext
       },
       fetch,
       clock,
-      ids: systemIds,
       sleep: async (milliseconds, signal) => {
         cli.pauses.push(milliseconds);
         clock.advance(milliseconds);

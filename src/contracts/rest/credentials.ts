@@ -6,7 +6,12 @@ export const scopeSchema = z.enum(['organization', 'user']);
 export type Scope = z.infer<typeof scopeSchema>;
 
 /** The kinds this version can store. */
-export const kindSchema = z.enum(['anthropic_api_key', 'claude_setup_token', 'openai_api_key', 'aws_bedrock']);
+export const kindSchema = z.enum([
+  'anthropic_api_key',
+  'claude_setup_token',
+  'openai_api_key',
+  'aws_bedrock',
+]);
 export type Kind = z.infer<typeof kindSchema>;
 
 export const credentialViewSchema = z.object({
@@ -64,14 +69,19 @@ export const candidateSchema = z.object({
 });
 export type Candidate = z.infer<typeof candidateSchema>;
 
-export const resolutionSchema = z.object({ agent: agentSchema, chosen: candidateSchema.nullable(), candidates: z.array(candidateSchema) });
+export const resolutionSchema = z.object({
+  agent: agentSchema,
+  chosen: candidateSchema.nullable(),
+  candidates: z.array(candidateSchema),
+});
 export type Resolution = z.infer<typeof resolutionSchema>;
 
 export const resolutionRoute = route({
   method: 'GET',
   path: '/api/v1/organizations/{org}/credentials/resolution',
   access: 'member',
-  summary: 'Explain which credential would serve an agent, in which order, and why (another member’s: admins)',
+  summary:
+    'Explain which credential would serve an agent, in which order, and why (another member’s: admins)',
   params: organizationParams,
   query: z.strictObject({ agent: agentSchema, userId: idSchema.optional() }),
   answer: { status: 200, body: resolutionSchema },

@@ -7,15 +7,13 @@ export type Role = z.infer<typeof roleSchema>;
 
 export const slugSchema = z
   .string()
-  .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1 to 40 lower-case letters, digits or dashes, no dash at either end')
+  .regex(
+    /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/,
+    'must be 1 to 40 lower-case letters, digits or dashes, no dash at either end',
+  )
   .refine((slug) => !z.uuid().safeParse(slug).success, { error: 'must not look like an id' });
 
-export const emailSchema = z
-  .string()
-  .trim()
-  .max(254)
-  .toLowerCase()
-  .pipe(z.email('must be an email address'));
+export const emailSchema = z.string().trim().max(254).toLowerCase().pipe(z.email('must be an email address'));
 
 /** NIST SP 800-63B: length is what counts; the upper bound keeps hashing cheap. */
 export const passwordSchema = z
@@ -24,8 +22,18 @@ export const passwordSchema = z
   .max(200, 'must have at most 200 characters');
 
 const organizationInput = z.strictObject({ name: lineSchema(100), slug: slugSchema });
-export const organizationViewSchema = z.object({ id: z.uuid(), name: z.string(), slug: z.string(), createdAt: timeSchema });
-export const userViewSchema = z.object({ id: z.uuid(), name: z.string(), email: z.string(), instanceAdministrator: z.boolean() });
+export const organizationViewSchema = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  slug: z.string(),
+  createdAt: timeSchema,
+});
+export const userViewSchema = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  email: z.string(),
+  instanceAdministrator: z.boolean(),
+});
 export type OrganizationView = z.infer<typeof organizationViewSchema>;
 export type UserView = z.infer<typeof userViewSchema>;
 
@@ -71,7 +79,9 @@ export const meRoute = route({
     status: 200,
     body: z.object({
       user: userViewSchema,
-      organizations: z.array(z.object({ id: z.uuid(), slug: z.string(), name: z.string(), role: roleSchema })),
+      organizations: z.array(
+        z.object({ id: z.uuid(), slug: z.string(), name: z.string(), role: roleSchema }),
+      ),
     }),
   },
 });
@@ -94,7 +104,13 @@ export const showOrganizationRoute = route({
   answer: { status: 200, body: organizationViewSchema },
 });
 
-export const memberViewSchema = z.object({ id: z.uuid(), name: z.string(), email: z.string(), role: roleSchema, createdAt: timeSchema });
+export const memberViewSchema = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  email: z.string(),
+  role: roleSchema,
+  createdAt: timeSchema,
+});
 export type MemberView = z.infer<typeof memberViewSchema>;
 
 export const listMembersRoute = route({

@@ -27,7 +27,9 @@ export function route<T extends RouteContract>(contract: T): T {
 export type Params<T extends RouteContract> = T extends { params: z.ZodType } ? z.output<T['params']> : never;
 export type Query<T extends RouteContract> = T extends { query: z.ZodType } ? z.output<T['query']> : never;
 export type Body<T extends RouteContract> = T extends { body: z.ZodType } ? z.output<T['body']> : never;
-export type Answer<T extends RouteContract> = T['answer']['body'] extends z.ZodType ? z.input<T['answer']['body']> : undefined;
+export type Answer<T extends RouteContract> = T['answer']['body'] extends z.ZodType
+  ? z.input<T['answer']['body']>
+  : undefined;
 
 export const MAX_PAGE = 100;
 
@@ -38,7 +40,8 @@ export const pageQuerySchema = z.strictObject({
 });
 export type PageQuery = z.output<typeof pageQuerySchema>;
 
-export const listOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() });
 
 /** Times as they are sent: ISO 8601 in UTC. */
 export const timeSchema = z.iso.datetime();

@@ -4,7 +4,16 @@ import { lineSchema, proseSchema } from '../text.js';
 import { kindSchema, scopeSchema } from './credentials.js';
 import { idSchema, listOf, organizationParams, pageQuerySchema, route, timeSchema } from './route.js';
 
-export const workspaceStateSchema = z.enum(['provisioning', 'running', 'hibernating', 'hibernated', 'waking', 'failed', 'deleting', 'deleted']);
+export const workspaceStateSchema = z.enum([
+  'provisioning',
+  'running',
+  'hibernating',
+  'hibernated',
+  'waking',
+  'failed',
+  'deleting',
+  'deleted',
+]);
 export type WorkspaceState = z.infer<typeof workspaceStateSchema>;
 export const desiredStateSchema = z.enum(['running', 'hibernated', 'deleted']);
 export type DesiredState = z.infer<typeof desiredStateSchema>;
@@ -86,7 +95,11 @@ export const updateWorkspaceRoute = route({
   summary: 'Change a workspace’s name, model or idle time',
   params: workspaceParams,
   body: z
-    .strictObject({ name: lineSchema(100).optional(), model: lineSchema(200).optional(), idleTimeoutMinutes: idleTimeoutSchema.optional() })
+    .strictObject({
+      name: lineSchema(100).optional(),
+      model: lineSchema(200).optional(),
+      idleTimeoutMinutes: idleTimeoutSchema.optional(),
+    })
     .refine((body) => Object.keys(body).length > 0, { error: 'must change something' }),
   answer: { status: 202, body: workspaceViewSchema },
 });
@@ -148,7 +161,14 @@ export const receiptSchema = z.object({
   reason: z.string(),
   at: timeSchema,
 });
-export const turnStateSchema = z.enum(['queued', 'running', 'reauthenticating', 'completed', 'failed', 'canceled']);
+export const turnStateSchema = z.enum([
+  'queued',
+  'running',
+  'reauthenticating',
+  'completed',
+  'failed',
+  'canceled',
+]);
 export type TurnState = z.infer<typeof turnStateSchema>;
 
 export const messageViewSchema = z.object({
@@ -193,7 +213,12 @@ export const cancelMessageRoute = route({
   answer: { status: 202, body: messageViewSchema },
 });
 
-export const eventViewSchema = z.object({ seq: z.int(), at: timeSchema, type: z.string(), data: z.record(z.string(), z.unknown()) });
+export const eventViewSchema = z.object({
+  seq: z.int(),
+  at: timeSchema,
+  type: z.string(),
+  data: z.record(z.string(), z.unknown()),
+});
 export type EventView = z.infer<typeof eventViewSchema>;
 
 export const MAX_EVENTS = 1000;
@@ -202,7 +227,8 @@ export const eventsRoute = route({
   method: 'GET',
   path: `${base}/{id}/events`,
   access: 'member',
-  summary: 'Events, in order and without gaps: a stream (text/event-stream, resumes after `Last-Event-ID`), or a list with `Accept: application/json`',
+  summary:
+    'Events, in order and without gaps: a stream (text/event-stream, resumes after `Last-Event-ID`), or a list with `Accept: application/json`',
   params: workspaceParams,
   query: z.strictObject({
     after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),

@@ -134,7 +134,9 @@ describe('git of a workspace', () => {
 
     it('refuses a repository that is not there, or that would show folders of Berth', async () => {
       const missing = fileSource(join(place.folder, 'missing'));
-      expect(() => place.open(missing)).toThrow(expect.objectContaining({ code: 'repository-not-found' }));
+      expect(() => place.open(missing)).toThrow(
+        expect.objectContaining({ code: 'repository-not-found' }) as Error,
+      );
       symlinkSync(place.folder, join(origin, 'link'));
       for (const path of ['/', place.folder, place.scratch, join(place.tree, '..'), join(origin, 'link')]) {
         expect(() => place.open(fileSource(path))).toThrow(/files of Berth itself/);

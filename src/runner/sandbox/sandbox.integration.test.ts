@@ -196,7 +196,7 @@ describe('the bubblewrap sandbox', () => {
 
   it('says what to do when the program or bubblewrap is missing', () => {
     expect(() => place.sandbox.program(join(place.folder, 'no-such'))).toThrow(
-      expect.objectContaining({ code: 'agent-missing' }),
+      expect.objectContaining({ code: 'agent-missing' }) as Error,
     );
     const { tree, home, scratch, socketDirectory } = place;
     const options = {
@@ -208,7 +208,7 @@ describe('the bubblewrap sandbox', () => {
       bwrap: join(place.folder, 'none'),
     };
     expect(() => new BubblewrapSandbox(options)).toThrow(
-      expect.objectContaining({ code: 'sandbox-unavailable' }),
+      expect.objectContaining({ code: 'sandbox-unavailable' }) as Error,
     );
   });
 

@@ -63,9 +63,18 @@ export class FakeControlPlane {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const handler = this.#handlers[request.url ?? ''];
     const body = await read(request);
-    if (this.broken !== null) return send(response, this.broken, null);
-    if (request.headers.authorization !== `Bearer ${this.token}`) return send(response, 401, null);
-    if (handler === undefined) return send(response, 404, null);
+    if (this.broken !== null) {
+      send(response, this.broken, null);
+      return;
+    }
+    if (request.headers.authorization !== `Bearer ${this.token}`) {
+      send(response, 401, null);
+      return;
+    }
+    if (handler === undefined) {
+      send(response, 404, null);
+      return;
+    }
     try {
       const answer = await handler(JSON.parse(body));
       send(response, answer === null ? 204 : 200, answer);

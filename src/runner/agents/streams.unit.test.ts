@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { FakeTimer } from '../timer.js';
+import { ClaudeStream } from './claude-stream.js';
+import { CodexStream } from './codex-stream.js';
+import type { AgentItem } from './driver.js';
+import { ItemWriter } from './item-writer.js';
+import { fields, jsonLines, text, type Fields } from './json.js';
+
+/** Recorded from the real programs (Claude Code 2.1.330, Codex 0.169.0); token counts and lists of tools are left out. */
+function recorded(name: string): Fields[] {
+  const lines = readFileSync(new URL(`./fixtures/${name}.jsonl`, import.meta.url), 'utf8')
+    .trim()
+    .split('\n');
+  return lines.map((line) => fields(JSON.parse(line)));
+}
+
+function writer(): { items: AgentItem[]; writer: ItemWriter } {
+  const items: AgentItem[] = [];
+  return { items, writer: new ItemWriter(new FakeTimer(), (item) => items.push(item)) };
+}
+
+const messageId = (number: number) => `22222222-2222-4222-8222-00000000000${number}`;
+
+function claude(events: readonly Fields[], id = messageId(1)) {
+  const out = writer();
+  const stream = new ClaudeStream(out.writer, id);
+  for (const event of events) stream.accept(event);
+  out.writer.end();
+  return { items: out.items, end: stream.end };
+}
+
+function codex(messages: readonly Fields[]) {
+  const out = writer();
+  const stream = new CodexStream(out.writer);
+  for (const message of messages) {
+    if (text(message.method) !== '') stream.accept(text(message.method), fields(message.params));
+  }
+  out.writer.end();
+  return { items: out.items, end: stream.end, turnId: stream.turnId };
+}
+
+describe('the stream of Claude Code', () => {
+  it('shows a tool call, the streamed text and the answer', () => {
+    const { items, end } = claude(recorded('claude-create'));
+
+    expect(end).toEqual({ result: 'completed' });
+    expect(items).toEqual([
+      expect.objectContaining({
+        type: 'agent.tool',
+        name: 'Write',
+        state: 'started',
+        summary: '/workspace/hello.txt',
+      }),
+      expect.objectContaining({ type: 'agent.tool', name: 'Write', state: 'completed' }),
+      { type: 'agent.text', text: 'Created hello.txt.' },
+      { type: 'agent.answer', text: 'Created hello.txt.' },
+    ]);
+  });
+
+  it('shows a tool that failed as failed', () => {
+    const { items } = claude(recorded('claude-run'));
+
+    expect(items).toContainEqual(
+      expect.objectContaining({ name: 'Bash', state: 'failed', summary: 'Exit code 1' }),
+    );
+  });
+
+  it.each([
+    ['claude-401', 'agent-authentication'],
+    ['claude-429', 'agent-quota'],
+    ['claude-529', 'agent-overloaded'],
+    ['claude-400', 'agent-request-refused'],
+  ])('reads the failure of %s as %s, and keeps the words of the CLI out of the answer', (name, code) => {
+    const { items, end } = claude(recorded(name));
+
+    expect(end).toMatchObject({ result: 'failed', code });
+    expect(items).toEqual([]);
+  });
+
+  it('tells an unknown session from a failed turn', () => {
+    expect(claude(recorded('claude-unknown-session')).end).toEqual({ result: 'unknown-session' });
+  });
+
+  it('notices that our message was dropped as a duplicate', () => {
+    expect(claude(recorded('claude-duplicate'), messageId(2)).end).toEqual({ result: 'dropped' });
+    expect(claude(recorded('claude-run'), messageId(2)).end).toEqual({ result: 'completed' });
+  });
+
+  it('ends an interrupted turn without an answer', () => {
+    const { items, end } = claude(recorded('claude-interrupt'));
+
+    expect(end).toMatchObject({ result: 'failed' });
+    expect(items).toEqual([]);
+  });
+
+  it('does not take the word of the model for an error', () => {
+    const events = recorded('claude-create').map((event) =>
+      event.type === 'result' ? { ...event, result: 'API Error: 401 authentication_failed' } : event,
+    );
+
+    expect(claude(events).end).toEqual({ result: 'completed' });
+  });
+
+  it.each([
+    [{ error_status: 500 }, 'agent-overloaded'],
+    [{ error_status: null }, 'network'],
+  ])('without a status in the result goes by the last retry %j', (retry, code) => {
+    const failed = { type: 'result', subtype: 'success', is_error: true, api_error_status: null };
+    const events = [
+      { type: 'system', subtype: 'init' },
+      { type: 'system', subtype: 'api_retry', ...retry },
+      {
+        type: 'assistant',
+        error: 'server_error',
+        message: { content: [{ type: 'text', text: 'Unable to connect' }] },
+      },
+      failed,
+    ];
+
+    expect(claude(events).end).toMatchObject({ code });
+  });
+
+  it('leaves out what subagents say', () => {
+    const events = recorded('claude-create').map((event) =>
+      event.type === 'stream_event' || event.type === 'assistant'
+        ? { ...event, parent_tool_use_id: 'toolu_parent' }
+        : event,
+    );
+
+    expect(claude(events).items).toEqual([{ type: 'agent.answer', text: 'Created hello.txt.' }]);
+  });
+});
+
+describe('the stream of Codex', () => {
+  it('shows a tool call, the streamed text and the answer', () => {
+    const { items, end, turnId } = codex(recorded('codex-create'));
+
+    expect(end).toEqual({ result: 'completed' });
+    expect(turnId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(items).toEqual([
+      expect.objectContaining({ type: 'agent.tool', name: 'shell', state: 'started' }),
+      expect.objectContaining({ type: 'agent.tool', name: 'shell', state: 'completed' }),
+      { type: 'agent.text', text: 'Created hello.txt.' },
+      { type: 'agent.answer', text: 'Created hello.txt.' },
+    ]);
+  });
+
+  it('shows the command as the model wrote it, and that it failed', () => {
+    const { items } = codex(recorded('codex-run'));
+
+    expect(items[0]).toMatchObject({ state: 'started', summary: 'false' });
+    expect(items[1]).toMatchObject({ state: 'failed' });
+  });
+
+  it.each([
+    ['codex-401', 'agent-authentication'],
+    ['codex-429', 'agent-quota'],
+    ['codex-400', 'agent-request-refused'],
+    ['codex-500', 'agent-overloaded'],
+  ])('reads the failure of %s as %s, without the words of the provider', (name, code) => {
+    const { items, end } = codex(recorded(name));
+
+    expect(end).toMatchObject({ result: 'failed', code });
+    expect(JSON.stringify(end)).not.toMatch(/status|token is expired/);
+    expect(items).toEqual([]);
+  });
+
+  it('ends an interrupted turn as canceled, with the text so far', () => {
+    const { items, end } = codex(recorded('codex-interrupt'));
+
+    expect(end).toEqual({ result: 'canceled' });
+    expect(items).toEqual([{ type: 'agent.text', text: 'piece 1 of 3\n' }]);
+  });
+
+  it('knows a cut connection from a refused request, though Codex calls both "other"', () => {
+    const completed = {
+      method: 'turn/completed',
+      params: { turn: { status: 'failed', error: { message: 'words', codexErrorInfo: 'other' } } },
+    };
+    const retry = (httpStatusCode: number | null) => ({
+      method: 'error',
+      params: {
+        willRetry: true,
+        error: { codexErrorInfo: { responseStreamDisconnected: { httpStatusCode } } },
+      },
+    });
+
+    expect(codex([completed]).end).toMatchObject({ code: 'agent-request-refused' });
+    expect(codex([retry(null), completed]).end).toMatchObject({ code: 'network' });
+  });
+});
+
+describe('reading JSON lines', () => {
+  it('puts pieces together, skips what is no object, and keeps characters whole', async () => {
+    const bytes = Buffer.from('{"a":"é"}\nwarning: stray\n\n{"b":2}\n{"unfinished"');
+    const pieces = [bytes.subarray(0, 7), bytes.subarray(7, 20), bytes.subarray(20)];
+    const seen: Fields[] = [];
+    for await (const value of jsonLines(Readable.from(pieces))) seen.push(value);
+
+    expect(seen).toEqual([{ a: 'é' }, { b: 2 }]);
+  });
+});

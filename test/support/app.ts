@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import 'reflect-metadata';
+import { AppModule, type Parts } from '../../src/app/app.module.js';
+import { prepareEdge } from '../../src/app/edge.js';
+import { NestLog } from '../../src/app/nest-log.js';
+import { PublicUrl } from '../../src/app/public-url.js';
+import { Readiness } from '../../src/app/readiness.js';
+import type { Role } from '../../src/contracts/index.js';
+import { CredentialPolicy, Vault } from '../../src/credentials/index.js';
+import { Database, SystemStore } from '../../src/database/index.js';
+import { WorkspaceFeed } from '../../src/events/index.js';
+import { newApiKey } from '../../src/identity/api-key.js';
+import { SetupToken } from '../../src/identity/index.js';
+import { silentLog, systemClock, systemIds, World, type Clock, type Log } from '../../src/kernel/index.js';
+import { JobWorker } from '../../src/queue/index.js';
+import { FakeRuntime } from '../../src/runtime/testing/fake-runtime.js';
+import { WorkspaceSettings } from '../../src/workspaces/index.js';
+import { Api } from './api.js';
+import { createTestDatabase, type TestDatabase } from './postgres.js';
+import { withClient } from './tables.js';
+
+export interface TestAppOptions {
+  clock?: Clock;
+  log?: Log;
+  /** Runs queued jobs. Without it they stay queued, and a test calls what it means to test. */
+  worker?: boolean;
+  /** Parts in place of the usual ones. */
+  parts?: Partial<Parts>;
+}
+
+/** A person in an organization, with a key of their own. `api` calls as them. */
+export interface TestMember {
+  userId: string;
+  name: string;
+  email: string;
+  role: Role;
+  apiKeyId: string;
+  apiKey: string;
+  api: Api;
+}
+
+export interface TestOrganization {
+  id: string;
+  slug: string;
+  owner: TestMember;
+}
+
+/** The real app, in this process: real Postgres, queue and HTTP; a runtime in memory. */
+export interface TestApp {
+  url: string;
+  setupToken: string;
+  app: NestExpressApplication;
+  parts: Parts;
+  database: TestDatabase;
+  runtime: FakeRuntime;
+  world: World;
+  /** Calls with this key (null: none), on this organization. */
+  api(apiKey: string | null, organization?: string): Api;
+  /** A further organization with an owner; written directly, so it needs no set-up. */
+  founded(slug: string): Promise<TestOrganization>;
+  /** A further person in an organization; written directly. */
+  member(organization: { id: string; slug: string }, role: Role): Promise<TestMember>;
+  close(): Promise<void>;
+}
+
+/** Starts the app on a fresh database and a free port. Nobody is set up: begin with `founded` or with POST /api/v1/setup. */
+export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const database = await createTestDatabase();
+  const world = new World(options.clock ?? systemClock, systemIds, randomBytes);
+  const runtime = new FakeRuntime();
+  let url = 'http://127.0.0.1:0';
+  const parts = makeParts(database, world, runtime, () => url, options);
+  await parts.feed.open();
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(parts), {
+    bodyParser: false,
+    logger: new NestLog(parts.log),
+  });
+  prepareEdge(app, { log: parts.log, ids: world.ids, publicUrl: parts.publicUrl });
+  await app.listen(0, '127.0.0.1');
+  url = `http://127.0.0.1:${(app.getHttpServer().address() as { port: number }).port}`;
+  await runtime.open();
+  if (options.worker) app.get(JobWorker).start();
+  const api = (apiKey: string | null, organization = ''): Api => new Api(url, apiKey, organization);
+  const write = new People(database.ownerUrl, world, api);
+  return {
+    url,
+    setupToken: parts.setupToken.text,
+    app,
+    parts,
+    database,
+    runtime,
+    world,
+    api,
+    founded: (slug) => write.founded(slug),
+    member: (organization, role) => write.member(organization, role),
+    close: async () => {
+      // As compose.ts does it: first no new work, then the waiting ends, then the server, then the database.
+      if (options.worker) await app.get(JobWorker).stop();
+      await parts.feed.close();
+      await app.close();
+      await Promise.all([parts.database.close(), parts.system.close()]);
+      await database.drop();
+    },
+  };
+}
+
+function makeParts(
+  database: TestDatabase,
+  world: World,
+  runtime: FakeRuntime,
+  url: () => string,
+  options: TestAppOptions,
+): Parts {
+  const log = options.log ?? silentLog;
+  const readiness = new Readiness();
+  readiness.isOpen = true;
+  // Nothing is there: it only is the one folder that is no repository.
+  const dataDirectory = path.join(tmpdir(), 'berth-test-app-data');
+  const repositories = { githubUrl: 'https://github.com', fileRoots: null, dataDirectory };
+  const models = { claude: 'claude-test', codex: 'codex-test' };
+  const sweepSeconds = 3600;
+  return {
+    log,
+    world,
+    database: new Database(database.appUrl),
+    system: new SystemStore(database.systemUrl),
+    queueUrl: database.queueUrl,
+    feed: new WorkspaceFeed(database.appUrl, log),
+    vault: new Vault([{ id: 'test-key', key: randomBytes(32) }]),
+    runtime,
+    setupToken: new SetupToken(randomBytes(16).toString('hex')),
+    credentialPolicy: new CredentialPolicy('on'),
+    workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds),
+    publicUrl: new PublicUrl(url),
+    readiness,
+    ...options.parts,
+  };
+}
+
+/** Writes people and organizations as the owner of the database, past the API. */
+class People {
+  constructor(
+    private readonly ownerUrl: string,
+    private readonly world: World,
+    private readonly api: TestApp['api'],
+  ) {}
+
+  async founded(slug: string): Promise<TestOrganization> {
+    const id = this.world.ids.next();
+    await this.insert('organization', { id, slug, name: slug, created_at: this.world.clock.now() });
+    return { id, slug, owner: await this.member({ id, slug }, 'owner') };
+  }
+
+  async member({ id: organizationId, slug }: { id: string; slug: string }, role: Role): Promise<TestMember> {
+    const [userId, apiKeyId] = [this.world.ids.next(), this.world.ids.next()];
+    const name = `${role} of ${slug}`;
+    const email = `${role}-${userId.slice(-8)}@${slug}.example`;
+    const { text, prefix, hash } = newApiKey(this.world.random);
+    const created_at = this.world.clock.now();
+    const membership = { organization_id: organizationId, user_id: userId };
+    await this.insert('user', { id: userId, email, name, created_at });
+    await this.insert('member', { ...membership, role, created_at });
+    await this.insert('api_key', { id: apiKeyId, ...membership, name: 'test key', prefix, hash, created_at });
+    return { userId, name, email, role, apiKeyId, apiKey: text, api: this.api(text, slug) };
+  }
+
+  private async insert(table: string, row: Record<string, unknown>): Promise<void> {
+    const columns = Object.keys(row).join(', ');
+    const places = Object.keys(row).map((_, at) => `$${at + 1}`);
+    await withClient(this.ownerUrl, (client) =>
+      client.query(`INSERT INTO "${table}" (${columns}) VALUES (${places.join(', ')})`, Object.values(row)),
+    );
+  }
+}

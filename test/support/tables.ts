@@ -1,0 +1,52 @@
+import { Client, escapeIdentifier } from 'pg';
+
+/** Runs `work` on a connection of its own. */
+export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url });
+  // A connection that the end of a test throws out is no failure of the test.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** One column of a table. */
+export interface Column {
+  schema: string;
+  table: string;
+  column: string;
+  /** As information_schema names it: `text`, `jsonb`, `uuid`, … */
+  type: string;
+}
+
+/** Every column of every table in these schemas, as the login of `url` (the owner) sees them. */
+export function columnsOf(url: string, schemas: readonly string[]): Promise<Column[]> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<Column>(
+      `SELECT c.table_schema AS schema, c.table_name AS "table", c.column_name AS "column", c.data_type AS type
+         FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+        WHERE t.table_type = 'BASE TABLE' AND c.table_schema = ANY ($1)
+        ORDER BY 1, 2, c.ordinal_position`,
+      [schemas],
+    );
+    return rows;
+  });
+}
+
+/** How many rows each table in `public` holds. */
+export async function rowCounts(ownerUrl: string): Promise<Record<string, number>> {
+  const tables = [...new Set((await columnsOf(ownerUrl, ['public'])).map(({ table }) => table))];
+  return withClient(ownerUrl, async (client) => {
+    const counts: Record<string, number> = {};
+    for (const table of tables) {
+      const { rows } = await client.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM public.${escapeIdentifier(table)}`,
+      );
+      counts[table] = rows[0]?.n ?? -1;
+    }
+    return counts;
+  });
+}
