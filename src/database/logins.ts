@@ -225,7 +225,15 @@ async function grantQueue(client: Client): Promise<void> {
   await client.query(`
     GRANT USAGE, CREATE ON SCHEMA bullmq TO berth_queue;
     GRANT ALL ON ALL TABLES IN SCHEMA bullmq TO berth_queue;
-    GRANT ALL ON ALL SEQUENCES IN SCHEMA bullmq TO berth_queue;
+    DO $$
+    DECLARE
+      name text;
+    BEGIN
+      -- Not ALL SEQUENCES: those of the queues belong to the queue's login, and the owner has nothing to give there.
+      FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'bullmq' AND sequenceowner = current_user LOOP
+        EXECUTE format('GRANT ALL ON SEQUENCE bullmq.%I TO berth_queue', name);
+      END LOOP;
+    END $$;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA bullmq TO berth_queue;
     ALTER DEFAULT PRIVILEGES IN SCHEMA bullmq GRANT ALL ON TABLES TO berth_queue;
     ALTER DEFAULT PRIVILEGES IN SCHEMA bullmq GRANT ALL ON SEQUENCES TO berth_queue;
