@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { BerthError } from '../kernel/index.js';
@@ -9,31 +10,54 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK_HOSTS.has(host);
 }
 
-const url = (fallback: string) =>
+/** An absolute http(s) URL with nothing in it that a base of other URLs cannot have; the slash at its end is dropped. */
+const baseUrl = (mayBe: (url: URL) => boolean, expected: string) =>
   z
-    .url('must be an absolute URL')
+    .string()
     .refine(
       (text) => {
-        const parsed = new URL(text);
-        return parsed.protocol === 'https:' || (parsed.protocol === 'http:' && isLoopback(parsed.hostname));
+        const url = URL.canParse(text) ? new URL(text) : null;
+        return url !== null && mayBe(url) && !url.username && !url.password && !/[?#]/.test(text);
       },
-      { error: 'must be https: (http: only on loopback)' },
+      { error: `must be ${expected}, without user name, password, query or fragment` },
     )
-    .transform((text) => text.replace(/\/+$/, ''))
-    .default(fallback);
+    .transform((text) => text.replace(/\/+$/, ''));
 
-const seconds = (fallback: number) =>
-  z.coerce
-    .number()
-    .int()
-    .positive()
-    .max(7 * 24 * 3600)
-    .default(fallback);
+/** Where Berth itself is reached. Plain http is for whom to decide who runs it, for example behind a proxy of their own. */
+const ownUrl = baseUrl(
+  ({ protocol }) => protocol === 'https:' || protocol === 'http:',
+  'an absolute http:// or https:// URL',
+);
+
+/** Where secrets are sent to: never in the clear over a network. */
+const upstreamUrl = (fallback: string) =>
+  baseUrl(
+    ({ protocol, hostname }) => protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)),
+    'an absolute https:// URL (http:// only on loopback)',
+  ).default(fallback);
+
+/** Digits only: `Number` would take a space for 0 and "1e3" for 1000. */
+const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum, {
+      error: `must be a whole number from ${minimum} to ${maximum}`,
+    })
+    .transform(Number);
+
+const MAX_SECONDS = 7 * 24 * 3600;
+const seconds = (fallback: number) => wholeNumber(1, MAX_SECONDS).default(fallback);
+
+const oneOf = <const T extends readonly [string, ...string[]]>(...words: T) =>
+  z.enum(words, { error: `must be one of ${words.join(', ')}` });
+
+/** Node drops what is not base64 without a word; a key with a typing error must not become another key. */
+const BASE64_OF_32_BYTES = /^[A-Za-z0-9+/_-]{43}=?$/;
 
 const encryptionKeys = z.string().transform((text, context) => {
   const keys = text.split(',').map((entry) => {
     const [id = '', encoded = ''] = splitOnce(entry.trim(), ':');
-    return { id, key: Buffer.from(encoded, 'base64') };
+    return { id, key: Buffer.from(BASE64_OF_32_BYTES.test(encoded) ? encoded : '', 'base64') };
   });
   const wrong = keys.some(({ id, key }) => !/^[A-Za-z0-9._-]{1,64}$/.test(id) || key.length !== 32);
   const repeated = new Set(keys.map(({ id }) => id)).size !== keys.length;
@@ -53,40 +77,55 @@ function splitOnce(text: string, separator: string): string[] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+const postgresUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), {
+    error: 'must be a postgres:// URL',
+  });
+
+const host = z
+  .string()
+  .refine((text) => isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text), {
+    error: 'must be an address or a host name, without scheme and port',
+  });
 
 const environmentSchema = z.object({
   BERTH_ROLE: z
     .enum(['all'], { error: 'must be all (api and worker come with a later version)' })
     .default('all'),
-  BERTH_HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65535).default(3000),
-  BERTH_PUBLIC_URL: z.url().optional(),
+  BERTH_HOST: host.default('127.0.0.1'),
+  PORT: wholeNumber(0, 65_535).default(3000),
+  BERTH_PUBLIC_URL: ownUrl.optional(),
   BERTH_DATA_DIR: z.string().min(1).default('.berth'),
   DATABASE_URL: postgresUrl.optional(),
   DATABASE_APP_URL: postgresUrl.optional(),
   DATABASE_SYSTEM_URL: postgresUrl.optional(),
   DATABASE_QUEUE_URL: postgresUrl.optional(),
   BERTH_ENCRYPTION_KEYS: encryptionKeys.optional(),
-  BERTH_SETUP_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  // The upper bound is that of the token in POST /api/v1/setup.
+  BERTH_SETUP_TOKEN: z
+    .string()
+    .min(16, 'must have at least 16 characters')
+    .max(500, 'must have at most 500 characters')
+    .optional(),
   BERTH_RUNTIME: z
     .enum(['local'], { error: 'must be local (kubernetes comes with a later version)' })
     .default('local'),
-  BERTH_SANDBOX: z.enum(['required', 'preferred', 'off']).default('required'),
+  BERTH_SANDBOX: oneOf('required', 'preferred', 'off').default('required'),
   BERTH_FILE_REPOSITORIES: z.string().optional(),
-  BERTH_INTERNAL_URL: z.url().optional(),
+  BERTH_INTERNAL_URL: ownUrl.optional(),
   CLAUDE_BIN: z.string().optional(),
   CODEX_BIN: z.string().optional(),
-  BERTH_ANTHROPIC_API_URL: url('https://api.anthropic.com'),
-  BERTH_OPENAI_API_URL: url('https://api.openai.com'),
-  BERTH_GITHUB_URL: url('https://github.com'),
-  BERTH_SUBSCRIPTION_OAUTH: z.enum(['on', 'personal', 'off']).default('on'),
+  BERTH_ANTHROPIC_API_URL: upstreamUrl('https://api.anthropic.com'),
+  BERTH_OPENAI_API_URL: upstreamUrl('https://api.openai.com'),
+  BERTH_GITHUB_URL: upstreamUrl('https://github.com'),
+  BERTH_SUBSCRIPTION_OAUTH: oneOf('on', 'personal', 'off').default('on'),
   BERTH_CLAUDE_MODEL: z.string().min(1).default('claude-sonnet-4-6'),
   BERTH_CODEX_MODEL: z.string().min(1).default('gpt-5.2-codex'),
   BERTH_RUNNER_ORPHAN_SECONDS: seconds(600),
   BERTH_TURN_TIMEOUT_SECONDS: seconds(3600),
   BERTH_SWEEP_SECONDS: seconds(15),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -112,8 +151,8 @@ export function parseConfig(environment: Record<string, string | undefined>) {
   return Object.freeze({
     role: env.BERTH_ROLE,
     logLevel: env.LOG_LEVEL,
-    http: { host: env.BERTH_HOST, port: env.PORT, publicUrl: env.BERTH_PUBLIC_URL?.replace(/\/+$/, '') },
-    internalUrl: env.BERTH_INTERNAL_URL?.replace(/\/+$/, ''),
+    http: { host: env.BERTH_HOST, port: env.PORT, publicUrl: env.BERTH_PUBLIC_URL },
+    internalUrl: env.BERTH_INTERNAL_URL,
     dataDirectory,
     database: {
       url: env.DATABASE_URL,

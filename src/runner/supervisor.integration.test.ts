@@ -316,7 +316,6 @@ describe('a runner with a fake control plane and the real agents', () => {
     await prepared();
     await finished(machine.ask('create hello.txt').turnId);
 
-    process.stderr.write(`RSS ${machine.residentMegabytes()}\n`);
     expect(machine.residentMegabytes()).toBeLessThan(60);
   });
 });

@@ -3,8 +3,9 @@ import type { Agent, RepositorySource, WorkspaceState } from '../contracts/index
 import { Database, type Tenant } from '../database/index.js';
 import { hashToken } from '../identity/index.js';
 import { BerthError, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
-import { JobHandlers, JobQueue } from '../queue/index.js';
+import { JobHandlers } from '../queue/index.js';
 import type { Runtime } from '../runtime/index.js';
+import { Moves } from './moves.js';
 import { gitRouteOf } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, type Step } from './state.js';
@@ -21,6 +22,11 @@ interface Ref {
   workspaceId: string;
 }
 
+interface IssuedTokens {
+  runner: { text: string; hash: string };
+  proxy: { text: string; hash: string };
+}
+
 /** Does what `plan` says is due for a workspace, step by step, until nothing is. Safe to run at any time and any number of times. */
 @Injectable()
 export class Reconciler {
@@ -28,7 +34,7 @@ export class Reconciler {
 
   constructor(
     private readonly database: Database,
-    private readonly queue: JobQueue,
+    private readonly moves: Moves,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
     @Inject(RUNTIME) private readonly runtime: Runtime,
@@ -97,7 +103,7 @@ export class Reconciler {
         reason,
         initiator: systemInitiator(step.why),
       };
-      await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, {
+      await this.moves.move(tenant, row.id, row.state as WorkspaceState, {
         to: step.to,
         reason: null,
         at: now,
@@ -111,36 +117,43 @@ export class Reconciler {
     if ((await this.runtime.inspect(ref.workspaceId)) === 'running') return false;
     const tokens = await this.issueTokens(ref);
     const source = row.source as RepositorySource;
+    let adopted: boolean;
     try {
-      const { adopted } = await this.runtime.start({
+      ({ adopted } = await this.runtime.start({
         ...ref,
         repository: source,
         agent: row.agent as Agent,
         runnerToken: tokens.runner.text,
         proxyToken: tokens.proxy.text,
         git: gitRouteOf(source, this.settings.repositories.githubUrl),
-      });
-      await this.dropOldTokens(ref, tokens, adopted);
+      }));
     } catch (error) {
-      await this.database.tenant(ref.organizationId, async (tenant) => {
-        await workspacesStore.revokeToken(tenant, tokens.runner.hash);
-        await workspacesStore.revokeToken(tenant, tokens.proxy.hash);
-      });
-      if (!(error instanceof BerthError) || error.code === 'not-ready') throw error;
-      this.log.warn(
-        { workspaceId: ref.workspaceId, code: error.code, reason: messageOf(error.cause ?? error) },
-        'a workspace could not start',
-      );
-      return this.giveUp(ref, row, { code: error.code, message: error.message });
+      return this.notStarted(ref, row, tokens, error);
     }
+    // Not inside the try: when this fails, what was started lives on, and so must its tokens.
+    await this.dropOldTokens(ref, tokens, adopted);
     return false;
+  }
+
+  /** The machine said no. What is over in a moment is tried again by the queue; all else is said to people. */
+  private async notStarted(ref: Ref, row: LockedWorkspace, tokens: IssuedTokens, error: unknown): Promise<boolean> {
+    await this.database.tenant(ref.organizationId, async (tenant) => {
+      await workspacesStore.revokeToken(tenant, tokens.runner.hash);
+      await workspacesStore.revokeToken(tenant, tokens.proxy.hash);
+    });
+    if (!(error instanceof BerthError) || error.code === 'not-ready') throw error;
+    this.log.warn(
+      { workspaceId: ref.workspaceId, code: error.code, reason: messageOf(error.cause ?? error) },
+      'a workspace could not start',
+    );
+    return this.giveUp(ref, row, { code: error.code, message: error.message });
   }
 
   private async stop(ref: Ref): Promise<boolean> {
     await this.silence(ref);
     return this.inside(ref, async (tenant, row) => {
       if (row.state !== 'hibernating') return true;
-      await workspacesStore.move(tenant, row.id, 'hibernating', {
+      await this.moves.move(tenant, row.id, 'hibernating', {
         to: 'hibernated',
         reason: null,
         at: this.world.clock.now(),
@@ -150,13 +163,12 @@ export class Reconciler {
     });
   }
 
-  /** Ends the runner, and with its tokens whatever it might still want to say; then the turn it was at is ended by the chats room. */
+  /** Ends the runner, and then, with its tokens, whatever it might still want to say. A failed workspace without tokens is cleaned up: the sweep goes by that. */
   private async silence(ref: Ref): Promise<void> {
     await this.runtime.stop(ref.workspaceId);
     await this.database.tenant(ref.organizationId, (tenant) =>
       workspacesStore.revokeTokens(tenant, ref.workspaceId, []),
     );
-    await this.queue.add('turns.settle', ref);
   }
 
   private async destroy(ref: Ref): Promise<boolean> {
@@ -181,12 +193,12 @@ export class Reconciler {
         at: this.world.clock.now(),
         ends: { state: 'failed' as const, error },
       };
-      await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, move);
+      await this.moves.move(tenant, row.id, row.state as WorkspaceState, move);
       return true;
     });
   }
 
-  private async issueTokens({ organizationId, workspaceId }: Ref) {
+  private async issueTokens({ organizationId, workspaceId }: Ref): Promise<IssuedTokens> {
     const token = (): { text: string; hash: string } => {
       const text = this.world.random(TOKEN_BYTES).toString('base64url');
       return { text, hash: hashToken(text) };
@@ -211,11 +223,7 @@ export class Reconciler {
   }
 
   /** The older proxy tokens are nobody's now. An adopted runner keeps its own; a new one is the only one. */
-  private dropOldTokens(
-    ref: Ref,
-    tokens: { runner: { hash: string }; proxy: { hash: string } },
-    adopted: boolean,
-  ): Promise<void> {
+  private dropOldTokens(ref: Ref, tokens: IssuedTokens, adopted: boolean): Promise<void> {
     return this.database.tenant(ref.organizationId, async (tenant) => {
       await workspacesStore.revokeTokens(tenant, ref.workspaceId, [tokens.proxy.hash], 'proxy');
       if (adopted) await workspacesStore.revokeToken(tenant, tokens.runner.hash);

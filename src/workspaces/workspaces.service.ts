@@ -20,6 +20,7 @@ import { administers, type Machine, type MemberActor } from '../identity/index.j
 import { BerthError, shortId, World } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { accessTo, type WorkspaceAccess } from './access.js';
+import { Moves, type StopHook } from './moves.js';
 import { fileObstacle, parseRepository, refProblem } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, retryStep, statesWithRunner, type Step } from './state.js';
@@ -39,6 +40,7 @@ export class WorkspacesService {
     private readonly database: Database,
     private readonly credentials: CredentialsService,
     private readonly queue: JobQueue,
+    private readonly moves: Moves,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
   ) {}
@@ -128,7 +130,7 @@ export class WorkspacesService {
     return this.request(actor, id, 'hibernated', 'administer');
   }
 
-  /** Wakes, or retries a failed one. Throws `no-agent-credential` when nothing could serve it. */
+  /** Wakes, or retries a failed one. Which credential serves is resolved anew at each lease, so none is asked for here (rule 7). */
   wake(actor: MemberActor, id: string): Promise<WorkspaceView> {
     return this.request(actor, id, 'running', 'use');
   }
@@ -177,6 +179,8 @@ export class WorkspacesService {
       const row = await workspacesStore.findLocked(tenant, machine.workspaceId);
       if (!row || !statesWithRunner.includes(row.state as WorkspaceState)) throw runnerReplaced();
       await workspacesStore.adoptRunner(tenant, row.id, runnerId, this.world.clock.now());
+      // Whoever waits in the name of an earlier runner looks again, and hears that it was replaced.
+      await eventsStore.notify(tenant, row.id);
       return {
         workspaceId: row.id,
         repository: row.source as RepositorySource,
@@ -199,7 +203,7 @@ export class WorkspacesService {
   /** The tree is there: provisioning or waking is over. A second runner of a running workspace changes nothing. */
   async prepared(tenant: Tenant, row: LockedWorkspace): Promise<void> {
     if (row.state === 'running') return;
-    await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, {
+    await this.moves.move(tenant, row.id, row.state as WorkspaceState, {
       to: 'running',
       reason: null,
       at: this.world.clock.now(),
@@ -213,7 +217,7 @@ export class WorkspacesService {
     row: LockedWorkspace,
     error: { code: string; message: string },
   ): Promise<void> {
-    await workspacesStore.move(tenant, row.id, row.state as WorkspaceState, {
+    await this.moves.move(tenant, row.id, row.state as WorkspaceState, {
       to: 'failed',
       reason: error.message,
       at: this.world.clock.now(),
@@ -291,7 +295,7 @@ export class WorkspacesService {
     const step: Step = row.state === 'failed' && desired === 'running' ? retryStep(facts) : plan(facts, now);
     if (step.do === 'begin') {
       const begins = { id: this.world.ids.next(), kind: step.operation, reason, initiator };
-      await workspacesStore.move(tenant, row.id, facts.state, { to: step.to, reason: null, at: now, begins });
+      await this.moves.move(tenant, row.id, facts.state, { to: step.to, reason: null, at: now, begins });
     }
     await eventsStore.notify(tenant, row.id);
   }

@@ -150,7 +150,7 @@ describe('a token of `claude setup-token`', () => {
     return [...new Set(calls.map(({ credential: { kind, value } }) => `${kind} ${value}`))];
   };
 
-  it('serves before the API key, as a bearer, and its removal gives the turn back to the key', async () => {
+  it('serves before the API key, as a bearer; once it is removed, a waking workspace takes the key', async () => {
     await system.api.setCredential('user', 'claude_setup_token', { token: credentials.claudeSetupToken });
     const { id } = await system.runningWorkspace('claude', 'setup-token');
     system.anthropic.reset();
@@ -160,6 +160,9 @@ describe('a token of `claude setup-token`', () => {
     expect(credentialsUsed()).toEqual([`bearer ${credentials.claudeSetupToken}`]);
 
     await system.api.call('DELETE', system.api.path('/credentials/user/claude_setup_token'), undefined, 204);
+    // Waking resolves again: nothing remembered from before the sleep is used.
+    await system.api.post(system.api.path(`/workspaces/${id}/hibernate`), {}, 202);
+    await system.api.untilState(id, 'hibernated');
     system.anthropic.reset();
     const second = await system.api.send(id, 'Good day');
     expect(await system.api.untilEnded(id, second.id)).toMatchObject({ state: 'completed', receipts: [{ kind: 'anthropic_api_key' }] });

@@ -139,6 +139,8 @@ function runGit(place: GitPlace, args: string[], input: string): Promise<void> {
     const child = execFile(place.git, args, { env: serverEnvironment(place) }, (error, _stdout, stderr) =>
       error ? reject(new Error(`git ${args[0] ?? ''} failed: ${stderr || error.message}`)) : resolve(),
     );
+    // `git init` reads nothing and may have ended by now; its exit code says how it went.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { BerthError } from '../kernel/index.js';
+import { isLoopback, parseConfig } from './config.js';
+
+const KEY = `k1:${randomBytes(32).toString('base64')}`;
+
+/** The one error of a wrong environment. */
+function refusal(environment: Record<string, string>): string {
+  try {
+    parseConfig(environment);
+  } catch (error) {
+    if (error instanceof BerthError && error.code === 'config-invalid') return error.message;
+    throw error;
+  }
+  throw new Error('It was accepted.');
+}
+
+describe('parseConfig', () => {
+  it('needs nothing: the defaults run on this machine alone', () => {
+    const config = parseConfig({});
+    expect(config).toMatchObject({
+      role: 'all',
+      http: { host: '127.0.0.1', port: 3000, publicUrl: undefined },
+      database: { url: undefined },
+      encryptionKeys: undefined,
+      subscriptionOauth: 'on',
+      runtime: { sandbox: 'required' },
+      repositories: { fileRoots: null },
+      upstreams: {
+        anthropicUrl: 'https://api.anthropic.com',
+        openaiUrl: 'https://api.openai.com',
+        githubUrl: 'https://github.com',
+      },
+    });
+    expect(config.dataDirectory).toBe(path.resolve('.berth'));
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('takes an empty variable for an absent one', () => {
+    expect(parseConfig({ PORT: '', BERTH_ROLE: '', DATABASE_URL: '', BERTH_SETUP_TOKEN: '' })).toEqual(
+      parseConfig({}),
+    );
+  });
+
+  // The value of each holds a word that must not come back: it may be a secret in the wrong place.
+  it.each([
+    ['BERTH_ROLE', 'xyzzy'],
+    ['BERTH_HOST', 'http://xyzzy'],
+    ['BERTH_HOST', 'xyzzy:3000'],
+    ['BERTH_HOST', 'xyzzy host'],
+    ['PORT', 'xyzzy'],
+    ['PORT', '70000'],
+    ['PORT', '-1'],
+    ['PORT', '1.5'],
+    ['PORT', ' '],
+    ['PORT', '1e3'],
+    ['BERTH_PUBLIC_URL', 'xyzzy'],
+    ['BERTH_PUBLIC_URL', 'ftp://xyzzy'],
+    ['BERTH_PUBLIC_URL', 'https://user:xyzzy@host'],
+    ['BERTH_PUBLIC_URL', 'https://host/?xyzzy'],
+    ['DATABASE_URL', 'mysql://xyzzy'],
+    ['DATABASE_URL', 'postgres://user:xyzzy@[host/db'],
+    ['DATABASE_APP_URL', 'xyzzy'],
+    ['DATABASE_SYSTEM_URL', 'xyzzy'],
+    ['DATABASE_QUEUE_URL', 'xyzzy'],
+    ['BERTH_ENCRYPTION_KEYS', 'xyzzy'],
+    ['BERTH_ENCRYPTION_KEYS', 'xyzzy:c2hvcnQ='],
+    ['BERTH_ENCRYPTION_KEYS', `xy zzy:${KEY.slice(3)}`],
+    ['BERTH_ENCRYPTION_KEYS', `${KEY},${KEY}`],
+    ['BERTH_ENCRYPTION_KEYS', `${KEY},`],
+    ['BERTH_ENCRYPTION_KEYS', `k1:!!!!${KEY.slice(3)}`],
+    ['BERTH_SETUP_TOKEN', 'xyzzy'],
+    ['BERTH_SETUP_TOKEN', 'xyzzy'.repeat(200)],
+    ['BERTH_RUNTIME', 'xyzzy'],
+    ['BERTH_SANDBOX', 'xyzzy'],
+    ['BERTH_INTERNAL_URL', 'xyzzy'],
+    ['BERTH_INTERNAL_URL', 'file:///xyzzy'],
+    ['BERTH_ANTHROPIC_API_URL', 'xyzzy'],
+    ['BERTH_ANTHROPIC_API_URL', 'http://xyzzy.example'],
+    ['BERTH_OPENAI_API_URL', 'http://10.0.0.1:xyzzy'],
+    ['BERTH_OPENAI_API_URL', 'https://user:xyzzy@api.openai.com'],
+    ['BERTH_GITHUB_URL', 'ssh://xyzzy'],
+    ['BERTH_SUBSCRIPTION_OAUTH', 'xyzzy'],
+    ['BERTH_RUNNER_ORPHAN_SECONDS', '0'],
+    ['BERTH_TURN_TIMEOUT_SECONDS', 'xyzzy'],
+    ['BERTH_SWEEP_SECONDS', '99999999'],
+    ['LOG_LEVEL', 'xyzzy'],
+  ])('names %s when it is %j, and does not repeat it', (name, value) => {
+    const message = refusal({ BERTH_ENCRYPTION_KEYS: KEY, [name]: value });
+    expect(message).toContain(`${name}: `);
+    expect(message).not.toContain('xyzzy');
+    expect(message).not.toContain(KEY.slice(3));
+    // What is said after the name is a sentence and not a word of the parser.
+    expect(message.split(`${name}: `)[1]).toMatch(/must|is missing/);
+  });
+
+  it('names all wrong variables at once', () => {
+    const message = refusal({ PORT: 'x', BERTH_SANDBOX: 'x', LOG_LEVEL: 'x' });
+    for (const name of ['PORT', 'BERTH_SANDBOX', 'LOG_LEVEL']) expect(message).toContain(`${name}: `);
+  });
+
+  it.each([
+    ['http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
+    ['http://localhost:8080/', 'http://localhost:8080'],
+    ['http://[::1]:8080/v1//', 'http://[::1]:8080/v1'],
+    ['https://gateway.example/anthropic/', 'https://gateway.example/anthropic'],
+  ])('takes the upstream %s as %s', (given, taken) => {
+    expect(parseConfig({ BERTH_ANTHROPIC_API_URL: given }).upstreams.anthropicUrl).toBe(taken);
+  });
+
+  it.each([
+    'http://127.0.0.1.evil.example',
+    'http://localhost.evil.example',
+    'http://0.0.0.0',
+    'http://127.0.0.2@evil.example',
+    'http://evil.example#127.0.0.1',
+  ])('refuses plain http to %s', (url) => {
+    expect(refusal({ BERTH_ANTHROPIC_API_URL: url })).toContain('BERTH_ANTHROPIC_API_URL: ');
+  });
+
+  it('refuses a database of its own without keys, which every replica must share', () => {
+    expect(refusal({ DATABASE_URL: 'postgres://user:xyzzy@host/db' })).toMatch(
+      /^BERTH_ENCRYPTION_KEYS: is required with DATABASE_URL/,
+    );
+    expect(
+      parseConfig({ DATABASE_URL: 'postgres://user:pw@host/db', BERTH_ENCRYPTION_KEYS: KEY }).database.url,
+    ).toBe('postgres://user:pw@host/db');
+  });
+
+  it('wants the prepared logins all together, and with their database', () => {
+    const login = 'postgres://login:xyzzy@host/db';
+    expect(refusal({ DATABASE_APP_URL: login })).toContain('DATABASE_URL: is missing');
+    const two = {
+      DATABASE_URL: login,
+      BERTH_ENCRYPTION_KEYS: KEY,
+      DATABASE_APP_URL: login,
+      DATABASE_QUEUE_URL: login,
+    };
+    expect(refusal(two)).toContain('set all three or none');
+    expect(refusal(two)).not.toContain('xyzzy');
+    expect(parseConfig({ ...two, DATABASE_SYSTEM_URL: login }).database.systemUrl).toBe(login);
+  });
+
+  it('reads a ring of keys: the first seals, so the order is kept', () => {
+    const older = `k0.old:${randomBytes(32).toString('base64')}`;
+    const keys = parseConfig({ BERTH_ENCRYPTION_KEYS: `${KEY}, ${older}` }).encryptionKeys ?? [];
+    expect(keys.map(({ id, key }) => `${id}:${key.toString('base64')}`)).toEqual([KEY, older]);
+  });
+
+  it.each<[Record<string, string>, string[] | null]>([
+    [{}, null],
+    [{ BERTH_HOST: '::1' }, null],
+    [{ BERTH_HOST: 'localhost' }, null],
+    [{ BERTH_HOST: '0.0.0.0' }, []],
+    [{ BERTH_HOST: '192.168.1.5' }, []],
+    [{ BERTH_HOST: '0.0.0.0', BERTH_FILE_REPOSITORIES: '/srv/git:/srv/more/' }, ['/srv/git', '/srv/more']],
+    [{ BERTH_FILE_REPOSITORIES: '/srv/git' }, ['/srv/git']],
+  ])('allows file:// repositories with %j below %j', (environment, roots) => {
+    expect(parseConfig(environment).repositories.fileRoots).toEqual(roots);
+  });
+
+  it.each([
+    ['127.0.0.1', true],
+    ['localhost', true],
+    ['::1', true],
+    ['[::1]', true],
+    ['0.0.0.0', false],
+    ['127.0.0.1.example', false],
+    ['', false],
+  ])('isLoopback(%j) is %s', (host, expected) => {
+    expect(isLoopback(host)).toBe(expected);
+  });
+});

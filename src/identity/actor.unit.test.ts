@@ -1,0 +1,10 @@
+import type { Role } from '../contracts/index.js';
+import { administers, type MemberActor } from './actor.js';
+
+it.each<[Role, boolean]>([
+  ['owner', true],
+  ['admin', true],
+  ['member', false],
+])('%s administers: %s', (role, expected) => {
+  expect(administers({ role } as MemberActor)).toBe(expected);
+});
