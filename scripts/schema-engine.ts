@@ -14,17 +14,17 @@ export async function diffToSchema(
   ownerUrl: string,
   schemaPath: string,
 ): Promise<string> {
-  const engineModule = await loadEngine();
+  const engineModule = await (engine ??= loadEngine());
   const files = [{ path: schemaPath, content: await readFile(schemaPath, 'utf8') }];
   const adapter = bindMigrationAwareSqlAdapterFactory(new ReadableCatalog({ connectionString: ownerUrl }));
   const datamodels: [string, string][] = files.map((file) => [file.path, file.content]);
-  const engine = await engineModule.SchemaEngine.new({ datamodels }, () => undefined, adapter);
+  const session = await engineModule.SchemaEngine.new({ datamodels }, () => undefined, adapter);
   const filters = { externalTables: ['public._prisma_migrations'], externalEnums: [] };
   const source =
     from === 'empty'
       ? { tag: 'empty' as const }
       : { tag: 'schemaDatasource' as const, files, configDir: path.dirname(schemaPath) };
-  const result = await engine.diff({
+  const result = await session.diff({
     from: source,
     to: { tag: 'schemaDatamodel', files },
     script: true,
@@ -73,6 +73,9 @@ const { WebAssembly: wasm } = globalThis as unknown as {
     ): Promise<{ instance: { exports: { __wbindgen_start(): void } } }>;
   };
 };
+
+/** Made once: its glue code remembers the memory of one instance, and a second one hangs. */
+let engine: Promise<EngineModule> | undefined;
 
 async function loadEngine(): Promise<EngineModule> {
   const background = (await import('@prisma/schema-engine-wasm/schema_engine_bg')) as EngineModule & {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
@@ -22,6 +23,7 @@ import { AppModule, type Parts } from './app.module.js';
 import { Closing } from './closing.js';
 import { prepareEdge } from './edge.js';
 import { keyRingOf } from './key-file.js';
+import { listenError } from './listen-error.js';
 import { NestLog } from './nest-log.js';
 import { PublicUrl } from './public-url.js';
 import { Readiness } from './readiness.js';
@@ -57,6 +59,8 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
   closing.add('database', () => opened.close());
   const feed = new WorkspaceFeed(opened.appUrl, log);
   await feed.open();
+  // Closed again further up, before the web server; here for a start that fails before that. The second time does nothing.
+  closing.add('feed after a failed start', () => feed.close());
 
   const address = new Address(config);
   const runtime = await localRuntime(config, log, world, address);
@@ -75,7 +79,7 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
     queueUrl: opened.queueUrl,
     credentialPolicy: new CredentialPolicy(config.subscriptionOauth),
     workspaceSettings: new WorkspaceSettings(
-      { githubUrl: config.upstreams.githubUrl, ...config.repositories },
+      await repositoryPolicy(config),
       config.models,
       config.sweepSeconds,
     ),
@@ -85,6 +89,10 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
   // Closed from the bottom of this list: first no new work is taken, then runners give back theirs while the API still hears them, then the waiting ends.
   closing.add('web server and queue', () => app.close());
   closing.add('feed', () => feed.close());
+  // Their first query makes the clients load Prisma's compiler, a fifth of a second of work: it is done while the proxy's process starts.
+  const warm = Promise.all([opened.system.isFirstRun(), opened.database.ping()]);
+  // Whether it failed is seen below; until then a failure must not end the process.
+  warm.catch(() => undefined);
   await runtime.open();
   closing.add('runtime', () => runtime.close());
   const worker = app.get(JobWorker);
@@ -96,8 +104,9 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
     readiness.isOpen = false;
     return Promise.resolve();
   });
-  const setupUrl = (await opened.system.isFirstRun())
-    ? `${address.publicUrl}/setup?token=${setupToken.text}`
+  const [isFirstRun] = await warm;
+  const setupUrl = isFirstRun
+    ? `${address.publicUrl}/setup?token=${encodeURIComponent(setupToken.text)}`
     : null;
   return { url: address.publicUrl, setupUrl, close: () => closing.run() };
 }
@@ -127,11 +136,33 @@ async function listen(parts: Parts, config: Config, address: Address): Promise<N
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(parts), {
     bodyParser: false,
     logger: new NestLog(parts.log),
+    // Nest would end the process on the spot, leaving Postgres behind and the terminal without a word.
+    abortOnError: false,
   });
   prepareEdge(app, { log: parts.log, ids: parts.world.ids, publicUrl: parts.publicUrl });
-  await app.listen(config.http.port, config.http.host);
+  const { host, port } = config.http;
+  await app.listen(port, host).catch((error: unknown) => {
+    throw listenError(error, host, port);
+  });
   address.port = (app.getHttpServer().address() as { port: number }).port;
   return app;
+}
+
+/**
+ * Folders with their links resolved: a repository's real path is compared with them, and behind a link Berth's own data would not be known as such. Roots
+ * stand here both ways, since the path as it was asked for is compared first.
+ */
+async function repositoryPolicy({
+  upstreams,
+  repositories,
+}: Config): Promise<WorkspaceSettings['repositories']> {
+  const real = (folder: string): Promise<string> => realpath(folder).catch(() => folder);
+  const { fileRoots } = repositories;
+  return {
+    githubUrl: upstreams.githubUrl,
+    dataDirectory: await real(repositories.dataDirectory),
+    fileRoots: fileRoots && [...new Set([...fileRoots, ...(await Promise.all(fileRoots.map(real)))])],
+  };
 }
 
 async function localRuntime(config: Config, log: Log, world: World, address: Address): Promise<Runtime> {

@@ -19,8 +19,10 @@ export function prepareEdge(
 ): void {
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
+  app.set('etag', false);
   app.use(identify(options.ids, options.log));
   app.use(securityHeaders(options.publicUrl));
+  app.use(['/api', '/internal'], keepNoCopy);
   app.use(refuseOtherThanJson);
   app.use(express.json({ limit: BODY_LIMIT, strict: true }));
   app.use('/docs/assets', express.static(swaggerAssets(), { index: false }));
@@ -61,6 +63,12 @@ function securityHeaders(publicUrl: PublicUrl) {
   const [plain, secure] = [make(false), make(true)];
   return (request: Request, response: Response, next: NextFunction): void =>
     (publicUrl.origin.startsWith('https:') ? secure : plain)(request, response, next);
+}
+
+/** Answers are one caller's, and some hold a key: neither a browser nor a proxy on the way may keep them. */
+function keepNoCopy(_request: Request, response: Response, next: NextFunction): void {
+  response.setHeader('cache-control', 'no-store');
+  next();
 }
 
 function refuseOtherThanJson(request: Request, _response: Response, next: NextFunction): void {

@@ -1,4 +1,4 @@
-import { Controller, Header } from '@nestjs/common';
+import { Controller, Header, Inject } from '@nestjs/common';
 import {
   docsRoute,
   docsScriptRoute,
@@ -10,7 +10,7 @@ import {
 } from '../contracts/index.js';
 import { Database, SystemStore } from '../database/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
-import { BerthError, messageOf } from '../kernel/index.js';
+import { BerthError, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { openApiDocument } from './openapi.js';
 import { docsPage, docsScript, homePage, setupPage, setUpAlreadyPage } from './pages.js';
@@ -28,6 +28,7 @@ export class InstanceController {
     private readonly queue: JobQueue,
     private readonly publicUrl: PublicUrl,
     private readonly readiness: Readiness,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   @BindRoute(healthRoute)
@@ -35,18 +36,12 @@ export class InstanceController {
     return { status: 'ok' as const };
   }
 
-  /** Throws `not-ready` with what does not answer. */
+  /** Throws `not-ready` with what does not answer. Why it does not is for the log: everybody may ask here, and drivers name logins and hosts. */
   @BindRoute(readyRoute)
   async ready() {
     if (!this.readiness.isOpen) throw notReady('it is starting or stopping');
-    await this.database
-      .ping()
-      .catch((error: unknown) =>
-        Promise.reject(notReady(`the database does not answer (${messageOf(error)})`)),
-      );
-    await this.queue
-      .ping()
-      .catch((error: unknown) => Promise.reject(notReady(`the queue does not answer (${messageOf(error)})`)));
+    await this.answers('database', () => this.database.ping());
+    await this.answers('queue', () => this.queue.ping());
     return { status: 'ready' as const };
   }
 
@@ -74,10 +69,21 @@ export class InstanceController {
   }
 
   @Header('content-type', HTML)
+  // Its address holds the token.
   @Header('referrer-policy', 'no-referrer')
+  @Header('cache-control', 'no-store')
   @BindRoute(setupPageRoute)
   async setup(@Input() { query }: InputOf<typeof setupPageRoute>): Promise<string> {
     return (await this.system.isFirstRun()) ? setupPage(this.publicUrl.url, query.token) : setUpAlreadyPage();
+  }
+
+  private async answers(part: string, ping: () => Promise<void>): Promise<void> {
+    try {
+      await ping();
+    } catch (error) {
+      this.log.warn({ part, reason: messageOf(error) }, 'not ready: a part does not answer');
+      throw notReady(`the ${part} does not answer`);
+    }
   }
 }
 

@@ -22,7 +22,7 @@ const SECRET_TEXT = /(sk-ant-[a-z0-9]+-|sk-proj-|sk-|berth_[a-z2-7]{8}_|eyJ)[A-Z
 export function createLog(level: string, destination?: DestinationStream): Log {
   const options = {
     level,
-    base: { pid: process.pid },
+    base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: [...SECRET_NAMES, ...SECRET_NAMES.map((name) => `*.${name}`)], censor: '[redacted]' },

@@ -2,6 +2,7 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import type { Request, Response } from 'express';
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '../contracts/index.js';
+import { isUnavailable } from '../database/index.js';
 import { BerthError, messageOf, type ErrorCode, type Log } from '../kernel/index.js';
 import { requestIdOf } from './request-id.js';
 
@@ -39,7 +40,7 @@ export class ProblemFilter implements ExceptionFilter {
 
 export function problemOf(error: BerthError, requestId: string | undefined): Problem {
   return {
-    type: `https://berth.dev/problems/${error.code}`,
+    type: `urn:berth:problem:${error.code}`,
     title: STATUS_CODES[error.status] ?? 'Error',
     status: error.status,
     code: error.code,
@@ -60,28 +61,41 @@ const foreign: Record<string, [ErrorCode, string]> = {
 };
 
 const byStatus: Partial<Record<number, [ErrorCode, string]>> = {
-  400: ['bad-request', 'The request could not be understood.'],
   404: ['not-found', 'There is nothing at this address. /docs lists what there is.'],
+  405: ['method-not-allowed', 'This address does not know that method. /docs lists what there is.'],
+  406: ['not-acceptable', 'There is no answer of the type that was asked for.'],
   413: ['payload-too-large', 'The request is too large.'],
+  415: ['unsupported-media-type', 'Send the body as JSON, with Content-Type: application/json.'],
 };
+const badRequest: [ErrorCode, string] = ['bad-request', 'The request could not be understood.'];
 
 function toBerthError(thrown: unknown): BerthError {
   if (thrown instanceof BerthError) return thrown;
-  const { type, status } = thrown as { type?: unknown; status?: unknown };
-  const known =
-    (typeof type === 'string' ? foreign[type] : undefined) ?? byStatus[statusOf(thrown, status) ?? 0];
+  if (isUnavailable(thrown)) {
+    const advice = 'The database does not answer at the moment. Try again soon.';
+    return new BerthError('database-unavailable', advice, { cause: thrown, retryAfterSeconds: 5 });
+  }
+  const known = foreign[typeOf(thrown)] ?? ofStatus(thrown);
   if (known) return new BerthError(known[0], known[1], { cause: thrown });
   return new BerthError(
     'internal',
     'Something went wrong on our side. Quote the request id when you ask for help; the log has the cause.',
-    {
-      cause: thrown,
-    },
+    { cause: thrown },
   );
 }
 
-function statusOf(thrown: unknown, status: unknown): number | undefined {
-  if (thrown instanceof HttpException) return thrown.getStatus();
-  // URIError of a malformed percent-encoding in the path carries a status of 400.
-  return typeof status === 'number' ? status : undefined;
+/** The name that body-parser gives its errors. Nest hands them on inside an exception of its own, as its cause. */
+function typeOf(thrown: unknown): string {
+  const original = thrown instanceof HttpException ? thrown.cause : thrown;
+  const { type } = (original ?? {}) as { type?: unknown };
+  return typeof type === 'string' ? type : '';
+}
+
+/** Whatever carries a status of 4xx is the caller's doing (a URIError of a path that is not encoded, for example). */
+function ofStatus(thrown: unknown): [ErrorCode, string] | undefined {
+  // Anything can be thrown, also nothing.
+  const { status } = (thrown ?? {}) as { status?: unknown };
+  const number = thrown instanceof HttpException ? thrown.getStatus() : status;
+  if (typeof number !== 'number' || number < 400 || number >= 500) return undefined;
+  return byStatus[number] ?? badRequest;
 }

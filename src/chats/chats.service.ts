@@ -4,7 +4,6 @@ import type {
   MessageView,
   PageQuery,
   TurnState,
-  WorkspaceState,
   WorkspaceView,
 } from '../contracts/index.js';
 import { Database, type Tenant } from '../database/index.js';
@@ -12,8 +11,7 @@ import { eventsStore, type WorkspaceEvent } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import type { MemberActor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { JobHandlers } from '../queue/index.js';
-import { WorkspacesService } from '../workspaces/index.js';
+import { WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
 import { endingByWorkspace } from './turn.js';
 import { messageView } from './view.js';
@@ -25,9 +23,8 @@ export class ChatsService {
     private readonly database: Database,
     private readonly workspaces: WorkspacesService,
     private readonly world: World,
-    handlers: JobHandlers,
   ) {
-    handlers.add('turns.settle', (ref) => this.settle(ref));
+    workspaces.whenStopped((tenant, workspace) => this.settle(tenant, workspace));
   }
 
   /** A workspace, and its first message in the same stroke: neither is there without the other. */
@@ -51,6 +48,7 @@ export class ChatsService {
   async list(actor: MemberActor, workspaceId: string, query: PageQuery): Promise<Page<MessageView>> {
     const slice = sliceOf(query);
     return this.database.tenant(actor.organizationId, async (tenant) => {
+      // Locked although it only reads: messages and turns are two looks, and an answer must not be missing beside its turn's end.
       await this.workspaces.reach(tenant, actor, workspaceId, 'use');
       const messages = await chatsStore.listMessages(tenant, workspaceId, slice);
       const turns = await chatsStore.turns(
@@ -82,30 +80,18 @@ export class ChatsService {
   /** Events after a number. Reading wakes nothing. */
   events(actor: MemberActor, workspaceId: string, after: number, limit: number): Promise<WorkspaceEvent[]> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      await this.workspaces.see(tenant, actor, workspaceId, 'use');
       return eventsStore.list(tenant, workspaceId, after, limit);
     });
   }
 
-  /** Ends the turn under way of a workspace that stopped. Queued turns wait for it to run again. */
-  private async settle({
-    organizationId,
-    workspaceId,
-  }: {
-    organizationId: string;
-    workspaceId: string;
-  }): Promise<void> {
-    await this.database.tenant(organizationId, async (tenant) => {
-      const workspace = await this.workspaces.ofMachine(tenant, workspaceId);
-      const turn = workspace ? await chatsStore.currentTurn(tenant, workspaceId) : null;
-      const ending =
-        workspace && turn
-          ? endingByWorkspace(workspace.state as WorkspaceState, workspace.stateReason)
-          : null;
-      if (!turn || !ending) return;
-      const error = ending.state === 'failed' ? { error: ending.error } : {};
-      await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), error);
-    });
+  /** Ends the turn under way of a workspace that stops. Queued turns wait for it to run again. */
+  private async settle(tenant: Tenant, { id, state, reason }: StoppingWorkspace): Promise<void> {
+    const turn = await chatsStore.currentTurn(tenant, id);
+    if (!turn) return;
+    const ending = endingByWorkspace(state, reason);
+    const error = ending.state === 'failed' ? { error: ending.error } : {};
+    await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), error);
   }
 
   private async addTurn(

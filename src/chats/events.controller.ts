@@ -1,8 +1,8 @@
 import { Controller, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { eventsRoute, MAX_EVENTS } from '../contracts/index.js';
-import { WorkspaceFeed } from '../events/index.js';
-import { BindRoute, Input, invalid, type InputOf } from '../http/index.js';
+import { WorkspaceFeed, type WorkspaceEvent } from '../events/index.js';
+import { BindRoute, Input, invalid, whenGone, type InputOf } from '../http/index.js';
 import { CurrentActor, type MemberActor } from '../identity/index.js';
 import { BerthError } from '../kernel/index.js';
 import { ChatsService } from './chats.service.js';
@@ -34,27 +34,31 @@ export class EventsController {
       response.json({ items: events.map(eventView), nextCursor });
       return;
     }
-    await this.stream(actor, params.id, after, response);
+    const gone = whenGone(response);
+    // The first look decides between 404 and a stream.
+    const events = await this.chats.events(actor, params.id, after, MAX_EVENTS);
+    await this.stream(actor, params.id, { after, events }, response, gone);
   }
 
   /** Reads what is there, sends it, waits for more. Each look reads on from the last number sent, so that nothing is lost or doubled whatever wakes it. */
   private async stream(
     actor: MemberActor,
     workspaceId: string,
-    after: number,
+    first: { after: number; events: WorkspaceEvent[] },
     response: Response,
+    gone: AbortController,
   ): Promise<void> {
-    const gone = new AbortController();
-    response.on('close', () => gone.abort());
-    // The first look decides between 404 and a stream.
-    let events = await this.chats.events(actor, workspaceId, after, MAX_EVENTS);
+    // Berth stops: a reader who takes nothing more must not hold it up.
+    const unsubscribe = this.feed.subscribe(workspaceId, () => this.feed.closed && gone.abort());
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
+      // Kept alive after a stream, a connection would hold up the end of the server until its reader lets go of it.
+      connection: 'close',
     });
     response.flushHeaders();
-    let last = after;
+    let { after: last, events } = first;
     const look = async () => {
       const found = await this.chats.events(actor, workspaceId, last, MAX_EVENTS);
       return found.length > 0 ? found : null;
@@ -73,7 +77,10 @@ export class EventsController {
       // Deleted, or no longer the reader's: the stream ends, and the next request hears why.
       if (!(error instanceof BerthError)) throw error;
     } finally {
-      response.end();
+      unsubscribe();
+      // What a reader does not take cannot be ended in order.
+      if (response.writableNeedDrain) response.destroy();
+      else response.end();
     }
   }
 }
@@ -82,7 +89,13 @@ export class EventsController {
 async function write(response: Response, text: string, gone: AbortSignal): Promise<void> {
   if (response.write(text) || gone.aborted) return;
   await new Promise<void>((resolve) => {
-    response.once('drain', resolve);
-    gone.addEventListener('abort', () => resolve(), { once: true });
+    const go = (): void => {
+      // Both are taken back: a slow reader is waited for many times on the same signal.
+      response.off('drain', go);
+      gone.removeEventListener('abort', go);
+      resolve();
+    };
+    response.once('drain', go);
+    gone.addEventListener('abort', go, { once: true });
   });
 }

@@ -3,7 +3,7 @@ import type { Kind, ProxyReportItem, Scope } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { World } from '../kernel/index.js';
-import { WorkspacesService, type LockedWorkspace } from '../workspaces/index.js';
+import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
 
 /** What is known of a credential that served: whose it is, its kind, and why resolution chose it. */
@@ -17,7 +17,7 @@ export interface ServedBy {
 @Injectable()
 export class ReceiptsService {
   constructor(
-    private readonly workspaces: WorkspacesService,
+    private readonly machines: WorkspaceMachines,
     private readonly world: World,
   ) {}
 
@@ -36,7 +36,7 @@ export class ReceiptsService {
         ...by,
         at: this.world.clock.now(),
       });
-    await this.workspaces.rememberCredential(tenant, workspace, {
+    await this.machines.rememberCredential(tenant, workspace, {
       id: credentialId,
       scope: by.scope,
       kind: by.kind,

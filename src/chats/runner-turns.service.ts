@@ -3,6 +3,7 @@ import {
   agentNames,
   type Agent,
   type ClaimedTurn,
+  type CommandsAnswer,
   type ReportAnswer,
   type RunnerItem,
 } from '../contracts/index.js';
@@ -10,7 +11,7 @@ import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type NewEvent } from '../events/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
 import { World } from '../kernel/index.js';
-import { WorkspacesService, type LockedWorkspace } from '../workspaces/index.js';
+import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
 import { endingOf } from './turn.js';
 
@@ -18,13 +19,14 @@ import { endingOf } from './turn.js';
 const RECEIPT_RETRY_SECONDS = 0.25;
 
 type TurnItem = Extract<RunnerItem, { turnId: string }>;
+type CurrentTurn = NonNullable<Awaited<ReturnType<typeof chatsStore.currentTurn>>>;
 
 /** What a runner does with turns: claims one, and reports what became of it. Whose runner it is was proven by the gateway. */
 @Injectable()
 export class RunnerTurnsService {
   constructor(
     private readonly database: Database,
-    private readonly workspaces: WorkspacesService,
+    private readonly machines: WorkspaceMachines,
     private readonly identity: IdentityService,
     private readonly world: World,
   ) {}
@@ -35,52 +37,73 @@ export class RunnerTurnsService {
    */
   async claim(machine: Machine, runnerId: string): Promise<ClaimedTurn | null> {
     return this.database.tenant(machine.organizationId, async (tenant) => {
-      const workspace = await this.workspaces.ofRunner(tenant, machine, runnerId);
+      const workspace = await this.machines.ofRunner(tenant, machine, runnerId);
       if (workspace.state !== 'running') return null;
-      const left = await chatsStore.currentTurn(tenant, workspace.id);
-      if (left?.runnerId === runnerId) return null;
+      const left = await this.leftTurn(tenant, workspace);
+      // A runner asks only when it works on nothing. If it holds a turn, the answer to its claim was lost on the way: it gets the same attempt again.
+      if (left?.runnerId === runnerId) return this.claimed(tenant, workspace, left);
+      // Nothing new is begun in a workspace that was asked to sleep while it started.
+      if (workspace.desiredState !== 'running') return null;
       const turn = left ?? (await chatsStore.nextQueuedTurn(tenant, workspace.id));
       if (!turn) return null;
       const claim = { attemptId: this.world.ids.next(), runnerId, attempts: turn.attempts + 1 };
       if (left) await chatsStore.reclaim(tenant, turn.id, claim);
       else await chatsStore.move(tenant, turn, 'running', this.world.clock.now(), claim);
-      await this.workspaces.touch(tenant, workspace);
-      const message = await chatsStore.findMessage(tenant, workspace.id, turn.id);
-      return {
-        turnId: turn.id,
-        attemptId: claim.attemptId,
-        attempt: claim.attempts,
-        mode: left ? 'continue' : 'start',
-        text: message?.text ?? '',
-        author: await this.authorOf(tenant, message),
-        session: workspace.agentSession,
-      };
+      await this.machines.touch(tenant, workspace);
+      return this.claimed(tenant, workspace, { ...turn, ...claim });
     });
   }
 
-  /** Turns this runner shall interrupt, but those it knows of; null while there are none. */
-  async toCancel(machine: Machine, runnerId: string, known: string[]): Promise<string[] | null> {
+  /** The turn under way. One that a person canceled and whose runner is gone is ended here: nobody is left to interrupt. */
+  private async leftTurn(tenant: Tenant, workspace: LockedWorkspace): Promise<CurrentTurn | null> {
+    const turn = await chatsStore.currentTurn(tenant, workspace.id);
+    if (!turn?.cancelRequestedAt || turn.runnerId === workspace.runnerId) return turn;
+    await chatsStore.move(tenant, turn, 'canceled', this.world.clock.now());
+    return null;
+  }
+
+  private async claimed(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    turn: Pick<CurrentTurn, 'id' | 'attemptId' | 'attempts'>,
+  ): Promise<ClaimedTurn> {
+    const message = await chatsStore.findMessage(tenant, workspace.id, turn.id);
+    return {
+      turnId: turn.id,
+      attemptId: turn.attemptId ?? '',
+      attempt: turn.attempts,
+      // Only the first attempt asks; each later one follows a runner whose end is unknown.
+      mode: turn.attempts > 1 ? 'continue' : 'start',
+      text: message?.text ?? '',
+      author: await this.authorOf(tenant, message),
+      session: workspace.agentSession,
+    };
+  }
+
+  /** What this runner shall do besides its turn: interrupt turns (but those it knows of), or end because its workspace goes to sleep; null: nothing. */
+  async commands(machine: Machine, runnerId: string, known: string[]): Promise<CommandsAnswer | null> {
     return this.database.tenant(machine.organizationId, async (tenant) => {
-      const workspace = await this.workspaces.ofRunner(tenant, machine, runnerId);
+      if (await this.machines.isStopping(tenant, machine, runnerId)) return { cancel: [], stop: true };
+      const workspace = await this.machines.ofRunner(tenant, machine, runnerId);
       const turns = await chatsStore.turnsToCancel(tenant, workspace.id);
-      const fresh = turns.map(({ id }) => id).filter((id) => !known.includes(id));
-      return fresh.length > 0 ? fresh : null;
+      const cancel = turns.map(({ id }) => id).filter((id) => !known.includes(id));
+      return cancel.length > 0 ? { cancel, stop: false } : null;
     });
   }
 
   /**
    * Stores a runner's numbered items, all or none, each once: what is not above the stored number was delivered before. Stops before a `turn.finished` that
-   * waits for its receipt.
+   * waits for its receipt. `due`: the workspace moved, and something has to be done about it now.
    */
   async report(
     machine: Machine,
     runnerId: string,
     items: RunnerItem[],
-  ): Promise<ReportAnswer & { failed: boolean }> {
+  ): Promise<ReportAnswer & { due: boolean }> {
     return this.database.tenant(machine.organizationId, async (tenant) => {
-      const workspace = await this.workspaces.ofRunner(tenant, machine, runnerId);
+      let workspace = await this.machines.ofRunner(tenant, machine, runnerId);
+      const { state } = workspace;
       let acknowledged = await chatsStore.acknowledged(tenant, workspace.id, runnerId);
-      let failed = false;
       let waits = false;
       for (const item of items) {
         if (item.n <= acknowledged) continue;
@@ -89,22 +112,26 @@ export class RunnerTurnsService {
         waits = !(await this.apply(tenant, workspace, item));
         if (waits) break;
         acknowledged = item.n;
-        failed ||= item.type === 'workspace.failed';
+        // It moved: what follows in the batch must not go by the state it had before.
+        if (!('turnId' in item))
+          workspace = (await this.machines.ofMachine(tenant, workspace.id)) ?? workspace;
       }
       await chatsStore.acknowledge(tenant, workspace.id, runnerId, acknowledged);
-      await this.workspaces.runnerSeen(tenant, workspace, runnerId);
-      return { acknowledged, retryAfterSeconds: waits ? RECEIPT_RETRY_SECONDS : 0, failed };
+      await this.machines.runnerSeen(tenant, workspace, runnerId);
+      const due =
+        workspace.state !== state && (workspace.state === 'failed' || workspace.desiredState !== 'running');
+      return { acknowledged, retryAfterSeconds: waits ? RECEIPT_RETRY_SECONDS : 0, due };
     });
   }
 
   /** False: not yet. */
   private async apply(tenant: Tenant, workspace: LockedWorkspace, item: RunnerItem): Promise<boolean> {
     if (item.type === 'workspace.prepared') {
-      await this.workspaces.prepared(tenant, workspace);
+      await this.machines.prepared(tenant, workspace);
       return true;
     }
     if (item.type === 'workspace.failed') {
-      await this.workspaces.failed(tenant, workspace, { code: item.code, message: item.message });
+      await this.machines.failed(tenant, workspace, { code: item.code, message: item.message });
       return true;
     }
     return this.applyToTurn(tenant, workspace, item);
@@ -117,7 +144,7 @@ export class RunnerTurnsService {
     if (turn?.attemptId !== item.attemptId || (turn.state !== 'running' && !isGit)) return true;
     switch (item.type) {
       case 'agent.session':
-        await this.workspaces.rememberSession(tenant, workspace, item.session);
+        await this.machines.rememberSession(tenant, workspace, item.session);
         return true;
       case 'agent.answer':
         await this.storeAnswer(tenant, workspace, turn.id, item.text);
@@ -125,7 +152,7 @@ export class RunnerTurnsService {
       case 'turn.finished':
         return this.finish(tenant, workspace, turn, item);
       default:
-        await this.workspaces.touch(tenant, workspace);
+        await this.machines.touch(tenant, workspace);
         await eventsStore.append(tenant, workspace.id, [this.eventOf(item)]);
         return true;
     }
@@ -151,7 +178,7 @@ export class RunnerTurnsService {
       this.world.clock.now(),
       ending.state === 'failed' ? { error: ending.error } : {},
     );
-    await this.workspaces.touch(tenant, workspace);
+    await this.machines.touch(tenant, workspace);
     return true;
   }
 

@@ -1,4 +1,4 @@
-import type { TurnOutcome, TurnState, WorkspaceState } from '../contracts/index.js';
+import type { TurnOutcome, TurnState } from '../contracts/index.js';
 
 /** Every legal move of a turn. `reauthenticating` is reached by the work on stale logins. */
 export const legalMoves: Record<TurnState, readonly TurnState[]> = {
@@ -53,24 +53,12 @@ export function endingOf(
   };
 }
 
-/** What becomes of a turn under way when its workspace is in this state; null: it goes on, or will. */
+/** What becomes of a turn under way when its workspace stops: put to sleep is a person's or the policy's wish, failed is a failure. */
 export function endingByWorkspace(
-  state: WorkspaceState,
-  stateReason: string | null,
-): Exclude<Ending, { state: 'wait' }> | null {
-  switch (state) {
-    case 'hibernating':
-    case 'hibernated':
-      return { state: 'canceled' };
-    case 'failed':
-      return {
-        state: 'failed',
-        error: {
-          code: 'workspace-failed',
-          message: `The workspace failed: ${stateReason ?? 'unknown reason.'}`,
-        },
-      };
-    default:
-      return null;
-  }
+  state: 'hibernating' | 'failed',
+  reason: string | null,
+): Extract<Ending, { state: 'canceled' | 'failed' }> {
+  if (state === 'hibernating') return { state: 'canceled' };
+  const message = `The workspace failed: ${reason ?? 'unknown reason.'}`;
+  return { state: 'failed', error: { code: 'workspace-failed', message } };
 }

@@ -60,7 +60,8 @@ describe('send', () => {
     if (mine) finish(mine, 'completed', 'Hello world');
     expect(await done).toBe(0);
     expect(cli.out).toBe('Hello[2J world\n');
-    expect(cli.err).toBe('berth: Re-authenticating Claude\n');
+    // In the middle of the answer's line: the note takes a line of its own.
+    expect(cli.err).toBe('\nberth: Re-authenticating Claude\n');
   });
 
   it('with --follow prints the answer of a turn that ended before anyone listened', async () => {

@@ -58,18 +58,13 @@ export async function followTurn(
   turn: { workspaceId: string; messageId: string; after: number; onText: (text: string) => void },
 ): Promise<EndedTurn> {
   const { workspaceId, messageId } = turn;
-  let streamed = false;
+  const output = new TurnOutput(context, messageId, turn.onText);
   let answerId: string | null = null;
   let ended = await endOfTurn(session, workspaceId, messageId, answerId);
   // Checked before listening, and the listening begins at an event from before the turn: no end can fall between the two.
   if (ended === null) {
     for await (const event of session.followEvents(workspaceId, turn.after)) {
-      if (event.type === 'agent.text' && concerns(event, messageId) && typeof event.data.text === 'string') {
-        turn.onText(printable(event.data.text));
-        streamed = true;
-      } else {
-        sayProgress(context, event);
-      }
+      output.show(event);
       if (event.type === 'workspace.state') await throwIfFailed(session, workspaceId);
       if (event.type !== 'message.state') continue;
       // The answer is announced before its turn's final state.
@@ -81,7 +76,7 @@ export async function followTurn(
     }
   }
   if (ended === null) throw new CliError(exitCodes.unreachable, 'Berth ended the event stream. Try again.');
-  if (!streamed && ended.answer !== null) turn.onText(printable(ended.answer.text));
+  if (!output.streamed && ended.answer !== null) turn.onText(printable(ended.answer.text));
   return ended;
 }
 
@@ -100,13 +95,40 @@ function concerns({ data }: WorkspaceEvent, messageId: string): boolean {
   return named === undefined || named === messageId;
 }
 
-function sayProgress(context: CliContext, { type, data }: WorkspaceEvent): void {
-  if (type === 'authentication.state' && typeof data.message === 'string')
-    context.err(`berth: ${printable(data.message)}\n`);
-  if (type === 'git.failed' && typeof data.message === 'string')
-    context.err(`berth: ${printable(data.message)}\n`);
-  if (type === 'git.pushed' && typeof data.branch === 'string')
-    context.err(`berth: pushed ${printable(data.branch)}\n`);
+/** Shows a turn while it goes on: its text, and notes on standard error. */
+class TurnOutput {
+  /** True once text came. */
+  streamed = false;
+  /** Text on a terminal ends where it ends; a note beside it begins on a line of its own. */
+  #midLine = false;
+
+  constructor(
+    private readonly context: CliContext,
+    private readonly messageId: string,
+    private readonly onText: (text: string) => void,
+  ) {}
+
+  show(event: WorkspaceEvent): void {
+    const { text } = event.data;
+    if (event.type === 'agent.text' && concerns(event, this.messageId) && typeof text === 'string') {
+      this.onText(printable(text));
+      this.streamed = true;
+      this.#midLine = !text.endsWith('\n');
+      return;
+    }
+    const note = progressNote(event);
+    if (note === null) return;
+    this.context.err(`${this.#midLine ? '\n' : ''}berth: ${note}\n`);
+    this.#midLine = false;
+  }
+}
+
+/** What is said on standard error about a turn while it goes on; null for events that say nothing there. */
+function progressNote({ type, data }: WorkspaceEvent): string | null {
+  if ((type === 'authentication.state' || type === 'git.failed') && typeof data.message === 'string')
+    return printable(data.message);
+  if (type === 'git.pushed' && typeof data.branch === 'string') return `pushed ${printable(data.branch)}`;
+  return null;
 }
 
 async function throwIfFailed(session: Session, workspaceId: string): Promise<void> {

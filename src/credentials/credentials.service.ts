@@ -19,7 +19,7 @@ import { resolve, subscriptionAllowed, type CredentialFacts, type SubscriptionPo
 import { Vault } from './vault.js';
 
 /** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
-const LEASE_SECONDS = 60;
+const LEASE_SECONDS = 5;
 
 /** What the instance's owner decided, handed in from config. */
 export class CredentialPolicy {

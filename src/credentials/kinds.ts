@@ -48,6 +48,11 @@ const isAwsKey: [RegExp, string] = [
   'is an AWS access key id; set it as aws_bedrock, with its secret and a region',
 ];
 
+const isAdminKey: [RegExp, string] = [
+  /^sk-ant-admin/,
+  'is an Anthropic admin key, which cannot call models; make an API key, which begins with sk-ant-api03-',
+];
+
 const fallback = z.boolean('must be true or false').default(true);
 
 const anthropicKey = pasted(API, 'an Anthropic API key, which begins with sk-ant-api03-', [
@@ -64,7 +69,9 @@ const anthropicKey = pasted(API, 'an Anthropic API key, which begins with sk-ant
 const setupToken = pasted(OAT, 'a token of `claude setup-token`, which begins with sk-ant-oat01-', [
   [API, 'is an Anthropic API key (sk-ant-api…), not a setup token; set it as anthropic_api_key'],
   [/^sk-ant-ort/, 'is a refresh token; run `claude setup-token` and paste what it prints (sk-ant-oat01-…)'],
+  isAdminKey,
   [/^sk-(?!ant-)/, 'looks like an OpenAI key; set it as openai_api_key'],
+  isAwsKey,
 ]);
 
 const openaiKey = pasted(/^sk-/, 'an OpenAI API key, which begins with sk-', [
@@ -87,13 +94,11 @@ export const kinds: Record<Kind, KindDefinition> = {
     agent: 'claude',
     title: 'Anthropic API key',
     subscription: false,
-    input: z
-      .strictObject({ apiKey: anthropicKey, fallback })
-      .transform(({ apiKey, fallback }) => ({
-        secret: { apiKey },
-        hint: hintOf(apiKey),
-        settings: { fallback },
-      })),
+    input: z.strictObject({ apiKey: anthropicKey, fallback }).transform(({ apiKey, fallback }) => ({
+      secret: { apiKey },
+      hint: hintOf(apiKey),
+      settings: { fallback },
+    })),
     lease: ({ apiKey = '' }) => ({ kind: 'anthropic_api_key', apiKey }),
   },
   aws_bedrock: {
@@ -102,9 +107,7 @@ export const kinds: Record<Kind, KindDefinition> = {
     subscription: false,
     input: z
       .strictObject({
-        accessKeyId: z
-          .string('must be text')
-          .regex(AWS_KEY_ID, 'does not look like an AWS access key id, which begins with AKIA or ASIA'),
+        accessKeyId: pasted(AWS_KEY_ID, 'an AWS access key id, which begins with AKIA or ASIA', []),
         secretAccessKey: pasted(/^[A-Za-z0-9/+=]+$/, 'an AWS secret access key', [
           [AWS_KEY_ID, 'is an access key id; the secret access key belongs here'],
         ]),
@@ -131,13 +134,11 @@ export const kinds: Record<Kind, KindDefinition> = {
     agent: 'codex',
     title: 'OpenAI API key',
     subscription: false,
-    input: z
-      .strictObject({ apiKey: openaiKey, fallback })
-      .transform(({ apiKey, fallback }) => ({
-        secret: { apiKey },
-        hint: hintOf(apiKey),
-        settings: { fallback },
-      })),
+    input: z.strictObject({ apiKey: openaiKey, fallback }).transform(({ apiKey, fallback }) => ({
+      secret: { apiKey },
+      hint: hintOf(apiKey),
+      settings: { fallback },
+    })),
     lease: ({ apiKey = '' }) => ({ kind: 'openai_api_key', apiKey }),
   },
 };

@@ -69,6 +69,39 @@ export function isMissingRow(error: unknown): boolean {
   return hasCode(error, 'P2025');
 }
 
+/** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time. */
+const UNAVAILABLE_CODES = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
+/** What @prisma/adapter-pg calls the same where Prisma has no code of its own. */
+const UNAVAILABLE_KINDS = [
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'TooManyConnections',
+  'SocketTimeout',
+  'TlsConnectionError',
+  'DatabaseDoesNotExist',
+  'DatabaseAccessDenied',
+  'AuthenticationFailed',
+];
+
+/** What pg says, in plain errors that the adapter hands on as they are. */
+const UNAVAILABLE_MESSAGE =
+  /Client (has encountered a connection error|was closed) and is not queryable|Connection terminated|timeout exceeded when trying to connect/;
+
+/** True when a query failed because of the server and not of the query: it is down, starting, stopping, or has no connection left. Asking again may help. */
+export function isUnavailable(error: unknown): boolean {
+  if (UNAVAILABLE_CODES.some((code) => hasCode(error, code))) return true;
+  const { message, meta } = (error ?? {}) as {
+    message?: unknown;
+    meta?: { driverAdapterError?: { cause?: object } };
+  };
+  if (error instanceof Error && UNAVAILABLE_MESSAGE.test(error.message)) return true;
+  // All connections of the pool are taken.
+  if (hasCode(error, 'P2028') && String(message).includes('Unable to start a transaction')) return true;
+  // FATAL is Postgres' word for an error that ends the connection, or refuses it.
+  const { kind, severity } = (meta?.driverAdapterError?.cause ?? {}) as { kind?: string; severity?: string };
+  return severity === 'FATAL' || UNAVAILABLE_KINDS.includes(kind ?? '');
+}
+
 function hasCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }

@@ -37,8 +37,7 @@ export async function openDatabase(
 ): Promise<OpenDatabase> {
   await ensureGroupRoles(ownerUrl);
   await migrate({ ownerUrl, migrationsDirectory, log });
-  const urls = preparedLogins(config) ?? (await ensureLogins({ ownerUrl }));
-  for (const url of [urls.appUrl, urls.systemUrl, urls.queueUrl]) await assertRuntimeLogin(url);
+  const urls = (await preparedLogins(config)) ?? (await ensureLogins({ ownerUrl }));
   const database = new Database(urls.appUrl);
   const system = new SystemStore(urls.systemUrl);
   return {
@@ -51,6 +50,11 @@ export async function openDatabase(
   };
 }
 
-function preparedLogins({ database: { appUrl, systemUrl, queueUrl } }: Config): LoginUrls | null {
-  return appUrl && systemUrl && queueUrl ? { appUrl, systemUrl, queueUrl } : null;
+/** The configured logins, if there are any; those that Berth makes are checked where they are made. */
+async function preparedLogins({
+  database: { appUrl, systemUrl, queueUrl },
+}: Config): Promise<LoginUrls | null> {
+  if (!appUrl || !systemUrl || !queueUrl) return null;
+  for (const url of [appUrl, systemUrl, queueUrl]) await assertRuntimeLogin(url);
+  return { appUrl, systemUrl, queueUrl };
 }

@@ -153,7 +153,8 @@ export class SystemStore {
       where: {
         NOT: [
           { state: 'hibernated', desiredState: 'hibernated' },
-          { state: 'failed', NOT: { desiredState: 'deleted' } },
+          // A failed one that still has machine tokens was not cleaned up yet: its runner may live.
+          { state: 'failed', NOT: { desiredState: 'deleted' }, machineTokens: { none: {} } },
         ],
         ...(after ? { id: { gt: after } } : {}),
       },

@@ -4,6 +4,9 @@ import type { NewEvent, WorkspaceEvent } from './event.js';
 /** The channel on which the database tells all processes that something about a workspace changed. The payload is the workspace's id. */
 export const WORKSPACE_CHANNEL = 'berth_workspace';
 
+/** Postgres' integer: a reader may say any number, and is answered that nothing comes after it. */
+const MAX_SEQ = 2 ** 31 - 1;
+
 /** The numbered log of a workspace. Facts are added, never changed. */
 export const eventsStore = {
   /**
@@ -50,7 +53,7 @@ export const eventsStore = {
     limit: number,
   ): Promise<WorkspaceEvent[]> {
     const rows = await db.event.findMany({
-      where: { organizationId, workspaceId, seq: { gt: after } },
+      where: { organizationId, workspaceId, seq: { gt: Math.min(after, MAX_SEQ) } },
       select: { seq: true, type: true, at: true, data: true },
       orderBy: { seq: 'asc' },
       take: limit,

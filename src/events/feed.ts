@@ -3,6 +3,7 @@ import { messageOf, type Log } from '../kernel/index.js';
 import { WORKSPACE_CHANNEL } from './events.store.js';
 
 const RETRY_MS = 1000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * Tells waiters in this process that something about a workspace changed, whichever process changed it: Postgres' LISTEN on one connection. It carries no
@@ -23,14 +24,27 @@ export class WorkspaceFeed {
     const client = new pg.Client({
       connectionString: this.databaseUrl,
       keepAlive: true,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       application_name: 'berth feed',
     });
     client.on('notification', ({ payload }) => this.#wake(payload ?? ''));
     client.on('error', (error) => this.#lost(client, error));
     client.on('end', () => this.#lost(client, null));
     this.#client = client;
-    await client.connect();
-    await client.query(`listen ${WORKSPACE_CHANNEL}`);
+    try {
+      await client.connect();
+      await client.query(`listen ${WORKSPACE_CHANNEL}`);
+    } catch (error) {
+      // Connected but deaf is worse than not connected: nobody would ever ask for another connection.
+      client.end().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** How many wait, for one workspace or in all; nobody may be left behind by who has gone. */
+  waiting(workspaceId?: string): number {
+    const sets = workspaceId === undefined ? [...this.#waiters.values()] : [this.#waiters.get(workspaceId)];
+    return sets.reduce((sum, set) => sum + (set?.size ?? 0), 0);
   }
 
   /** Calls `wake` at each change of the workspace until the returned function is called. */

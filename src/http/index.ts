@@ -1,3 +1,4 @@
 export * from './bind-route.js';
 export * from './input.js';
 export * from './page.js';
+export { whenGone } from './when-gone.js';

@@ -42,23 +42,26 @@ export function validateInput(
   return input;
 }
 
-/** One `validation-failed` for people: the first finding in words, all of them as data. */
+/** An answer stays short, whatever was sent: so many findings are listed, and so much of a path that the caller made up. */
+const MAX_ERRORS = 50;
+const MAX_PATH_CHARACTERS = 200;
+
+/** One `validation-failed` for people: the first finding in words, all of them (up to a bound) as data. */
 export function invalid(errors: FieldError[]): BerthError {
-  const [first] = errors;
+  const listed = errors
+    .slice(0, MAX_ERRORS)
+    .map(({ path, message }) => ({ path: path.slice(0, MAX_PATH_CHARACTERS), message }));
+  const [first] = listed;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
   return new BerthError(
     'validation-failed',
     `${first?.path ?? 'input'}: ${first?.message ?? 'is not valid'}${more}`,
-    { errors },
+    { errors: listed },
   );
 }
-
-const MAX_UNKNOWN_KEYS_NAMED = 10;
 
 function fieldErrors(part: string, issue: z.core.$ZodIssue): FieldError[] {
   const path = [part, ...issue.path.map(String)].join('.');
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-  return issue.keys
-    .slice(0, MAX_UNKNOWN_KEYS_NAMED)
-    .map((key) => ({ path: `${path}.${key.slice(0, 100)}`, message: 'is not a known field' }));
+  return issue.keys.map((key) => ({ path: `${path}.${key}`, message: 'is not a known field' }));
 }

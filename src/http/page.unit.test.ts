@@ -30,9 +30,12 @@ describe('pages', () => {
     expect(pageOf([], slice, (row) => row)).toEqual({ items: [], nextCursor: null });
   });
 
-  it.each(['', 'x', '1', rows[0]?.id.toUpperCase() ?? '', `${rows[0]?.id ?? ''}'; drop table`])('refuses the cursor %j', (cursor) => {
-    expect(() => sliceOf({ limit: 5, cursor })).toThrow(expect.objectContaining({ code: 'validation-failed', errors: [{ path: 'query.cursor', message: 'is not a cursor of this list' }] }));
-  });
+  it.each(['', 'x', '1', rows[0]?.id.toUpperCase() ?? '', `${rows[0]?.id ?? ''}'; drop table`])(
+    'refuses the cursor %j',
+    (cursor) => {
+      expect(() => sliceOf({ limit: 5, cursor })).toThrow('query.cursor: is not a cursor of this list');
+    },
+  );
 
   it.each<[Record<string, unknown>, number | null]>([
     [{}, 50],

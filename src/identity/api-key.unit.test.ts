@@ -16,7 +16,9 @@ describe('API keys', () => {
     expect(newApiKey(bytes).text).toBe(`berth_77777777_${Buffer.alloc(32, 0xff).toString('base64url')}`);
     expect(newApiKey((size) => Buffer.alloc(size)).prefix).toBe('aaaaaaaa');
     // RFC 4648, section 10: base32("fooba") is MZXW6YTB.
-    expect(newApiKey((size) => (size === 5 ? Buffer.from('fooba') : Buffer.alloc(size))).prefix).toBe('mzxw6ytb');
+    expect(newApiKey((size) => (size === 5 ? Buffer.from('fooba') : Buffer.alloc(size))).prefix).toBe(
+      'mzxw6ytb',
+    );
   });
 
   it('do not repeat', () => {

@@ -34,8 +34,10 @@ export class SignInService {
 
   /** The person with this address and password. Throws `sign-in-failed`, or `too-many-requests` after too many tries. */
   async withPassword(email: string, password: string, callerAddress: string): Promise<PersonRow> {
-    // Counted before the password is looked at: a hundred guesses at once must not all pass the count.
-    await Promise.all([consume(this.byAddress, email), consume(this.byCaller, callerAddress)]);
+    // Counted before the password is looked at: a hundred guesses at once must not all pass the count. The caller first: one who is shut out already must neither shut out
+    // the owner of an address nor fill the memory with addresses.
+    await consume(this.byCaller, callerAddress);
+    await consume(this.byAddress, email);
     const found = await this.system.findPersonByEmail(email);
     if (!(await passwordMatches(password, found?.passwordHash ?? null)) || !found) {
       throw new BerthError('sign-in-failed', 'Email or password is wrong.');

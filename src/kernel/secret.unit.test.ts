@@ -4,6 +4,8 @@ import { hintOf, Secret } from './secret.js';
 
 const TEXT = 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2-tail';
 const secret = new Secret(TEXT);
+/** As where it is taken for text by mistake. */
+const asText = secret as unknown as string;
 
 describe('Secret', () => {
   it('gives its text only when asked to reveal it', () => {
@@ -11,17 +13,13 @@ describe('Secret', () => {
   });
 
   it.each<[string, () => string]>([
-    ['template text', () => `${secret as unknown as string}`],
-    ['concatenation', () => '' + (secret as unknown as string)],
+    ['template text', () => `said ${asText}`],
+    ['concatenation', () => 'said ' + asText],
     ['String()', () => String(secret)],
     ['JSON', () => JSON.stringify({ secret, list: [secret] })],
     ['util.inspect', () => inspect({ deep: { er: { secret } } }, { depth: 10, showHidden: true })],
-    [
-      'the message of an error',
-      () => new Error('refused', { cause: secret }).stack + inspect(new Error('x', { cause: secret })),
-    ],
+    ['the cause of an error', () => inspect(new Error('x', { cause: secret }))],
     ['its own properties', () => JSON.stringify(Object.entries(Object.getOwnPropertyDescriptors(secret)))],
-    ['a copy', () => JSON.stringify({ ...secret })],
     ['structuredClone', () => inspect(structuredClone({ secret }))],
     ['Object.assign', () => inspect(Object.assign({}, secret))],
   ])('does not print in %s', (_, print) => {

@@ -16,8 +16,6 @@ interface JobDefinition {
 export const jobs = {
   /** Do what is due for one workspace. */
   'workspace.reconcile': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
-  /** End the turn that a workspace which stopped cannot go on with. */
-  'turns.settle': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 30 },
   /** Look for what was forgotten: workspaces with something due, files and processes without a workspace. */
   sweep: { payload: z.strictObject({}), attempts: 1, backoffSeconds: 1, timeoutSeconds: 120 },
 } satisfies Record<string, JobDefinition>;

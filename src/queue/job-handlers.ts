@@ -29,12 +29,19 @@ export class JobHandlers {
         `Nobody knows the job ${name}; it was queued by another version of Berth.`,
       );
     const { timeoutSeconds } = jobs[name as JobName];
-    const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+    const late = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
     const timedOut = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () =>
-        reject(new BerthError('internal', `The job ${name} took longer than ${timeoutSeconds} s.`)),
-      );
+      timer = setTimeout(() => {
+        late.abort();
+        reject(new BerthError('internal', `The job ${name} took longer than ${timeoutSeconds} s.`));
+      }, timeoutSeconds * 1000);
     });
-    await Promise.race([handler(payload, signal), timedOut]);
+    try {
+      await Promise.race([handler(payload, late.signal), timedOut]);
+    } finally {
+      // Jobs are many and short: none may leave its timer behind.
+      clearTimeout(timer);
+    }
   }
 }

@@ -15,28 +15,21 @@ export class JobQueue {
   constructor(@InjectQueue(QUEUE) private readonly queue: Queue) {}
 
   /**
-   * Wakes a worker. While an equal job waits, another adds nothing; while one runs, exactly one more follows it, since the running one may have looked already.
-   * Call it after the commit. A lost call is made good by the sweep.
+   * Wakes a worker. While an equal job waits, another adds nothing; while one runs, exactly one more follows it, since the running one may have looked already; one
+   * that failed and pauses before its next attempt is tried now. Call it after the commit. A lost call is made good by the sweep.
    */
   async add<N extends JobName>(name: N, payload: JobPayload<N>): Promise<void> {
     const { attempts, backoffSeconds } = jobs[name];
-    const id = [name, ...Object.values(payload as Record<string, string>)].join('/');
+    // Sorted: JSON from the database comes back with its keys in another order.
+    const ids = Object.entries(payload as Record<string, string>).sort(([a], [b]) => a.localeCompare(b));
+    const id = [name, ...ids.map(([, value]) => value)].join('/');
     await this.queue.add(name, payload, {
       attempts,
       backoff: { type: 'exponential', delay: backoffSeconds * 1000 },
-      deduplication: { id, keepLastIfActive: true },
+      deduplication: { id, keepLastIfActive: true, reschedule: true },
       removeOnComplete: KEEP_DONE,
       removeOnFail: KEEP_FAILED,
     });
-  }
-
-  /** Runs a job again and again, by whichever worker is there; setting it anew replaces the old rhythm. */
-  async every(seconds: number, name: JobName): Promise<void> {
-    await this.queue.upsertJobScheduler(
-      name,
-      { every: seconds * 1000 },
-      { name, data: {}, opts: { removeOnComplete: KEEP_DONE, removeOnFail: KEEP_FAILED } },
-    );
   }
 
   /** Answers when the queue's store does; throws when it does not. */

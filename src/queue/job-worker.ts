@@ -6,9 +6,17 @@ import { JobHandlers } from './job-handlers.js';
 import { QUEUE } from './job-queue.js';
 
 const CONCURRENCY = 10;
+/** A job of a process that was killed is taken up by another after 15 to 25 s: its lock runs out, and a check every 5 s finds it. */
+const LOCK_MS = 15_000;
+const STALLED_CHECK_MS = 5_000;
 
 /** Takes jobs off the queue and hands them to their handlers. */
-@Processor(QUEUE, { concurrency: CONCURRENCY, autorun: false })
+@Processor(QUEUE, {
+  concurrency: CONCURRENCY,
+  autorun: false,
+  lockDuration: LOCK_MS,
+  stalledInterval: STALLED_CHECK_MS,
+})
 export class JobWorker extends WorkerHost {
   constructor(
     private readonly handlers: JobHandlers,

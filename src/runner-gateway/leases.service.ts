@@ -11,7 +11,7 @@ import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import type { Machine } from '../identity/index.js';
 import { BerthError } from '../kernel/index.js';
-import { statesWithRunner, WorkspacesService, type LockedWorkspace } from '../workspaces/index.js';
+import { statesWithRunner, WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import type { WorkspaceState } from '../contracts/index.js';
 
 /** What a proxy may ask: the credential that serves its workspace now; and what it tells of model calls. */
@@ -19,7 +19,7 @@ import type { WorkspaceState } from '../contracts/index.js';
 export class LeasesService {
   constructor(
     private readonly database: Database,
-    private readonly workspaces: WorkspacesService,
+    private readonly machines: WorkspaceMachines,
     private readonly credentials: CredentialsService,
     private readonly receipts: ReceiptsService,
   ) {}
@@ -28,7 +28,7 @@ export class LeasesService {
   async lease(machine: Machine, upstream: Upstream): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
     const workspace = await this.database.tenant(organizationId, (tenant) =>
-      this.workspaces.ofMachine(tenant, workspaceId),
+      this.machines.ofMachine(tenant, workspaceId),
     );
     if (!workspace || !statesWithRunner.includes(workspace.state as WorkspaceState)) {
       throw new BerthError('forbidden', 'The workspace is not running.');
@@ -41,7 +41,7 @@ export class LeasesService {
 
   async report(machine: Machine, items: ProxyReportItem[]): Promise<void> {
     await this.database.tenant(machine.organizationId, async (tenant) => {
-      const workspace = await this.workspaces.ofMachine(tenant, machine.workspaceId);
+      const workspace = await this.machines.ofMachine(tenant, machine.workspaceId);
       if (!workspace) return;
       for (const item of items) await this.apply(tenant, workspace, item);
     });

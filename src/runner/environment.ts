@@ -18,10 +18,14 @@ export interface Person {
 /** Who commits: Berth does, for the member who asked. */
 export const COMMITTER: Person = { name: 'Berth', email: 'berth@localhost' };
 
+/** Folders with programs that a sandbox has whatever PATH outside says. */
+const SYSTEM_FOLDERS = ['/usr/local/bin', '/usr/bin', '/bin'];
+
 /** The allow-list that everything inside starts from. Nothing comes from the runner's own environment. */
 export function baseEnvironment({ sandbox, path }: EnvironmentOptions): Record<string, string> {
+  const folders = [...path.split(':'), sandbox.paths.extraPath, ...SYSTEM_FOLDERS];
   return {
-    PATH: [path, sandbox.paths.extraPath].filter((part) => part !== '').join(':'),
+    PATH: [...new Set(folders)].filter((folder) => folder !== '').join(':'),
     HOME: sandbox.paths.home,
     USER: 'agent',
     LANG: 'C.UTF-8',

@@ -5,6 +5,7 @@ import type { RunnerFile } from '../contracts/runner.js';
 import { messageOf } from '../kernel/errors.js';
 import type { Ids } from '../kernel/ids.js';
 import { HttpControlPlane } from './control-plane.js';
+import { closeInheritedFiles } from './inherited-files.js';
 import { AttemptJournal } from './journal.js';
 import { jsonLog } from './log.js';
 import { readRunnerFile } from './runner-file.js';
@@ -59,6 +60,7 @@ async function main(path: string): Promise<number> {
   return EXIT_CODES[reason];
 }
 
+closeInheritedFiles();
 const path = process.argv[2];
 if (path === undefined) {
   process.stderr.write('usage: node dist/runner/main.js <runner.json>\n');

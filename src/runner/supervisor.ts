@@ -30,8 +30,12 @@ export interface SupervisorOptions {
 
 /** Long polls; the wire allows 30. */
 const WAIT_SECONDS = 25;
+/** An answered poll is the sign that a control plane is there, so several must fit into the time after which it is given up. */
+const POLLS_PER_ORPHAN_TIME = 3;
 /** How long the last facts may take to get out when the runner ends. */
 const FLUSH_MILLISECONDS = 3000;
+/** A clone that the network cut off is begun again so often; the pauses between grow from a quarter of a second. */
+const PREPARE_TRIES = 4;
 /** Between two polls that were answered at once, so that a confused server meets no busy loop. */
 const POLL_PAUSE_MILLISECONDS = 100;
 
@@ -44,10 +48,12 @@ export class Supervisor {
   readonly #outbox: Outbox;
   /** Turns whose cancel was asked for and whose end is not reported yet. */
   readonly #canceling = new Set<string>();
+  readonly #waitSeconds: number;
   #current: { turnId: string; cancel: AbortController } | null = null;
   #reason: EndReason = 'stopped';
 
   constructor(private readonly options: SupervisorOptions) {
+    this.#waitSeconds = Math.min(WAIT_SECONDS, options.orphanSeconds / POLLS_PER_ORPHAN_TIME);
     this.#outbox = new Outbox({
       send: (items, signal) => options.controlPlane.report(items, signal),
       timer: options.timer,
@@ -91,7 +97,7 @@ export class Supervisor {
       // The last turn must be accounted for before the next is asked for: its receipt may still be missing.
       await this.#outbox.drained(this.#ending.signal);
       if (this.#ended()) return;
-      const turn = await this.#retry((signal) => this.options.controlPlane.claim(WAIT_SECONDS, signal));
+      const turn = await this.#retry((signal) => this.options.controlPlane.claim(this.#waitSeconds, signal));
       if (turn !== null) await this.#turn(turn, workspace, assignment);
       else await pause(this.options.timer, POLL_PAUSE_MILLISECONDS, this.#ending.signal);
     }
@@ -100,7 +106,7 @@ export class Supervisor {
   async #prepare(assignment: RunnerAssignment): Promise<Workspace | null> {
     try {
       const workspace = this.options.open(assignment);
-      await workspace.prepare(this.#ending.signal);
+      await this.#prepareTree(workspace);
       this.#outbox.add({ type: 'workspace.prepared' });
       return workspace;
     } catch (error) {
@@ -117,6 +123,28 @@ export class Supervisor {
       await this.#outbox.drained(this.#ending.signal);
       this.#reason = this.#ended() ? this.#reason : 'failed';
       return null;
+    }
+  }
+
+  /**
+   * A killed Berth takes its proxy with it, and a clone under way breaks. That says nothing about the repository: once the control plane answers again, the
+   * clone is begun anew. A repository that stays out of reach fails after a few tries.
+   */
+  async #prepareTree(workspace: Workspace): Promise<void> {
+    const backoff = new Backoff();
+    const { controlPlane, timer, log } = this.options;
+    for (let tries = 1; ; tries++) {
+      try {
+        await workspace.prepare(this.#ending.signal);
+        return;
+      } catch (error) {
+        const isNetwork = error instanceof GitFailure && error.code === 'network';
+        if (!isNetwork || tries === PREPARE_TRIES || this.#ended()) throw error;
+        log.warn({ tries }, 'the repository was not reached, trying again');
+        // A mere sign of life: what it answers, the loop of commands is told as well.
+        await this.#retry((signal) => controlPlane.commands(0, [...this.#canceling], signal));
+        await pause(timer, backoff.next(), this.#ending.signal);
+      }
     }
   }
 
@@ -146,7 +174,7 @@ export class Supervisor {
   async #followCommands(): Promise<void> {
     while (!this.#ended()) {
       const commands = await this.#retry((signal) =>
-        this.options.controlPlane.commands(WAIT_SECONDS, [...this.#canceling], signal),
+        this.options.controlPlane.commands(this.#waitSeconds, [...this.#canceling], signal),
       );
       if (commands === null) return;
       for (const turnId of commands.cancel) {

@@ -1,3 +1,5 @@
+export { WorkspaceMachines } from './machines.service.js';
+export type { StoppingWorkspace } from './moves.js';
 export { RUNTIME } from './reconciler.js';
 export { WorkspaceSettings } from './settings.js';
 export { statesWithRunner } from './state.js';

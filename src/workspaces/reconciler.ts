@@ -136,7 +136,12 @@ export class Reconciler {
   }
 
   /** The machine said no. What is over in a moment is tried again by the queue; all else is said to people. */
-  private async notStarted(ref: Ref, row: LockedWorkspace, tokens: IssuedTokens, error: unknown): Promise<boolean> {
+  private async notStarted(
+    ref: Ref,
+    row: LockedWorkspace,
+    tokens: IssuedTokens,
+    error: unknown,
+  ): Promise<boolean> {
     await this.database.tenant(ref.organizationId, async (tenant) => {
       await workspacesStore.revokeToken(tenant, tokens.runner.hash);
       await workspacesStore.revokeToken(tenant, tokens.proxy.hash);

@@ -34,13 +34,15 @@ function parseHttps(input: string): ParsedRepository {
   if (url.username || url.password)
     return { problem: 'must not contain a user name or password; store the token as a credential' };
   if (url.search || url.hash) return { problem: 'must not contain a query or fragment' };
-  // The text and not the parsed path: a parser resolves `..` silently.
-  const segments = input
-    .slice('https://'.length)
-    .split('/')
-    .slice(1)
-    .filter((segment, at, all) => segment !== '' || at < all.length - 1);
-  if (segments.length < 2 || !segments.every((segment) => SEGMENT.test(segment)))
+  // The text and not the parsed URL: a parser resolves `..`, takes `\` for `/` and drops empty parts, all silently.
+  const [host = '', ...parts] = input.slice('https://'.length).split('/');
+  const segments = parts.filter((segment, at) => segment !== '' || at < parts.length - 1);
+  if (
+    host === '' ||
+    host.includes('\\') ||
+    segments.length < 2 ||
+    !segments.every((segment) => SEGMENT.test(segment))
+  )
     return { problem: 'must be https://host/owner/name' };
   if (isAddress(url.hostname)) return { problem: 'must name the host by its name, not by an address' };
   return https(url.host.toLowerCase(), segments);
@@ -51,29 +53,29 @@ function https(host: string, segments: string[]): ParsedRepository {
   return { source: { type: 'https', url: `https://${path}`, path } };
 }
 
-/** Addresses and names of this machine: the way to services that trust their network (SSRF). */
+/** Addresses and names of this machine: the way to services that trust their network (SSRF). The parser has turned `0x7f.1` and the like into plain digits. */
 function isAddress(hostname: string): boolean {
-  return (
-    hostname.startsWith('[') ||
-    /^[\d.]+$/.test(hostname) ||
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost')
-  );
+  // A final dot names the same host.
+  const name = hostname.replace(/\.$/, '');
+  return name.startsWith('[') || /^[\d.]+$/.test(name) || name === 'localhost' || name.endsWith('.localhost');
 }
 
 function parseFile(input: string): ParsedRepository {
   const url = URL.canParse(input) ? new URL(input) : null;
   if (!url || (url.host !== '' && url.host !== 'localhost'))
     return { problem: 'must be file:///absolute/path' };
+  if (url.search || url.hash) return { problem: 'must not contain a query or fragment' };
   let path: string;
+  let text: string;
   try {
     path = decodeURIComponent(url.pathname);
+    text = decodeURIComponent(input);
   } catch {
     return { problem: 'is not a valid URL' };
   }
-  if (path.includes('\u0000')) return { problem: 'must not contain NUL' };
-  if (input.split('/').includes('..') || path.split('/').includes('..'))
-    return { problem: 'must not contain ..' };
+  if (/\p{Cc}/u.test(path)) return { problem: 'must not contain control characters' };
+  // Asked of the text: in the parsed path `..`, also as `%2e%2e` or between backslashes, is resolved already.
+  if (/(^|[\\/])\.\.($|[\\/])/.test(text)) return { problem: 'must not contain ..' };
   const clean = path.replace(/\/+$/, '');
   if (clean === '') return { problem: 'must name a folder' };
   return { source: { type: 'file', url: `file://${clean}`, path: clean } };

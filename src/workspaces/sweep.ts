@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { SystemStore } from '../database/index.js';
-import { LOG, type Log } from '../kernel/index.js';
+import { LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobHandlers, JobQueue } from '../queue/index.js';
 import type { Runtime } from '../runtime/index.js';
 import { RUNTIME } from './reconciler.js';
@@ -13,7 +13,9 @@ const PAGE = 500;
  * job, a crash or a bug forgot (rule 3). Sleeping workspaces cost it nothing.
  */
 @Injectable()
-export class Sweep {
+export class Sweep implements OnModuleDestroy {
+  #rhythm: NodeJS.Timeout | null = null;
+
   constructor(
     private readonly system: SystemStore,
     private readonly queue: JobQueue,
@@ -25,10 +27,24 @@ export class Sweep {
     handlers.add('sweep', () => this.run());
   }
 
-  /** Begins the rhythm, with a first round at once: at start that is what adopts or restarts the runners. */
+  /**
+   * Begins the rhythm, with a first round at once: at start that is what adopts or restarts the runners. The rhythm is this process's own and not a repeating
+   * job of the queue: what makes lost jobs good must not be one of them (rule 3).
+   */
   async start(): Promise<void> {
-    await this.queue.every(this.settings.sweepSeconds, 'sweep');
+    this.#rhythm ??= setInterval(() => this.ask(), this.settings.sweepSeconds * 1000);
     await this.queue.add('sweep', {});
+  }
+
+  onModuleDestroy(): void {
+    if (this.#rhythm) clearInterval(this.#rhythm);
+    this.#rhythm = null;
+  }
+
+  private ask(): void {
+    this.queue.add('sweep', {}).catch((error: unknown) => {
+      this.log.warn({ reason: messageOf(error) }, 'could not ask for a sweep; asking again later');
+    });
   }
 
   async run(): Promise<void> {
@@ -36,7 +52,6 @@ export class Sweep {
       const page = await this.system.workspacesToSweep(after, PAGE);
       for (const { id, organizationId } of page) {
         await this.queue.add('workspace.reconcile', { organizationId, workspaceId: id });
-        await this.queue.add('turns.settle', { organizationId, workspaceId: id });
       }
       const last = page.at(-1);
       if (!last || page.length < PAGE) break;
@@ -51,7 +66,13 @@ export class Sweep {
     const known = new Set(await this.system.existingWorkspaces(there));
     for (const id of there.filter((candidate) => !known.has(candidate))) {
       this.log.warn({ workspaceId: id }, 'removing files and processes of a workspace that does not exist');
-      await this.runtime.destroy(id);
+      // One that cannot be removed does not keep the others.
+      await this.runtime.destroy(id).catch((error: unknown) => {
+        this.log.warn(
+          { workspaceId: id, reason: messageOf(error) },
+          'could not remove them; trying again later',
+        );
+      });
     }
   }
 }

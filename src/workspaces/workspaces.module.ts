@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { CredentialsModule } from '../credentials/index.js';
 import { IdentityModule } from '../identity/index.js';
+import { WorkspaceMachines } from './machines.service.js';
+import { Moves } from './moves.js';
 import { Reconciler } from './reconciler.js';
 import { Sweep } from './sweep.js';
 import { WorkspacesController } from './workspaces.controller.js';
@@ -10,7 +12,7 @@ import { WorkspacesService } from './workspaces.service.js';
 @Module({
   imports: [IdentityModule, CredentialsModule],
   controllers: [WorkspacesController],
-  providers: [WorkspacesService, Reconciler, Sweep],
-  exports: [WorkspacesService, Sweep],
+  providers: [Moves, WorkspacesService, WorkspaceMachines, Reconciler, Sweep],
+  exports: [WorkspacesService, WorkspaceMachines, Sweep],
 })
 export class WorkspacesModule {}

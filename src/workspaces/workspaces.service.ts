@@ -1,29 +1,25 @@
 import { realpath, stat } from 'node:fs/promises';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type {
   CreateWorkspace,
   DesiredState,
-  Kind,
   OperationView,
   PageQuery,
   RepositorySource,
-  RunnerAssignment,
-  Scope,
-  WorkspaceState,
   WorkspaceView,
 } from '../contracts/index.js';
 import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
-import { administers, type Machine, type MemberActor } from '../identity/index.js';
-import { BerthError, shortId, World } from '../kernel/index.js';
+import { administers, type MemberActor } from '../identity/index.js';
+import { BerthError, LOG, messageOf, shortId, World, type Log } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { accessTo, type WorkspaceAccess } from './access.js';
 import { Moves, type StopHook } from './moves.js';
 import { fileObstacle, parseRepository, refProblem } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
-import { plan, retryStep, statesWithRunner, type Step } from './state.js';
+import { plan, retryStep, type Step } from './state.js';
 import { operationView, workspaceView } from './view.js';
 import {
   factsOf,
@@ -33,7 +29,7 @@ import {
   type WorkspaceRow,
 } from './workspaces.store.js';
 
-/** What people and machines ask of workspaces. What has to be done about it is the reconciler's. */
+/** What people ask of workspaces. What machines say is in machines.service.ts; what has to be done about both is the reconciler's. */
 @Injectable()
 export class WorkspacesService {
   constructor(
@@ -43,6 +39,7 @@ export class WorkspacesService {
     private readonly moves: Moves,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   /**
@@ -99,9 +96,7 @@ export class WorkspacesService {
 
   async show(actor: MemberActor, id: string): Promise<WorkspaceView> {
     return workspaceView(
-      await this.database.tenant(actor.organizationId, (tenant) =>
-        this.reach(tenant, actor, id, 'administer'),
-      ),
+      await this.database.tenant(actor.organizationId, (tenant) => this.see(tenant, actor, id, 'administer')),
     );
   }
 
@@ -120,7 +115,7 @@ export class WorkspacesService {
   async operations(actor: MemberActor, id: string, query: PageQuery): Promise<Page<OperationView>> {
     const slice = sliceOf(query);
     const rows = await this.database.tenant(actor.organizationId, async (tenant) => {
-      await this.reach(tenant, actor, id, 'administer');
+      await this.see(tenant, actor, id, 'administer');
       return workspacesStore.operations(tenant, id, slice);
     });
     return pageOf(rows, slice, operationView);
@@ -140,25 +135,21 @@ export class WorkspacesService {
   }
 
   /**
-   * The workspace, if the actor may at least `needed`; else `not-found` for who may not even see it, `forbidden` for who may only administer. With a
-   * workspace in hand, other rooms act inside the same transaction.
+   * The workspace for reading, if the actor may at least `needed`; else `not-found` for who may not even see it, `forbidden` for who may only administer.
+   * Takes no lock: readers of a stream must not stand in the way of who writes it, nor of each other.
    */
-  async reach(
-    tenant: Tenant,
-    actor: MemberActor,
-    id: string,
-    needed: Exclude<WorkspaceAccess, 'none'>,
-  ): Promise<LockedWorkspace> {
-    const row = await workspacesStore.findLocked(tenant, id);
-    const access = row ? accessTo(row.ownerId, actor) : 'none';
-    if (!row || access === 'none') throw noWorkspace();
-    if (needed === 'use' && access !== 'use') {
-      throw new BerthError(
-        'forbidden',
-        "This is another member's workspace: an admin may stop or delete it, but not read or use it.",
-      );
-    }
-    return row;
+  async see(tenant: Tenant, actor: MemberActor, id: string, needed: Needed): Promise<WorkspaceRow> {
+    return allowed(await workspacesStore.find(tenant, id), actor, needed);
+  }
+
+  /** As `see`, with the row locked until the transaction ends: other rooms act on it inside the same transaction. */
+  async reach(tenant: Tenant, actor: MemberActor, id: string, needed: Needed): Promise<LockedWorkspace> {
+    return allowed(await workspacesStore.findLocked(tenant, id), actor, needed);
+  }
+
+  /** Adds what another room has to end whenever a workspace begins to hibernate or fails; runs inside the transaction of the move. */
+  whenStopped(hook: StopHook): void {
+    this.moves.whenStopped(hook);
   }
 
   /** Asks for the workspace to run, inside a transaction of the caller, who calls `reconcileSoon` after it. */
@@ -166,88 +157,19 @@ export class WorkspacesService {
     await this.desire(tenant, row, 'running', memberInitiator(actor), reason, false);
   }
 
-  /** Wakes a worker for the workspace. After the commit; what is lost here is found by the sweep. */
-  async reconcileSoon(organizationId: string, workspaceId: string): Promise<void> {
-    await this.queue.add('workspace.reconcile', { organizationId, workspaceId });
-  }
-
   /**
-   * The first call of a runner that started: it speaks for the workspace from now on. Throws `runner-replaced` when the workspace is to have no runner now.
+   * Wakes a worker for the workspace. After the commit, so it never throws: what was asked for is written, and a caller who hears of an error would ask
+   * for it twice. What is lost here is found by the sweep.
    */
-  async runnerStarted(machine: Machine, runnerId: string): Promise<RunnerAssignment> {
-    return this.database.tenant(machine.organizationId, async (tenant) => {
-      const row = await workspacesStore.findLocked(tenant, machine.workspaceId);
-      if (!row || !statesWithRunner.includes(row.state as WorkspaceState)) throw runnerReplaced();
-      await workspacesStore.adoptRunner(tenant, row.id, runnerId, this.world.clock.now());
-      // Whoever waits in the name of an earlier runner looks again, and hears that it was replaced.
-      await eventsStore.notify(tenant, row.id);
-      return {
-        workspaceId: row.id,
-        repository: row.source as RepositorySource,
-        ref: row.ref,
-        branch: row.branch,
-        agent: row.agent as RunnerAssignment['agent'],
-        model: row.model,
-      };
-    });
-  }
-
-  /** The workspace, locked, if this runner still speaks for it. Throws `runner-replaced`. */
-  async ofRunner(tenant: Tenant, machine: Machine, runnerId: string): Promise<LockedWorkspace> {
-    const row = await workspacesStore.findLocked(tenant, machine.workspaceId);
-    if (row?.runnerId !== runnerId || !statesWithRunner.includes(row.state as WorkspaceState))
-      throw runnerReplaced();
-    return row;
-  }
-
-  /** The tree is there: provisioning or waking is over. A second runner of a running workspace changes nothing. */
-  async prepared(tenant: Tenant, row: LockedWorkspace): Promise<void> {
-    if (row.state === 'running') return;
-    await this.moves.move(tenant, row.id, row.state as WorkspaceState, {
-      to: 'running',
-      reason: null,
-      at: this.world.clock.now(),
-      ends: { state: 'succeeded' },
-    });
-  }
-
-  /** The tree could not be prepared: said to people, and retried only when they ask. */
-  async failed(
-    tenant: Tenant,
-    row: LockedWorkspace,
-    error: { code: string; message: string },
-  ): Promise<void> {
-    await this.moves.move(tenant, row.id, row.state as WorkspaceState, {
-      to: 'failed',
-      reason: error.message,
-      at: this.world.clock.now(),
-      ends: { state: 'failed', error },
-    });
-  }
-
-  runnerSeen(tenant: Tenant, row: LockedWorkspace, runnerId: string): Promise<void> {
-    return workspacesStore.runnerSeen(tenant, row.id, runnerId, this.world.clock.now());
-  }
-
-  touch(tenant: Tenant, row: { id: string }): Promise<void> {
-    return workspacesStore.touch(tenant, row.id, this.world.clock.now());
-  }
-
-  rememberSession(tenant: Tenant, row: { id: string }, session: string): Promise<void> {
-    return workspacesStore.setAgentSession(tenant, row.id, session);
-  }
-
-  rememberCredential(
-    tenant: Tenant,
-    row: { id: string },
-    credential: { id: string; scope: Scope; kind: Kind },
-  ): Promise<void> {
-    return workspacesStore.setCredential(tenant, row.id, credential);
-  }
-
-  /** Any workspace of the organization, locked; null when it is gone. For the machine routes and jobs, whose right to it is proven already. */
-  ofMachine(tenant: Tenant, workspaceId: string): Promise<LockedWorkspace | null> {
-    return workspacesStore.findLocked(tenant, workspaceId);
+  async reconcileSoon(organizationId: string, workspaceId: string): Promise<void> {
+    try {
+      await this.queue.add('workspace.reconcile', { organizationId, workspaceId });
+    } catch (error) {
+      this.log.warn(
+        { workspaceId, reason: messageOf(error) },
+        'no worker could be woken; the sweep will find it',
+      );
+    }
   }
 
   private async request(
@@ -320,12 +242,22 @@ export class WorkspacesService {
   }
 }
 
-export function noWorkspace(): BerthError {
-  return new BerthError('not-found', 'There is no such workspace here.');
+type Needed = Exclude<WorkspaceAccess, 'none'>;
+
+function allowed<Row extends { ownerId: string }>(row: Row | null, actor: MemberActor, needed: Needed): Row {
+  const access = row ? accessTo(row.ownerId, actor) : 'none';
+  if (!row || access === 'none') throw noWorkspace();
+  if (needed === 'use' && access !== 'use') {
+    throw new BerthError(
+      'forbidden',
+      "This is another member's workspace: an admin may stop or delete it, but not read or use it.",
+    );
+  }
+  return row;
 }
 
-function runnerReplaced(): BerthError {
-  return new BerthError('runner-replaced', 'This runner does not speak for the workspace any more.');
+export function noWorkspace(): BerthError {
+  return new BerthError('not-found', 'There is no such workspace here.');
 }
 
 /** A row that was just written or read under lock. */

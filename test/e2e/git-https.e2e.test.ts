@@ -18,7 +18,9 @@ const untilFailed = (id: string): Promise<WorkspaceView> => system.api.untilStat
 
 /** How the latest operation of a workspace failed. */
 async function failureOf(id: string): Promise<Pick<OperationView, 'kind' | 'state' | 'error'> | undefined> {
-  const { body } = await system.api.get<{ items: OperationView[] }>(system.api.path(`/workspaces/${id}/operations`));
+  const { body } = await system.api.get<{ items: OperationView[] }>(
+    system.api.path(`/workspaces/${id}/operations`),
+  );
   return body.items[0];
 }
 
@@ -31,11 +33,15 @@ it('clones owner/name, and pushes a turn’s commit back', async () => {
 
   const upstream = repositoryAt(folder);
   expect(await upstream.git('show', `${branch}:pages/about.txt`)).toBe('About us');
-  expect(await upstream.git('log', '-1', '--format=%an <%ae>', branch)).toBe('Ada Lovelace <ada@example.com>');
+  expect(await upstream.git('log', '-1', '--format=%an <%ae>', branch)).toBe(
+    'Ada Lovelace <ada@example.com>',
+  );
   expect(await upstream.git('rev-parse', `${branch}~1`)).toBe(await upstream.git('rev-parse', 'main'));
   const events = await system.api.events(id);
   expectWhole(events);
-  const pushed = events.filter(({ type }) => type === 'git.pushed').map(({ data }) => [data.branch, data.commit]);
+  const pushed = events
+    .filter(({ type }) => type === 'git.pushed')
+    .map(({ data }) => [data.branch, data.commit]);
   expect(pushed).toEqual([[branch, await upstream.git('rev-parse', branch)]]);
   // Anonymous for now: nothing that the agent holds may reach the git host.
   expect(new Set(system.git.requests.map(({ credential }) => credential.kind))).toEqual(new Set(['none']));
@@ -46,21 +52,41 @@ it('clones owner/name, and pushes a turn’s commit back', async () => {
 
 it('lets the agent itself fetch and push over the same route', async () => {
   const folder = await system.git.createRepository('acme/tools');
-  const { id, branch } = await system.api.createWorkspace({ repository: 'https://github.com/acme/tools.git', agent: 'codex' });
+  const { id, branch } = await system.api.createWorkspace({
+    repository: 'https://github.com/acme/tools.git',
+    agent: 'codex',
+  });
   await system.api.untilState(id, 'running');
-  const asked = await system.api.send(id, 'run git commit --quiet --allow-empty -m Mine && git push --quiet && git fetch origin main && echo pushed');
+  const asked = await system.api.send(
+    id,
+    'run git commit --quiet --allow-empty -m Mine && git push --quiet && git fetch origin main && echo pushed',
+  );
   expect(await system.api.untilEnded(id, asked.id)).toMatchObject({ state: 'completed' });
   expect(await repositoryAt(folder).git('log', '-1', '--format=%an|%s', branch)).toBe('Ada Lovelace|Mine');
   expect((await system.api.messages(id)).at(-1)?.text).toContain('pushed');
 });
 
 it('fails with the reason when there is no such repository, and a retry works once there is', async () => {
-  const { id } = await system.api.createWorkspace({ repository: 'acme/later', agent: 'claude', message: 'create hello.txt' });
+  const { id } = await system.api.createWorkspace({
+    repository: 'acme/later',
+    agent: 'claude',
+    message: 'create hello.txt',
+  });
   const failed = await untilFailed(id);
   expect(failed.stateReason).toMatch(/repository was not found/i);
-  expect(await failureOf(id)).toMatchObject({ kind: 'provision', state: 'failed', error: { code: 'repository-not-found' } });
-  await system.api.poll('no process of it is left', () => Promise.resolve(processesNaming(id).length === 0 ? true : null));
-  const refused = await system.api.call<{ code: string }>('POST', system.api.path(`/workspaces/${id}/messages`), { text: 'Good day' });
+  expect(await failureOf(id)).toMatchObject({
+    kind: 'provision',
+    state: 'failed',
+    error: { code: 'repository-not-found' },
+  });
+  await system.api.poll('no process of it is left', () =>
+    Promise.resolve(processesNaming(id).length === 0 ? true : null),
+  );
+  const refused = await system.api.call<{ code: string }>(
+    'POST',
+    system.api.path(`/workspaces/${id}/messages`),
+    { text: 'Good day' },
+  );
   expect([refused.status, refused.body.code]).toEqual([409, 'workspace-failed']);
 
   const folder = await system.git.createRepository('acme/later');
@@ -81,7 +107,10 @@ it('fails with the reason when the repository asks for a login, and can be delet
   system.git.protect('private/*');
   const { id } = await system.api.createWorkspace({ repository: 'private/plans', agent: 'codex' });
   expect((await untilFailed(id)).stateReason).toMatch(/asks for a login/i);
-  expect(await failureOf(id)).toMatchObject({ state: 'failed', error: { code: 'repository-authentication' } });
+  expect(await failureOf(id)).toMatchObject({
+    state: 'failed',
+    error: { code: 'repository-authentication' },
+  });
   // Never a half-made tree that runs.
   expect(existsSync(path.join(system.treeOf(id), '.git', 'HEAD'))).toBe(false);
   await system.deleteWorkspace(id);
@@ -91,7 +120,11 @@ it('fails with the reason when the repository asks for a login, and can be delet
 
 it('says when a ref does not exist, and when the host answers with an error', async () => {
   await system.git.createRepository('acme/refs');
-  const noRef = await system.api.createWorkspace({ repository: 'acme/refs', ref: 'no-such-branch', agent: 'claude' });
+  const noRef = await system.api.createWorkspace({
+    repository: 'acme/refs',
+    ref: 'no-such-branch',
+    agent: 'claude',
+  });
   expect((await untilFailed(noRef.id)).stateReason).toMatch(/no such branch/i);
   expect(await failureOf(noRef.id)).toMatchObject({ error: { code: 'ref-not-found' } });
 

@@ -17,8 +17,20 @@ beforeAll(async () => {
 afterAll(() => system.close());
 
 const agents = [
-  { agent: 'claude', model: 'anthropic', kind: 'anthropic_api_key', header: 'x-api-key', key: credentials.anthropicApiKey },
-  { agent: 'codex', model: 'openai', kind: 'openai_api_key', header: 'bearer', key: credentials.openaiApiKey },
+  {
+    agent: 'claude',
+    model: 'anthropic',
+    kind: 'anthropic_api_key',
+    header: 'x-api-key',
+    key: credentials.anthropicApiKey,
+  },
+  {
+    agent: 'codex',
+    model: 'openai',
+    kind: 'openai_api_key',
+    header: 'bearer',
+    key: credentials.openaiApiKey,
+  },
 ] as const;
 
 describe.each(agents)('the real $agent', ({ agent, model, kind, header, key }) => {
@@ -34,14 +46,27 @@ describe.each(agents)('the real $agent', ({ agent, model, kind, header, key }) =
   });
 
   const credentialId = async (): Promise<string> => {
-    const { body } = await system.api.get<{ items: { id: string; kind: string }[] }>(system.api.path('/credentials'));
+    const { body } = await system.api.get<{ items: { id: string; kind: string }[] }>(
+      system.api.path('/credentials'),
+    );
     return body.items.find((item) => item.kind === kind)?.id ?? '';
   };
 
   it('does what the first message asks while its events stream live', async () => {
-    workspace = await system.api.createWorkspace({ repository: repository.url, agent, message: 'create hello.txt' });
-    expect(workspace).toMatchObject({ agent, state: 'provisioning', desiredState: 'running', branch: `berth/${workspace.id.slice(-8)}` });
-    seen = await system.api.stream(workspace.id, null, (events) => events.some(({ data }) => data.state === 'completed' && data.attempts === 1));
+    workspace = await system.api.createWorkspace({
+      repository: repository.url,
+      agent,
+      message: 'create hello.txt',
+    });
+    expect(workspace).toMatchObject({
+      agent,
+      state: 'provisioning',
+      desiredState: 'running',
+      branch: `berth/${workspace.id.slice(-8)}`,
+    });
+    seen = await system.api.stream(workspace.id, null, (events) =>
+      events.some(({ data }) => data.state === 'completed' && data.attempts === 1),
+    );
     expectWhole(seen);
     expect(statesOf(seen)).toEqual(['provisioning', 'running']);
     [message] = (await system.api.messages(workspace.id)) as [MessageView];
@@ -49,16 +74,31 @@ describe.each(agents)('the real $agent', ({ agent, model, kind, header, key }) =
     expect(streamedText(seen, message.id)).toBe('Created hello.txt.');
     const tools = seen.filter(({ type }) => type === 'agent.tool').map(({ data }) => data.state);
     expect(tools).toEqual(['started', 'completed']);
-    expect(await readFile(path.join(system.treeOf(workspace.id), 'hello.txt'), 'utf8')).toBe('Hello from hello.txt\n');
+    expect(await readFile(path.join(system.treeOf(workspace.id), 'hello.txt'), 'utf8')).toBe(
+      'Hello from hello.txt\n',
+    );
   });
 
   it('stores the answer, and a receipt that names the credential of the user', async () => {
-    expect(message).toMatchObject({ seq: 1, author: { type: 'user', name: 'Ada Lovelace' }, text: 'create hello.txt', state: 'completed', attempts: 1 });
+    expect(message).toMatchObject({
+      seq: 1,
+      author: { type: 'user', name: 'Ada Lovelace' },
+      text: 'create hello.txt',
+      state: 'completed',
+      attempts: 1,
+    });
     expect(await answerTo(system.api, workspace.id, message.id)).toBe('Created hello.txt.');
     expect(message.receipts).toHaveLength(1);
-    expect(message.receipts[0]).toMatchObject({ credentialId: await credentialId(), scope: 'user', kind, generation: 1 });
+    expect(message.receipts[0]).toMatchObject({
+      credentialId: await credentialId(),
+      scope: 'user',
+      kind,
+      generation: 1,
+    });
     expect(message.receipts[0]?.reason).not.toBe('');
-    expect(await system.api.workspace(workspace.id)).toMatchObject({ credential: { id: await credentialId(), scope: 'user', kind } });
+    expect(await system.api.workspace(workspace.id)).toMatchObject({
+      credential: { id: await credentialId(), scope: 'user', kind },
+    });
   });
 
   it('reaches the provider with exactly that key, and never with the placeholder', async () => {
@@ -77,16 +117,24 @@ describe.each(agents)('the real $agent', ({ agent, model, kind, header, key }) =
     const { branch } = workspace;
     const pushed = seen.find(({ type }) => type === 'git.pushed');
     expect(pushed?.data).toMatchObject({ branch, commit: await repository.git('rev-parse', branch) });
-    expect(await repository.git('log', '-1', '--format=%an <%ae>|%cn|%s', branch)).toBe('Ada Lovelace <ada@example.com>|Berth|create hello.txt');
+    expect(await repository.git('log', '-1', '--format=%an <%ae>|%cn|%s', branch)).toBe(
+      'Ada Lovelace <ada@example.com>|Berth|create hello.txt',
+    );
     expect(await repository.git('show', `${branch}:hello.txt`)).toBe('Hello from hello.txt');
     expect(await repository.git('rev-parse', `${branch}~1`)).toBe(await repository.git('rev-parse', 'main'));
   });
 
   it('goes on after Last-Event-ID without gap or repeat, and replays all after 0', async () => {
     const middle = Math.floor(seen.length / 2);
-    const rest = await system.api.stream(workspace.id, String(middle), (events) => events.length >= seen.length - middle);
+    const rest = await system.api.stream(
+      workspace.id,
+      String(middle),
+      (events) => events.length >= seen.length - middle,
+    );
     expect(rest).toEqual(seen.slice(middle));
-    expect(await system.api.stream(workspace.id, '0', (events) => events.length >= seen.length)).toEqual(seen);
+    expect(await system.api.stream(workspace.id, '0', (events) => events.length >= seen.length)).toEqual(
+      seen,
+    );
     expect(await system.api.events(workspace.id)).toEqual(seen);
   });
 
@@ -119,11 +167,16 @@ describe.each(agents)('the real $agent', ({ agent, model, kind, header, key }) =
     await system.api.untilState(workspace.id, 'hibernated');
     expect(processesNaming(workspace.id)).toEqual([]);
     expect(family.filter(lives)).toEqual([]);
-    expect(await readFile(path.join(system.treeOf(workspace.id), 'hello.txt'), 'utf8')).toBe('Hello from hello.txt\n');
+    expect(await readFile(path.join(system.treeOf(workspace.id), 'hello.txt'), 'utf8')).toBe(
+      'Hello from hello.txt\n',
+    );
     // Reading wakes nothing.
     await system.api.events(workspace.id);
     await system.api.messages(workspace.id);
-    expect(await system.api.workspace(workspace.id)).toMatchObject({ state: 'hibernated', desiredState: 'hibernated' });
+    expect(await system.api.workspace(workspace.id)).toMatchObject({
+      state: 'hibernated',
+      desiredState: 'hibernated',
+    });
   });
 
   it('wakes for a message, in the same session', async () => {
@@ -132,14 +185,23 @@ describe.each(agents)('the real $agent', ({ agent, model, kind, header, key }) =
     expect(await answerTo(system.api, workspace.id, asked.id)).toBe('You asked me to remember pineapple.');
     const events = await system.api.events(workspace.id);
     expectWhole(events);
-    expect(statesOf(events)).toEqual(['provisioning', 'running', 'hibernating', 'hibernated', 'waking', 'running']);
+    expect(statesOf(events)).toEqual([
+      'provisioning',
+      'running',
+      'hibernating',
+      'hibernated',
+      'waking',
+      'running',
+    ]);
     expect(hasEnded(events, asked.id)).toBe(true);
   });
 
   it('is deleted with its files; what it pushed stays', async () => {
     await system.deleteWorkspace(workspace.id);
     expect(processesNaming(workspace.id)).toEqual([]);
-    await expect(readFile(path.join(system.treeOf(workspace.id), 'hello.txt'), 'utf8')).rejects.toThrow('ENOENT');
+    await expect(readFile(path.join(system.treeOf(workspace.id), 'hello.txt'), 'utf8')).rejects.toThrow(
+      'ENOENT',
+    );
     expect(await repository.git('show', `${workspace.branch}:hello.txt`)).toBe('Hello from hello.txt');
   });
 });
@@ -156,7 +218,10 @@ describe('a token of `claude setup-token`', () => {
     system.anthropic.reset();
     const first = await system.api.send(id, 'create hello.txt');
     const ended = await system.api.untilEnded(id, first.id);
-    expect(ended).toMatchObject({ state: 'completed', receipts: [{ scope: 'user', kind: 'claude_setup_token', generation: 1 }] });
+    expect(ended).toMatchObject({
+      state: 'completed',
+      receipts: [{ scope: 'user', kind: 'claude_setup_token', generation: 1 }],
+    });
     expect(credentialsUsed()).toEqual([`bearer ${credentials.claudeSetupToken}`]);
 
     await system.api.call('DELETE', system.api.path('/credentials/user/claude_setup_token'), undefined, 204);
@@ -165,7 +230,10 @@ describe('a token of `claude setup-token`', () => {
     await system.api.untilState(id, 'hibernated');
     system.anthropic.reset();
     const second = await system.api.send(id, 'Good day');
-    expect(await system.api.untilEnded(id, second.id)).toMatchObject({ state: 'completed', receipts: [{ kind: 'anthropic_api_key' }] });
+    expect(await system.api.untilEnded(id, second.id)).toMatchObject({
+      state: 'completed',
+      receipts: [{ kind: 'anthropic_api_key' }],
+    });
     expect(credentialsUsed()).toEqual([`x-api-key ${credentials.anthropicApiKey}`]);
   });
 });

@@ -21,9 +21,14 @@ describe.each(['claude', 'codex'] as const)('%s without a sandbox', (agent) => {
   it('does a turn, pushes it, sleeps without leaving a process, and remembers', async () => {
     const { id, branch, repository } = await system.runningWorkspace(agent, `off-${agent}`);
     const first = await system.api.send(id, 'create hello.txt');
-    expect(await system.api.untilEnded(id, first.id)).toMatchObject({ state: 'completed', receipts: [{ scope: 'user' }] });
+    expect(await system.api.untilEnded(id, first.id)).toMatchObject({
+      state: 'completed',
+      receipts: [{ scope: 'user' }],
+    });
     expect(await readFile(path.join(system.treeOf(id), 'hello.txt'), 'utf8')).toBe('Hello from hello.txt\n');
-    expect(await repository.git('log', '-1', '--format=%an|%s', branch)).toBe('Ada Lovelace|create hello.txt');
+    expect(await repository.git('log', '-1', '--format=%an|%s', branch)).toBe(
+      'Ada Lovelace|create hello.txt',
+    );
 
     const second = await system.api.send(id, 'remember pineapple');
     expect(await system.api.untilEnded(id, second.id)).toMatchObject({ state: 'completed' });

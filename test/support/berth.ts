@@ -4,9 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '../../src/kernel/index.js';
 import { until } from '../emulators/until.js';
 import { Api } from './api.js';
 
+/** Below Jest's own limit, so that a start that hangs is ended and said. */
+const START_SECONDS = 45;
 const ENTRY = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** A Berth as a person starts it: the built program, a process of its own, embedded Postgres, an empty data directory. */
@@ -24,6 +27,31 @@ export class BerthProcess {
     const berth = new BerthProcess(await mkdtemp(path.join(tmpdir(), 'berth-e2e-')), environment);
     await berth.start();
     return berth;
+  }
+
+  /** Starts one that is expected to refuse: waits until it has ended, and answers its exit code and all it printed. Fails when it became ready instead. */
+  static async refused(
+    environment: Record<string, string>,
+  ): Promise<{ code: number | null; output: string }> {
+    const output: string[] = [];
+    const child = spawn(process.execPath, [ENTRY], {
+      env: { PATH: process.env.PATH ?? '', PORT: '0', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => output.push(chunk.toString()));
+    const closed = once(child, 'close');
+    const isReady = (): boolean => output.join('').includes('Berth is ready on ');
+    await until(
+      'Berth has ended',
+      () => child.exitCode !== null || child.signalCode !== null || isReady(),
+      START_SECONDS,
+    );
+    const wrong = isReady();
+    if (wrong) child.kill('SIGTERM');
+    await closed;
+    if (wrong) throw new Error(`Berth started, and should not have:\n${output.join('')}`);
+    return { code: child.exitCode, output: output.join('') };
   }
 
   get pid(): number {
@@ -60,7 +88,11 @@ export class BerthProcess {
     const keep = (chunk: Buffer): void => void this.output.push(chunk.toString());
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
-    await until('Berth is ready', () => this.timesReady() > readyBefore || child.exitCode !== null, 60);
+    const isDecided = (): boolean => this.timesReady() > readyBefore || child.exitCode !== null;
+    await until('Berth is ready', isDecided, START_SECONDS).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw new Error(`${messageOf(error)}\n${this.output.join('')}`);
+    });
     if (child.exitCode !== null) throw new Error(`Berth did not start:\n${this.output.join('')}`);
   }
 
@@ -102,7 +134,7 @@ export class BerthProcess {
   private async end(signal: NodeJS.Signals): Promise<number | null> {
     const { child } = this;
     this.child = null;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    if (child?.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
     const exited = once(child, 'exit');
     child.kill(signal);
     const [code] = (await exited) as [number | null];

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { parse } from 'cookie';
 import type { Request } from 'express';
-import { Strategy as BearerStrategy } from 'passport-http-bearer';
+import { Strategy as BearerStrategy, type VerifyFunction } from 'passport-http-bearer';
 import { Strategy as LocalStrategy } from 'passport-local';
 import { Strategy as PassportBase } from 'passport';
 import { emailSchema } from '../../contracts/index.js';
@@ -30,9 +30,19 @@ export class PasswordStrategy extends PassportStrategy(LocalStrategy, 'password'
   }
 }
 
+/**
+ * Passport's bearer strategy, of which only the header is left: it would also take the token from the query, which ends up in logs and histories
+ * (RFC 6750, 5.3), and from the body, where it need not even be text.
+ */
+class BearerHeaderStrategy extends BearerStrategy<VerifyFunction> {
+  override authenticate({ headers }: Request): void {
+    super.authenticate({ headers } as Request);
+  }
+}
+
 /** `Authorization: Bearer berth_…`. */
 @Injectable()
-export class ApiKeyStrategy extends PassportStrategy(BearerStrategy, 'api-key') {
+export class ApiKeyStrategy extends PassportStrategy(BearerHeaderStrategy, 'api-key') {
   constructor(private readonly signIn: SignInService) {
     super();
   }
@@ -44,7 +54,7 @@ export class ApiKeyStrategy extends PassportStrategy(BearerStrategy, 'api-key') 
 
 /** `Authorization: Bearer` with the token of a runner or proxy. */
 @Injectable()
-export class MachineStrategy extends PassportStrategy(BearerStrategy, 'machine') {
+export class MachineStrategy extends PassportStrategy(BearerHeaderStrategy, 'machine') {
   constructor(private readonly signIn: SignInService) {
     super();
   }

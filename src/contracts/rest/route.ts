@@ -48,8 +48,8 @@ export const timeSchema = z.iso.datetime();
 
 /** `{org}`: slug or id. */
 export const organizationParams = z.strictObject({ org: z.string().min(1).max(100) });
-/** A path id; any well-formed UUID, the store decides whether it exists. */
-export const idSchema = z.uuid('must be an id (a UUID)');
+/** A path id; any well-formed UUID, the store decides whether it exists. In lower case from here on: ids are also keys of maps and names of folders. */
+export const idSchema = z.uuid('must be an id (a UUID)').toLowerCase();
 
 /** RFC 9457. `code` is stable; `requestId` is what to quote when asking for help. */
 export const problemSchema = z.object({

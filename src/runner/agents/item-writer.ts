@@ -24,6 +24,8 @@ function cutBytes(text: string, bytes: number): string {
 export class ItemWriter {
   readonly #buffer: TextBuffer;
   readonly #tools = new Map<string, string>();
+  /** What stands before the next text: nothing, or the gap between two blocks. */
+  #gap = '';
   #written = false;
 
   constructor(
@@ -40,12 +42,13 @@ export class ItemWriter {
   text(text: string): void {
     if (text === '') return;
     this.#written = true;
-    this.#buffer.add(text);
+    this.#buffer.add(this.#gap + text);
+    this.#gap = '';
   }
 
   /** A new block of text begins: keeps it apart from the one before. */
   paragraph(): void {
-    if (this.#written) this.#buffer.add('\n\n');
+    if (this.#written) this.#gap = '\n\n';
     this.#written = false;
   }
 

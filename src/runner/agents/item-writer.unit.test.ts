@@ -13,16 +13,20 @@ describe('ItemWriter', () => {
     writer = new ItemWriter(timer, (item) => items.push(item));
   });
 
-  it('passes small pieces on together after 100 ms', () => {
+  it('passes the first piece on at once, and those that follow together every 100 ms', () => {
+    const texts = () => items.map((item) => ('text' in item ? item.text : ''));
     writer.text('a');
+    expect(texts()).toEqual(['a']);
     timer.advance(60);
     writer.text('b');
+    writer.text('c');
     timer.advance(39);
-    expect(items).toEqual([]);
+    expect(texts()).toEqual(['a']);
     timer.advance(1);
-    expect(items).toEqual([{ type: 'agent.text', text: 'ab' }]);
-    timer.advance(1000);
-    expect(items).toHaveLength(1);
+    expect(texts()).toEqual(['a', 'bc']);
+    timer.advance(100);
+    writer.text('d');
+    expect(texts()).toEqual(['a', 'bc', 'd']);
   });
 
   it('passes 2 KB on at once, in pieces that cut no character', () => {

@@ -20,6 +20,15 @@ function writer(): { items: AgentItem[]; writer: ItemWriter } {
   return { items, writer: new ItemWriter(new FakeTimer(), (item) => items.push(item)) };
 }
 
+/** Text that follows text as one: where it is cut is the business of ItemWriter and its clock. */
+function joined(items: AgentItem[]): AgentItem[] {
+  return items.reduce<AgentItem[]>((all, item) => {
+    const last = all.at(-1);
+    if (item.type !== 'agent.text' || last?.type !== 'agent.text') return [...all, item];
+    return [...all.slice(0, -1), { ...last, text: last.text + item.text }];
+  }, []);
+}
+
 const messageId = (number: number) => `22222222-2222-4222-8222-00000000000${number}`;
 
 function claude(events: readonly Fields[], id = messageId(1)) {
@@ -27,7 +36,7 @@ function claude(events: readonly Fields[], id = messageId(1)) {
   const stream = new ClaudeStream(out.writer, id);
   for (const event of events) stream.accept(event);
   out.writer.end();
-  return { items: out.items, end: stream.end };
+  return { items: joined(out.items), end: stream.end };
 }
 
 function codex(messages: readonly Fields[]) {
@@ -37,7 +46,7 @@ function codex(messages: readonly Fields[]) {
     if (text(message.method) !== '') stream.accept(text(message.method), fields(message.params));
   }
   out.writer.end();
-  return { items: out.items, end: stream.end, turnId: stream.turnId };
+  return { items: joined(out.items), end: stream.end, turnId: stream.turnId };
 }
 
 describe('the stream of Claude Code', () => {

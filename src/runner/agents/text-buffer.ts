@@ -3,7 +3,7 @@ import type { Timer } from '../timer.js';
 const FLUSH_MILLISECONDS = 100;
 const FLUSH_CHARACTERS = 2048;
 
-/** Collects the small pieces in which a model streams, and passes them on every 100 ms or 2 KB. */
+/** Passes on the small pieces in which a model streams: the first at once, what follows together every 100 ms or 2 KB. */
 export class TextBuffer {
   #text = '';
   #cancel: (() => void) | null = null;
@@ -15,8 +15,7 @@ export class TextBuffer {
 
   add(text: string): void {
     this.#text += text;
-    if (this.#text.length >= FLUSH_CHARACTERS) this.flush();
-    else if (this.#text !== '') this.#cancel ??= this.timer.after(FLUSH_MILLISECONDS, () => this.flush());
+    if (this.#cancel === null || this.#text.length >= FLUSH_CHARACTERS) this.#passAndCollect();
   }
 
   /** Passes on what is there; to be called before anything that must come after it. */
@@ -29,6 +28,15 @@ export class TextBuffer {
       at = end;
     }
     this.#text = '';
+  }
+
+  /** What comes within the next 100 ms waits for their end; if nothing does, the piece after that is a first one again. */
+  #passAndCollect(): void {
+    this.flush();
+    this.#cancel = this.timer.after(FLUSH_MILLISECONDS, () => {
+      this.#cancel = null;
+      if (this.#text !== '') this.#passAndCollect();
+    });
   }
 }
 

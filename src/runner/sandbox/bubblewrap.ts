@@ -5,6 +5,7 @@ import { BerthError } from '../../kernel/errors.js';
 import { spawnGroup } from './process.js';
 import { resolveProgram, type Program } from './program.js';
 import type { Bind, Sandbox, SandboxCommand, SandboxPaths, SandboxProcess } from './sandbox.js';
+import { seccompFilter } from './seccomp.js';
 import { INNER_HOME, INNER_ID, procArguments, systemArguments, writeEtc } from './system-files.js';
 
 /** The port on which the proxy is reached inside; the sandbox has a loopback of its own, so it is always free. */
@@ -95,6 +96,8 @@ export class BubblewrapSandbox implements Sandbox {
   };
   readonly proxyUrl = `http://127.0.0.1:${PROXY_PORT}`;
   readonly #base: string[];
+  /** Null where there is none for this CPU. */
+  readonly #filter = seccompFilter(process.arch);
 
   /** Throws BerthError `sandbox-unavailable` when bwrap does not run or a folder lies where every sandbox sees it. */
   constructor(private readonly options: BubblewrapOptions) {
@@ -103,6 +106,8 @@ export class BubblewrapSandbox implements Sandbox {
     refuseSharedFolders([tree, home, scratch, socketDirectory].map((folder) => realpathSync(folder)));
     const node = realpathSync(options.node ?? process.execPath);
     this.#base = [
+      // bwrap takes both descriptors away before the command starts (process.ts makes them).
+      ...['--info-fd', '3', ...(this.#filter === null ? [] : ['--seccomp', '4'])],
       ...isolationArguments(scratch, canDisableUserNamespaces(options.bwrap)),
       ...bindArguments({ source: node, target: join(INNER_NODE_FOLDER, 'node'), writable: false }),
     ];
@@ -128,6 +133,8 @@ export class BubblewrapSandbox implements Sandbox {
       env: command.env,
       cwd: '/',
       stdin: command.stdin ?? 'ignore',
+      tellsFirstProcess: true,
+      input: this.#filter,
     });
   }
 

@@ -1,5 +1,6 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { FirstProcess } from './first-process.js';
 import type { ProcessExit, SandboxProcess } from './sandbox.js';
 
 export interface SpawnRequest {
@@ -8,6 +9,10 @@ export interface SpawnRequest {
   env: Readonly<Record<string, string>>;
   cwd: string;
   stdin: 'pipe' | 'ignore';
+  /** True: descriptor 3 is bwrap's `--info-fd`. */
+  tellsFirstProcess?: boolean;
+  /** What the command reads from descriptor 4. */
+  input?: Buffer | null;
 }
 
 /**
@@ -18,18 +23,35 @@ export function spawnGroup(request: SpawnRequest): SandboxProcess {
   const child = spawn(request.command, request.args, {
     cwd: request.cwd,
     env: { ...request.env },
-    stdio: [request.stdin, 'pipe', 'pipe'],
+    stdio: [
+      request.stdin,
+      'pipe',
+      'pipe',
+      request.tellsFirstProcess === true ? 'pipe' : 'ignore',
+      request.input ? 'pipe' : 'ignore',
+    ],
     detached: true,
-  }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
+  });
+  // The types know three descriptors by name; the first two outputs are pipes, as asked for above.
+  const [stdin, stdout, stderr, info, input] = child.stdio as unknown as [
+    Writable | null,
+    Readable,
+    Readable,
+    Readable | null,
+    Writable | null,
+  ];
+  const first = info === null ? null : new FirstProcess(info);
   let ended = false;
   const kill = (): void => {
     // A number that was given back may already belong to somebody else.
-    if (child.pid === undefined || ended) return;
-    try {
-      process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // ESRCH: the whole group is gone, which is what was asked for.
+    if (child.pid !== undefined && !ended) {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // ESRCH: the whole group is gone, which is what was asked for.
+      }
     }
+    first?.end();
   };
   const exit = new Promise<ProcessExit>((resolve, reject) => {
     child.once('error', reject);
@@ -43,6 +65,7 @@ export function spawnGroup(request: SpawnRequest): SandboxProcess {
   // The owner may look at `exit` late; a failed start must not end the runner before that.
   exit.catch(() => undefined);
   // EPIPE: the command ended before it read everything. Its exit says so.
-  child.stdin?.on('error', () => undefined);
-  return { stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, exit, kill };
+  for (const pipe of [stdin, input]) pipe?.on('error', () => undefined);
+  input?.end(request.input);
+  return { stdin, stdout, stderr, exit, kill };
 }

@@ -1,4 +1,12 @@
-import { existsSync, lstatSync, mkdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 /** The user inside the sandbox. Not root: agents refuse or change what they do as root, and so do package managers. */
@@ -38,22 +46,6 @@ const OWN_ETC: Record<string, string> = {
   gitconfig: '[safe]\n\tdirectory = *\n',
 };
 
-/**
- * Parts of /proc that belong to the whole machine. When the runner is root, the user inside is root's number outside, and the kernel lets the owner of
- * such a file write it without any capability: `kernel.core_pattern`, written from inside, would start a program of the agent as root on the host (tried).
- */
-const PROC_READ_ONLY = [
-  'acpi',
-  'bus',
-  'driver',
-  'fs',
-  'irq',
-  'mtrr',
-  'pressure',
-  'scsi',
-  'sys',
-  'sysrq-trigger',
-];
 /** Parts of /proc that tell of the machine's memory and keys, readable for the same reason. */
 const PROC_HIDDEN = [
   'kallsyms',
@@ -72,13 +64,35 @@ const PROC_HIDDEN = [
 ];
 
 /**
+ * Parts of /proc that belong to the whole machine and could be written. When the runner is root, the user inside is root's number outside, and the kernel lets the
+ * owner of such a file write it without any capability: `kernel.core_pattern`, written from inside, would start a program of the agent as root on the host (tried).
+ * Found by looking, since each kernel and driver brings its own (`asound`, `dynamic_debug`, …).
+ */
+function writableOfMachine(): string[] {
+  return readdirSync('/proc').filter((name) => {
+    if (/^\d+$/.test(name)) return false;
+    try {
+      const found = lstatSync(`/proc/${name}`);
+      return found.isDirectory() || (found.isFile() && (found.mode & 0o222) !== 0);
+    } catch {
+      // A driver went away between two looks, and its entry with it.
+      return false;
+    }
+  });
+}
+
+/**
  * bwrap arguments that make the machine's part of /proc read-only or empty (`empty` is an empty file of the host). They must follow
- * `--proc /proc`.
+ * `--proc /proc`. Process 1 is bubblewrap's own and no business of the agent, which could write its memory through `/proc/1/mem` and live on in it.
  */
 export function procArguments(empty: string): string[] {
-  const readOnly = PROC_READ_ONLY.flatMap((name) => ['--ro-bind-try', `/proc/${name}`, `/proc/${name}`]);
+  const readOnly = writableOfMachine().flatMap((name) => ['--ro-bind-try', `/proc/${name}`, `/proc/${name}`]);
   const hidden = PROC_HIDDEN.filter((name) => existsSync(`/proc/${name}`));
-  return [...readOnly, ...hidden.flatMap((name) => ['--ro-bind', empty, `/proc/${name}`])];
+  return [
+    ...readOnly,
+    ...hidden.flatMap((name) => ['--ro-bind', empty, `/proc/${name}`]),
+    ...['--tmpfs', '/proc/1', '--remount-ro', '/proc/1'],
+  ];
 }
 
 /** Writes our own /etc files below `folder` and gives name -> path. By rename, since a running sandbox may hold the old file. */

@@ -40,7 +40,7 @@ describe('Berth killed (SIGKILL)', () => {
     const next = await harness.openRuntime();
     expect(await next.list()).toEqual([...ids].sort());
     for (const [index, id] of ids.entries()) {
-      expect(await next.inspect(id)).toBe('running');
+      expect(await next.inspect(id)).toBe('detached');
       const request = harness.request(id);
       expect(await next.start(request)).toEqual({ adopted: true });
       const told = await askRoute(harness.socket(id));

@@ -93,7 +93,8 @@ export class LocalRuntime implements Runtime {
   async inspect(workspaceId: string): Promise<WorkspacePresence> {
     const files = this.filesOf(workspaceId);
     try {
-      if (await this.runners.isRunning(files)) return this.proxy?.isOpen(workspaceId) ? 'running' : 'detached';
+      if (await this.runners.isRunning(files))
+        return this.proxy?.isOpen(workspaceId) ? 'running' : 'detached';
       return existsSync(files.root) ? 'stopped' : 'absent';
     } catch (error) {
       throw this.failure(error, workspaceId, 'Looking at the workspace');

@@ -13,6 +13,8 @@ const TRIAL = [
   ...['--unshare-all', '--die-with-parent', '--new-session', '--uid', '1000', '--gid', '1000'],
   ...['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', 'true'],
 ];
+/** Where `true` is, whatever PATH says: a folder of links below /tmp would not be there inside. */
+const SYSTEM_FOLDERS = '/usr/bin:/bin';
 const TRIAL_TIMEOUT_MS = 10_000;
 const MAX_REASON_LENGTH = 300;
 
@@ -24,7 +26,7 @@ export async function probeSandbox(path: string): Promise<SandboxProbe> {
     execFile(
       bwrap,
       TRIAL,
-      { env: { PATH: path }, cwd: '/', timeout: TRIAL_TIMEOUT_MS, killSignal: 'SIGKILL' },
+      { env: { PATH: SYSTEM_FOLDERS }, cwd: '/', timeout: TRIAL_TIMEOUT_MS, killSignal: 'SIGKILL' },
       (error, _stdout, stderr) => {
         if (error === null) {
           resolve({ state: 'working', bwrap });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { realpath, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { RuntimeStart } from '../runtime.js';
 import { endProcesses } from './ending.js';
 import { isAbsent } from './failures.js';
@@ -14,6 +14,7 @@ import { readRunnerFile, writeRunnerFile, writeRunnerPid } from './runner-file.j
 import { boundLog } from './runner-log.js';
 import { findRunners, isFromEntry, spawnRunner } from './runner-process.js';
 import type { SandboxChooser } from './sandbox-choice.js';
+import { sandboxedOn } from './sandboxed.js';
 import { makeSocketFolder, removeSocketFolder, socketFolder, socketPath } from './socket-folder.js';
 
 /** Options with every default filled in. */
@@ -106,7 +107,12 @@ export class WorkspaceRunner {
   async end(files: WorkspaceFiles): Promise<void> {
     const root = await realPath(files.root);
     const findLeftovers = (table: ProcessInfo[]): ProcessInfo[] =>
-      root === null ? [] : leftoversBelow(table, root, barredProcesses());
+      root === null
+        ? []
+        : [
+            ...leftoversBelow(table, root, barredProcesses()),
+            ...sandboxedOn(table, join(root, basename(files.tree)), files.workspaceId),
+          ];
     await endProcesses(await this.find(files), findLeftovers, this.options.stopGraceSeconds * 1000);
   }
 

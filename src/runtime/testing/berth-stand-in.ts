@@ -9,7 +9,7 @@ import type { LocalRuntimeOptions } from '../local/options.js';
 import type { RuntimeStart } from '../runtime.js';
 
 interface Input {
-  options: Omit<LocalRuntimeOptions, 'internalUrl' | 'log' | 'ids'>;
+  options: Omit<LocalRuntimeOptions, 'internalUrl' | 'log' | 'ids' | 'findAgents'>;
   internalUrl: string;
   requests: RuntimeStart[];
 }
@@ -18,6 +18,7 @@ const input = JSON.parse(await text(process.stdin)) as Input;
 const runtime = new LocalRuntime({
   ...input.options,
   internalUrl: () => input.internalUrl,
+  findAgents: () => Promise.resolve({ claude: process.execPath, codex: null }),
   log: silentLog,
   ids: systemIds,
 });

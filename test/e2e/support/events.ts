@@ -1,4 +1,4 @@
-import type { EventView } from '../../../src/contracts/index.js';
+import type { EventView, MessageView } from '../../../src/contracts/index.js';
 import type { Api } from '../../support/api.js';
 
 /** The numbers of events that have neither gap nor repeat, from 1. */
@@ -33,11 +33,29 @@ export function hasEnded(events: readonly EventView[], messageId: string): boole
 }
 
 /** What the agent answered after a person's message; there must be one answer at most. */
-export async function answerTo(api: Api, workspaceId: string, messageId: string): Promise<string | undefined> {
+export async function answerTo(
+  api: Api,
+  workspaceId: string,
+  messageId: string,
+): Promise<string | undefined> {
   const messages = await api.messages(workspaceId);
   const after = messages.slice(messages.findIndex(({ id }) => id === messageId) + 1);
   const next = after.findIndex(({ author }) => author.type === 'user');
   const answers = next === -1 ? after : after.slice(0, next);
   if (answers.length > 1) throw new Error(`The answer is stored ${answers.length} times`);
   return answers[0]?.text;
+}
+
+/** The turn of a message completed after so many attempts, its answer is stored once, and the events tell it once and without gap. */
+export async function expectCompletedOnce(
+  api: Api,
+  workspaceId: string,
+  message: MessageView,
+  { answer, attempts }: { answer: string; attempts: number },
+): Promise<void> {
+  expect(await api.untilEnded(workspaceId, message.id)).toMatchObject({ state: 'completed', attempts });
+  expect(await answerTo(api, workspaceId, message.id)).toBe(answer);
+  const events = await api.events(workspaceId);
+  expectWhole(events);
+  expect(statesOf(events, message.id)).toEqual(['queued', 'running', 'completed']);
 }

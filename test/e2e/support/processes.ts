@@ -23,7 +23,9 @@ function statOf(pid: number): Stat | null {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? null : { parent: Number(fields[1]), startTime: fields[19] ?? '' };
+    return fields[0] === 'Z' || fields[0] === 'X'
+      ? null
+      : { parent: Number(fields[1]), startTime: fields[19] ?? '' };
   } catch {
     return null;
   }
@@ -61,17 +63,22 @@ export function processesNaming(text: string): number[] {
 
 /** Command line of a process, its words joined by spaces; empty when it is gone. */
 export function commandLineOf(pid: number): string {
-  return textOf(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim();
+  return textOf(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+    .replaceAll('\0', ' ')
+    .trim();
 }
 
 /** The process and all that descend from it, now. */
 export function familyOf(root: number): ProcessName[] {
   const stats = new Map(livingPids().map((pid) => [pid, statOf(pid)]));
   const descends = (pid: number): boolean => {
-    for (let at: number | undefined = pid; at !== undefined && at !== 0; at = stats.get(at)?.parent) if (at === root) return true;
+    for (let at: number | undefined = pid; at !== undefined && at !== 0; at = stats.get(at)?.parent)
+      if (at === root) return true;
     return false;
   };
-  return [...stats].flatMap(([pid, stat]) => (stat && descends(pid) ? [{ pid, startTime: stat.startTime }] : []));
+  return [...stats].flatMap(([pid, stat]) =>
+    stat && descends(pid) ? [{ pid, startTime: stat.startTime }] : [],
+  );
 }
 
 /** True while exactly this process lives. */
@@ -81,21 +88,31 @@ export function lives({ pid, startTime }: ProcessName): boolean {
 
 /** The runner of a workspace, or null while there is none. */
 export function runnerOf(workspaceFiles: string): number | null {
-  const found = livingPids().filter((pid) => /\/runner\/main\.js /.test(commandLineOf(pid)) && commandLineOf(pid).endsWith(`${workspaceFiles}/runner.json`));
-  if (found.length > 1) throw new Error(`There are ${found.length} runners of one workspace: ${found.join(', ')}`);
+  const found = livingPids().filter(
+    (pid) =>
+      commandLineOf(pid).includes('/runner/main.js ') &&
+      commandLineOf(pid).endsWith(`${workspaceFiles}/runner.json`),
+  );
+  if (found.length > 1)
+    throw new Error(`There are ${found.length} runners of one workspace: ${found.join(', ')}`);
   return found[0] ?? null;
 }
 
 /** Berth's proxy, or null while it is being started again. */
 export function proxyOf(berth: number): number | null {
-  return livingPids().find((pid) => statOf(pid)?.parent === berth && /\/proxy\/main\.js$/.test(commandLineOf(pid))) ?? null;
+  return (
+    livingPids().find(
+      (pid) => statOf(pid)?.parent === berth && commandLineOf(pid).endsWith('/proxy/main.js'),
+    ) ?? null
+  );
 }
 
 /** Kills what `find` finds until it finds nothing: one may start another meanwhile. For the end of a test. */
 export async function endProcesses(find: () => number[]): Promise<void> {
   const deadline = performance.now() + KILL_DEADLINE_MS;
   for (let left = find(); left.length > 0; left = find()) {
-    if (performance.now() > deadline) throw new Error(`Processes that cannot be ended: ${left.map(commandLineOf).join(' | ')}`);
+    if (performance.now() > deadline)
+      throw new Error(`Processes that cannot be ended: ${left.map(commandLineOf).join(' | ')}`);
     for (const pid of left) {
       try {
         process.kill(pid, 'SIGKILL');

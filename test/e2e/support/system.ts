@@ -5,7 +5,7 @@ import { startAnthropicEmulator, type AnthropicEmulator } from '../../emulators/
 import { startGitEmulator, type GitEmulator } from '../../emulators/git.js';
 import { startOpenaiEmulator, type OpenaiEmulator } from '../../emulators/openai.js';
 import { agentProgram } from '../../emulators/run-agents.js';
-import type { Api } from '../../support/api.js';
+import { Api } from '../../support/api.js';
 import { BerthProcess } from '../../support/berth.js';
 import { endProcesses, processesNaming } from './processes.js';
 import { makeRepository, type Repository } from './repository.js';
@@ -50,13 +50,24 @@ export class TestSystem {
       CODEX_BIN: agentProgram('CODEX_BIN'),
       ...environment,
     });
-    const api = await berth.setUp();
-    anthropic.accept(credentials.anthropicApiKey);
-    anthropic.accept(credentials.claudeSetupToken);
-    openai.accept(credentials.openaiApiKey);
-    await api.setCredential('user', 'anthropic_api_key', { apiKey: credentials.anthropicApiKey });
-    await api.setCredential('user', 'openai_api_key', { apiKey: credentials.openaiApiKey });
-    return new TestSystem(folder, anthropic, openai, git, berth, api);
+    const nobody = new Api(berth.url, null, 'acme');
+    const system = new TestSystem(folder, anthropic, openai, git, berth, nobody);
+    try {
+      await system.setUp();
+      return system;
+    } catch (error) {
+      await system.close();
+      throw error;
+    }
+  }
+
+  private async setUp(): Promise<void> {
+    this.api = await this.berth.setUp();
+    this.anthropic.accept(credentials.anthropicApiKey);
+    this.anthropic.accept(credentials.claudeSetupToken);
+    this.openai.accept(credentials.openaiApiKey);
+    await this.api.setCredential('user', 'anthropic_api_key', { apiKey: credentials.anthropicApiKey });
+    await this.api.setCredential('user', 'openai_api_key', { apiKey: credentials.openaiApiKey });
   }
 
   /** Where the files of a workspace are. */
@@ -75,7 +86,10 @@ export class TestSystem {
   }
 
   /** Makes a workspace on a fresh repository and waits until it runs. */
-  async runningWorkspace(agent: 'claude' | 'codex', name: string): Promise<{ id: string; branch: string; repository: Repository }> {
+  async runningWorkspace(
+    agent: 'claude' | 'codex',
+    name: string,
+  ): Promise<{ id: string; branch: string; repository: Repository }> {
     const repository = await this.repository(name);
     const { id, branch } = await this.api.createWorkspace({ repository: repository.url, agent, name });
     await this.api.untilState(id, 'running');

@@ -1,0 +1,70 @@
+import { asSuperuser, createTestDatabase, withDatabase } from '../../test/support/postgres.js';
+import { systemIds } from '../kernel/index.js';
+import { Database, isUnavailable, isUniqueViolation } from './database.js';
+import { SystemStore } from './system.store.js';
+
+const thrownBy = (work: () => Promise<unknown>): Promise<unknown> =>
+  work().then(
+    () => 'nothing',
+    (error: unknown) => error,
+  );
+
+describe('isUnavailable', () => {
+  it('is of a server that is not there', async () => {
+    const database = new Database('postgres://nobody:x@127.0.0.1:1/nothing');
+    const store = new SystemStore('postgres://nobody:x@127.0.0.1:1/nothing');
+    expect(isUnavailable(await thrownBy(() => database.ping()))).toBe(true);
+    expect(
+      isUnavailable(await thrownBy(() => database.tenant(systemIds.next(), () => Promise.resolve()))),
+    ).toBe(true);
+    expect(isUnavailable(await thrownBy(() => store.isFirstRun()))).toBe(true);
+    await Promise.all([database.close(), store.close()]);
+  });
+
+  it('is of a connection that ends in the middle, and of one that is refused; then it works again', async () => {
+    const test = await createTestDatabase();
+    const [database, store] = [new Database(test.appUrl), new SystemStore(test.systemUrl)];
+    const name = new URL(test.ownerUrl).pathname.slice(1);
+    const allow = (allowed: boolean) =>
+      asSuperuser((client) => client.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS ${allowed}`));
+    const cut = () =>
+      asSuperuser((client) =>
+        client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]),
+      );
+    const cutInside = () =>
+      database.tenant(systemIds.next(), async ({ db }) => {
+        await db.workspace.count();
+        await cut();
+        await db.workspace.count();
+      });
+    expect(isUnavailable(await thrownBy(cutInside))).toBe(true);
+    await allow(false);
+    await cut();
+    expect(isUnavailable(await thrownBy(() => store.isFirstRun()))).toBe(true);
+    await allow(true);
+    expect(await store.isFirstRun()).toBe(true);
+    await Promise.all([database.close(), store.close()]);
+    await test.drop();
+  });
+
+  it('is of a database that is gone', async () => {
+    const test = await createTestDatabase();
+    await test.drop();
+    const database = new Database(withDatabase(test.appUrl, 'no_such_database'));
+    expect(isUnavailable(await thrownBy(() => database.ping()))).toBe(true);
+    await database.close();
+  });
+
+  it('is not of a query that is wrong, nor of what is no error of the database', async () => {
+    const test = await createTestDatabase();
+    const database = new Database(test.appUrl);
+    const broken = await thrownBy(() => database.tenant('no id', ({ db }) => db.workspace.count()));
+    expect(broken).toBeInstanceOf(Error);
+    expect(isUnavailable(broken)).toBe(false);
+    expect(isUniqueViolation(broken)).toBe(false);
+    for (const thrown of [new Error('x'), null, undefined, 'P1001', { code: 'P2002' }, { meta: null }])
+      expect(isUnavailable(thrown)).toBe(false);
+    await database.close();
+    await test.drop();
+  });
+});

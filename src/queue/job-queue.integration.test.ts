@@ -1,0 +1,208 @@
+import { getQueueToken } from '@nestjs/bullmq';
+import { Module, type INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { Queue } from 'bullmq';
+import 'reflect-metadata';
+import { eventually } from '../../test/support/eventually.js';
+import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
+import { withClient } from '../../test/support/tables.js';
+import { LOG, silentLog, systemIds } from '../kernel/index.js';
+import { JobHandlers, JobQueue, JobWorker, QueueModule, type JobPayload } from './index.js';
+import { QUEUE } from './job-queue.js';
+
+@Module({ providers: [{ provide: LOG, useValue: silentLog }], exports: [LOG] })
+class LogModule {}
+
+@Module({})
+class Root {}
+
+type Ref = JobPayload<'workspace.reconcile'>;
+const newRef = (): Ref => ({ organizationId: systemIds.next(), workspaceId: systemIds.next() });
+
+/** Work whose end the test decides. */
+class Gate {
+  entered = 0;
+  #open: () => void = () => undefined;
+  #opened = new Promise<void>((resolve) => (this.#open = resolve));
+
+  async pass(): Promise<void> {
+    this.entered++;
+    await this.#opened;
+  }
+
+  open(): void {
+    this.#open();
+  }
+}
+
+describe('the queue on Postgres', () => {
+  let server: TestDatabase;
+  let context: INestApplicationContext;
+  let queue: JobQueue;
+  let worker: JobWorker;
+  let jobs: Queue;
+  let reconcile: (ref: Ref) => Promise<void>;
+  let sweep: () => Promise<void>;
+
+  beforeEach(async () => {
+    server = await createTestDatabase();
+    const module = {
+      module: Root,
+      imports: [{ module: LogModule, global: true }, QueueModule.onPostgres(server.queueUrl)],
+    };
+    context = await NestFactory.createApplicationContext(module, { logger: false });
+    queue = context.get(JobQueue);
+    worker = context.get(JobWorker);
+    jobs = context.get<Queue>(getQueueToken(QUEUE));
+    reconcile = () => Promise.resolve();
+    sweep = () => Promise.resolve();
+    const handlers = context.get(JobHandlers);
+    handlers.add('workspace.reconcile', (ref) => reconcile(ref));
+    handlers.add('sweep', () => sweep());
+  });
+  afterEach(async () => {
+    await worker.stop();
+    await context.close();
+    await server.drop();
+  });
+
+  const sql = (text: string, values: unknown[] = []) =>
+    withClient(server.ownerUrl, (client) => client.query(text, values));
+  const atRest = async (): Promise<boolean> => {
+    const { waiting, active, delayed } = await jobs.getJobCounts('waiting', 'active', 'delayed');
+    return waiting === 0 && active === 0 && delayed === 0;
+  };
+
+  it('runs a job once however often it was asked for before, whichever way round its ids stand', async () => {
+    const ref = newRef();
+    const runs: Ref[] = [];
+    reconcile = (given) => Promise.resolve(void runs.push(given));
+    await Promise.all(Array.from({ length: 10 }, () => queue.add('workspace.reconcile', ref)));
+    await queue.add('workspace.reconcile', {
+      workspaceId: ref.workspaceId,
+      organizationId: ref.organizationId,
+    });
+    const other = newRef();
+    await queue.add('workspace.reconcile', other);
+    worker.start();
+    await eventually('the queue is empty', atRest);
+    expect(runs).toHaveLength(2);
+    expect(runs).toEqual(expect.arrayContaining([ref, other]));
+  });
+
+  it('runs exactly one more when it was asked for many times while one runs', async () => {
+    const ref = newRef();
+    const gate = new Gate();
+    let atOnce = 0;
+    let most = 0;
+    reconcile = async () => {
+      most = Math.max(most, ++atOnce);
+      await gate.pass();
+      atOnce--;
+    };
+    worker.start();
+    await queue.add('workspace.reconcile', ref);
+    await eventually('it runs', () => gate.entered === 1);
+    await Promise.all(Array.from({ length: 10 }, () => queue.add('workspace.reconcile', ref)));
+    gate.open();
+    await eventually('it ran again', () => gate.entered === 2);
+    await eventually('the queue is empty', atRest);
+    expect([gate.entered, most]).toEqual([2, 1]);
+  });
+
+  it('tries a failed job again, after a pause that grows, and at once when somebody asks', async () => {
+    const ref = newRef();
+    let runs = 0;
+    reconcile = () => (++runs < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve());
+    worker.start();
+    await queue.add('workspace.reconcile', ref);
+    const pauses: number[] = [];
+    for (const failures of [1, 2]) {
+      await eventually('it pauses', async () => runs === failures && (await jobs.getDelayedCount()) === 1);
+      pauses.push((await jobs.getDelayed())[0]?.delay ?? 0);
+      await queue.add('workspace.reconcile', ref);
+    }
+    await eventually('the queue is empty', atRest);
+    expect([runs, pauses]).toEqual([3, [2000, 4000]]);
+  });
+
+  it('can be asked for again after it failed for good', async () => {
+    let runs = 0;
+    sweep = () => (++runs === 1 ? Promise.reject(new Error('no')) : Promise.resolve());
+    worker.start();
+    await queue.add('sweep', {});
+    await eventually('it failed', async () => (await jobs.getFailedCount()) === 1);
+    await queue.add('sweep', {});
+    await eventually('it ran again', () => runs === 2);
+  });
+
+  it('goes on when every queued job is lost: what is asked for again is done', async () => {
+    const ref = newRef();
+    const gate = new Gate();
+    reconcile = () => gate.pass();
+    worker.start();
+    await queue.add('workspace.reconcile', ref);
+    await eventually('it runs', () => gate.entered === 1);
+    await queue.add('workspace.reconcile', ref);
+    await sql('TRUNCATE bullmq.job CASCADE');
+    gate.open();
+    await queue.add('workspace.reconcile', ref);
+    await eventually('it ran again', () => gate.entered >= 2);
+    await eventually('the queue is empty', atRest);
+  });
+
+  it('takes up what a killed process had in hand', async () => {
+    const ref = newRef();
+    let runs = 0;
+    reconcile = () =>
+      Promise.resolve()
+        .then(() => runs++)
+        .then(() => undefined);
+    await queue.add('workspace.reconcile', ref);
+    // As a process leaves it that was killed: active, its lock run out, seen by one check already.
+    await sql(
+      `UPDATE bullmq.job SET state = 'active', lock_token = 'dead', locked_until_ms = 1, stalled_marked = true,
+              attempts_started = 1, processed_at_ms = 1`,
+    );
+    worker.start();
+    await eventually('it ran', () => runs === 1);
+    await eventually('the queue is empty', atRest);
+  });
+
+  it('waits at the end for what is in hand, and takes no more', async () => {
+    const gate = new Gate();
+    reconcile = () => gate.pass();
+    worker.start();
+    await queue.add('workspace.reconcile', newRef());
+    await eventually('it runs', () => gate.entered === 1);
+    let stopped = false;
+    const stop = worker.stop().then(() => (stopped = true));
+    await queue.add('workspace.reconcile', newRef());
+    expect(stopped).toBe(false);
+    gate.open();
+    await stop;
+    expect(gate.entered).toBe(1);
+    expect(await jobs.getWaitingCount()).toBe(1);
+  });
+
+  it('keeps only ids of what it is asked to do, and not for ever', async () => {
+    const ref = newRef();
+    await queue.add('workspace.reconcile', ref);
+    const [job] = await jobs.getWaiting();
+    expect(job?.data).toEqual(ref);
+    expect(job?.opts.removeOnComplete).toMatchObject({ count: expect.any(Number) as number });
+    expect(job?.opts.removeOnFail).toMatchObject({ count: expect.any(Number) as number });
+  });
+
+  it('says when its store does not answer', async () => {
+    await expect(queue.ping()).resolves.toBeUndefined();
+    await sql('REVOKE USAGE ON SCHEMA bullmq FROM berth_queue');
+    await expect(queue.ping()).rejects.toThrow();
+    await sql('GRANT USAGE ON SCHEMA bullmq TO berth_queue');
+  });
+});
+
+it('does not start while a job has no handler', () => {
+  const worker = new JobWorker(new JobHandlers(), silentLog);
+  expect(() => worker.start()).toThrow('No handler for the jobs');
+});

@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { Bench, API_KEY } from '../../test/support/bench.js';
+import { proxyPaths, runnerPaths, type MessageView } from '../contracts/index.js';
+
+const OTHER_KEY = `sk-ant-api03-${'o'.repeat(40)}`;
+
+describe('leases and receipts', () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await Bench.start();
+  });
+  afterAll(() => bench.close());
+  const asked = async (id: string): Promise<MessageView | undefined> => (await bench.api.messages(id))[0];
+
+  it('lets neither machine nor person through the other’s door', async () => {
+    const { id, runner, proxy } = await bench.running();
+    const hello = { runnerId: runner.runnerId, pid: 1 };
+    expect((await proxy.call(runnerPaths.hello, hello)).status).toBe(401);
+    expect((await proxy.call(runnerPaths.claim, { runnerId: runner.runnerId, waitSeconds: 0 })).status).toBe(
+      401,
+    );
+    expect((await runner.call(proxyPaths.lease, { upstream: 'anthropic' })).status).toBe(401);
+    expect((await runner.call(proxyPaths.report, { items: [] })).status).toBe(401);
+    for (const token of [runner.token, proxy.token]) {
+      const machine = bench.api.as(token);
+      expect((await machine.call('GET', bench.api.path(`/workspaces/${id}`))).status).toBe(401);
+      expect((await machine.call('GET', '/api/v1/me')).status).toBe(401);
+    }
+    for (const path of [...Object.values(runnerPaths), ...Object.values(proxyPaths)]) {
+      for (const key of [bench.owner.apiKey, `${runner.token}x`, '', null]) {
+        expect((await bench.api.as(key).call('POST', path, {})).status).toBe(401);
+      }
+    }
+  });
+
+  it('leases the member’s own before the organization’s, and the latter once the own is gone', async () => {
+    const member = await bench.app.member(bench.organization, 'member');
+    await member.api.setCredential('user', 'anthropic_api_key', { apiKey: OTHER_KEY });
+    await bench.api.setCredential('organization', 'anthropic_api_key', { apiKey: API_KEY });
+    const { id } = await member.api.createWorkspace({ repository: 'acme/app', message: 'work' });
+    const { runner, proxy } = await bench.started(id);
+    await runner.start();
+    const turn = await runner.claim();
+    const own = await proxy.lease();
+    expect(own.secret).toEqual({ kind: 'anthropic_api_key', apiKey: OTHER_KEY });
+    await proxy.report(proxy.served(own));
+    await member.api.call('DELETE', member.api.path('/credentials/user/anthropic_api_key'), undefined, 204);
+    const shared = await proxy.lease();
+    expect(shared.secret).toEqual({ kind: 'anthropic_api_key', apiKey: API_KEY });
+    await proxy.report(proxy.served(shared));
+    await runner.report(runner.finished(turn));
+    const [message] = await member.api.messages(id);
+    expect(
+      message?.receipts.map(({ credentialId, scope, kind, generation }) => [
+        credentialId,
+        scope,
+        kind,
+        generation,
+      ]),
+    ).toEqual([
+      [own.credentialId, 'user', 'anthropic_api_key', 1],
+      [shared.credentialId, 'organization', 'anthropic_api_key', 1],
+    ]);
+    for (const { reason } of message?.receipts ?? []) expect(reason).not.toBe('');
+    expect((await member.api.workspace(id)).credential).toMatchObject({
+      id: shared.credentialId,
+      scope: 'organization',
+    });
+    await bench.api.call(
+      'DELETE',
+      bench.api.path('/credentials/organization/anthropic_api_key'),
+      undefined,
+      204,
+    );
+    expect(await proxy.tryLease()).toMatchObject({ status: 409, body: { code: 'no-agent-credential' } });
+  });
+
+  it('leases a new secret at its new generation, and tells the receipts apart', async () => {
+    const { id, runner, proxy } = await bench.running({ message: 'work' });
+    await runner.claim();
+    const first = await proxy.lease();
+    await proxy.report(proxy.served(first));
+    await bench.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
+    const second = await proxy.lease();
+    expect([second.credentialId, second.generation]).toEqual([first.credentialId, first.generation + 1]);
+    // The old lease may still serve for a moment; its receipt names its own generation.
+    await proxy.report(proxy.served(second), proxy.served(first));
+    expect((await asked(id))?.receipts.map(({ generation }) => generation)).toEqual([
+      first.generation,
+      second.generation,
+    ]);
+  });
+
+  it('counts each report once, however often it comes', async () => {
+    const { id, runner, proxy } = await bench.running({ message: 'work' });
+    const { turnId } = await runner.claim();
+    const lease = await proxy.lease();
+    const [served, used] = [proxy.served(lease), proxy.used(lease)];
+    await proxy.report(served, used, used, served);
+    await Promise.all(Array.from({ length: 8 }, () => proxy.report(used, served)));
+    await proxy.report(proxy.used(lease));
+    expect((await asked(id))?.receipts).toHaveLength(1);
+    const usage = await bench.eventsOf(id, 'agent.usage');
+    expect(usage).toHaveLength(2);
+    expect(usage[0]?.data).toEqual({
+      messageId: turnId,
+      credentialId: lease.credentialId,
+      generation: lease.generation,
+      model: 'm',
+      inputTokens: 10,
+      outputTokens: 5,
+      cacheReadTokens: null,
+      cacheWriteTokens: 0,
+    });
+  });
+
+  it('writes no receipt for a credential or generation that was never leased to the workspace', async () => {
+    const { id, runner, proxy } = await bench.running({ message: 'work' });
+    const turn = await runner.claim();
+    const other = await bench.running();
+    const lease = await other.proxy.lease();
+    await proxy.report(
+      proxy.served(lease),
+      proxy.used(lease),
+      proxy.served({ ...lease, generation: lease.generation + 1 }),
+      proxy.served({ credentialId: randomUUID(), generation: 1 }),
+    );
+    await runner.report(runner.finished(turn, { result: 'completed' }, 60));
+    expect(await asked(id)).toMatchObject({
+      state: 'failed',
+      receipts: [],
+      error: { code: 'model-not-reached' },
+    });
+    expect(await bench.eventsOf(id, 'agent.usage')).toEqual([]);
+  });
+
+  it('keeps a refusal for people, without calling it served', async () => {
+    const { id, runner, proxy } = await bench.running({ message: 'work' });
+    await runner.claim();
+    const { credentialId, generation } = await proxy.lease();
+    const refused = {
+      id: randomUUID(),
+      type: 'refused',
+      credentialId,
+      generation,
+      status: 401,
+      errorType: 'authentication_error',
+    } as const;
+    await proxy.report(refused);
+    expect((await asked(id))?.receipts).toEqual([]);
+    const { body } = await bench.api.get<{ items: { id: string; lastError: string }[] }>(
+      bench.api.path('/credentials'),
+    );
+    expect(body.items.find((item) => item.id === credentialId)?.lastError).toContain('401');
+  });
+
+  it('leases nothing for another provider than the agent’s', async () => {
+    const { proxy } = await bench.running();
+    expect(await proxy.tryLease('openai')).toMatchObject({
+      status: 409,
+      body: { code: 'no-agent-credential' },
+    });
+    expect((await proxy.call(proxyPaths.lease, { upstream: 'aws' })).status).toBe(422);
+  });
+
+  it('leases while a workspace starts and runs, and not when it fails, sleeps or goes', async () => {
+    for (const state of ['provisioning', 'running'] as const) {
+      expect((await (await bench.inState(state)).proxy.tryLease()).status).toBe(200);
+    }
+    // On its way, the token is still known and the state decides; at rest, the token is gone.
+    for (const state of ['hibernating', 'failed', 'deleting'] as const) {
+      const { id, proxy } = await bench.inState(state);
+      expect((await proxy.tryLease()).status).toBe(403);
+      await bench.reconcile(id);
+      expect((await proxy.tryLease()).status).toBe(401);
+    }
+    expect((await (await bench.inState('waking')).proxy.tryLease()).status).toBe(401);
+  });
+
+  it('says a secret in the lease’s answer and nowhere else', async () => {
+    const { id, runner, proxy } = await bench.running({ message: 'work' });
+    await runner.claim();
+    const lease = await proxy.lease();
+    await proxy.report(proxy.served(lease), proxy.used(lease));
+    const said = JSON.stringify([
+      await bench.api.workspace(id),
+      await bench.api.messages(id),
+      await bench.api.events(id),
+      await bench.operations(id),
+      await bench.sql('SELECT * FROM lease'),
+      await bench.sql('SELECT data FROM bullmq.job'),
+    ]);
+    for (const secret of [API_KEY, runner.token, proxy.token]) expect(said).not.toContain(secret);
+  });
+});

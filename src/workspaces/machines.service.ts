@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import type { Kind, RepositorySource, RunnerAssignment, Scope, WorkspaceState } from '../contracts/index.js';
+import { Database, type Tenant } from '../database/index.js';
+import { eventsStore } from '../events/index.js';
+import type { Machine } from '../identity/index.js';
+import { BerthError, World } from '../kernel/index.js';
+import { Moves } from './moves.js';
+import { statesWithRunner } from './state.js';
+import { workspacesStore, type LockedWorkspace } from './workspaces.store.js';
+
+/** What machines say of workspaces: that a runner started, that the tree is there, that work is done. Their right to speak was proven by their token. */
+@Injectable()
+export class WorkspaceMachines {
+  constructor(
+    private readonly database: Database,
+    private readonly moves: Moves,
+    private readonly world: World,
+  ) {}
+
+  /**
+   * The first call of a runner that started: it speaks for the workspace from now on. Throws `runner-replaced` when the workspace is to have no runner now.
+   */
+  async runnerStarted(machine: Machine, runnerId: string): Promise<RunnerAssignment> {
+    return this.database.tenant(machine.organizationId, async (tenant) => {
+      const row = await workspacesStore.findLocked(tenant, machine.workspaceId);
+      if (!row || !statesWithRunner.includes(row.state as WorkspaceState)) throw runnerReplaced();
+      await workspacesStore.adoptRunner(tenant, row.id, runnerId, this.world.clock.now());
+      // Whoever waits in the name of an earlier runner looks again, and hears that it was replaced.
+      await eventsStore.notify(tenant, row.id);
+      return {
+        workspaceId: row.id,
+        repository: row.source as RepositorySource,
+        ref: row.ref,
+        branch: row.branch,
+        agent: row.agent as RunnerAssignment['agent'],
+        model: row.model,
+      };
+    });
+  }
+
+  /** The workspace, locked, if this runner still speaks for it. Throws `runner-replaced`. */
+  async ofRunner(tenant: Tenant, machine: Machine, runnerId: string): Promise<LockedWorkspace> {
+    const row = await workspacesStore.findLocked(tenant, machine.workspaceId);
+    if (row?.runnerId !== runnerId || !statesWithRunner.includes(row.state as WorkspaceState))
+      throw runnerReplaced();
+    return row;
+  }
+
+  /** True while the workspace of this runner goes to sleep or away: the runner may end in order, and is told so rather than refused. */
+  async isStopping(tenant: Tenant, machine: Machine, runnerId: string): Promise<boolean> {
+    const row = await workspacesStore.findLocked(tenant, machine.workspaceId);
+    return row?.runnerId === runnerId && (row.state === 'hibernating' || row.state === 'deleting');
+  }
+
+  /** The tree is there: provisioning or waking is over. A second runner of a running workspace changes nothing. */
+  async prepared(tenant: Tenant, row: LockedWorkspace): Promise<void> {
+    if (row.state !== 'provisioning' && row.state !== 'waking') return;
+    await this.moves.move(tenant, row.id, row.state, {
+      to: 'running',
+      reason: null,
+      at: this.world.clock.now(),
+      ends: { state: 'succeeded' },
+    });
+  }
+
+  /** The tree could not be prepared: said to people, and retried only when they ask. */
+  async failed(
+    tenant: Tenant,
+    row: LockedWorkspace,
+    error: { code: string; message: string },
+  ): Promise<void> {
+    if (row.state === 'failed') return;
+    await this.moves.move(tenant, row.id, row.state as WorkspaceState, {
+      to: 'failed',
+      reason: error.message,
+      at: this.world.clock.now(),
+      ends: { state: 'failed', error },
+    });
+  }
+
+  runnerSeen(tenant: Tenant, row: LockedWorkspace, runnerId: string): Promise<void> {
+    return workspacesStore.runnerSeen(tenant, row.id, runnerId, this.world.clock.now());
+  }
+
+  touch(tenant: Tenant, row: { id: string }): Promise<void> {
+    return workspacesStore.touch(tenant, row.id, this.world.clock.now());
+  }
+
+  rememberSession(tenant: Tenant, row: { id: string }, session: string): Promise<void> {
+    return workspacesStore.setAgentSession(tenant, row.id, session);
+  }
+
+  rememberCredential(
+    tenant: Tenant,
+    row: { id: string },
+    credential: { id: string; scope: Scope; kind: Kind },
+  ): Promise<void> {
+    return workspacesStore.setCredential(tenant, row.id, credential);
+  }
+
+  /** Any workspace of the organization, locked; null when it is gone. For the machine routes and jobs, whose right to it is proven already. */
+  ofMachine(tenant: Tenant, workspaceId: string): Promise<LockedWorkspace | null> {
+    return workspacesStore.findLocked(tenant, workspaceId);
+  }
+}
+
+function runnerReplaced(): BerthError {
+  return new BerthError('runner-replaced', 'This runner does not speak for the workspace any more.');
+}

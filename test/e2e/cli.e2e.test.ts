@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { EventView, MessageView, WorkspaceView } from '../../src/contracts/index.js';
+import { until } from '../emulators/until.js';
+import { expectWhole } from './support/events.js';
+import type { Repository } from './support/repository.js';
+import { TestSystem } from './support/system.js';
+
+/** The built `berth` command as a person types it, against the real server. */
+
+const ENTRY = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+let system: TestSystem;
+let repository: Repository;
+let workspace: WorkspaceView;
+beforeAll(async () => {
+  system = await TestSystem.start();
+  repository = await system.repository('cli');
+});
+afterAll(() => system.close());
+
+interface Running {
+  out: string;
+  err: string;
+  ended: Promise<number>;
+  interrupt(): void;
+}
+
+function start(words: string[], environment: Record<string, string> = {}): Running {
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: system.folder,
+    BERTH_URL: system.api.url,
+    BERTH_API_KEY: system.api.apiKey ?? '',
+    ...environment,
+  };
+  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const running: Running = {
+    out: '',
+    err: '',
+    // As a shell counts: a program that a signal ended.
+    ended: once(child, 'close').then(
+      () => child.exitCode ?? 128 + constants.signals[child.signalCode ?? 'SIGKILL'],
+    ),
+    interrupt: () => void child.kill('SIGINT'),
+  };
+  child.stdout.on('data', (chunk: Buffer) => (running.out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (running.err += chunk.toString()));
+  return running;
+}
+
+/** Runs it to its end, which must be a good one. Answers standard output. */
+async function berth(...words: string[]): Promise<string> {
+  const running = start(words);
+  const code = await running.ended;
+  if (code !== 0) throw new Error(`berth ${words.join(' ')} ended with ${code}: ${running.err}`);
+  return running.out;
+}
+
+it('creates a workspace, waits for it and prints the answer to the first message', async () => {
+  const out = await berth(
+    'workspaces',
+    'create',
+    '--repository',
+    repository.url,
+    '--name',
+    'from the shell',
+    '--message',
+    'create hello.txt',
+    '--wait',
+  );
+  expect(out).toContain('Created hello.txt.');
+  [workspace] = JSON.parse(await berth('workspaces', 'list', '--json')) as [WorkspaceView];
+  expect(workspace).toMatchObject({ name: 'from the shell', agent: 'claude', state: 'running' });
+  expect(await repository.git('show', `${workspace.branch}:hello.txt`)).toBe('Hello from hello.txt');
+});
+
+it('lists and shows it', async () => {
+  const listed = await berth('workspaces', 'list');
+  expect(listed).toMatch(new RegExp(`^${workspace.id.slice(-8)} +from the shell +running +claude`, 'm'));
+  const shown = await berth('workspaces', 'show', workspace.id.slice(-8));
+  expect(shown).toContain(workspace.id);
+  expect(shown).toContain(workspace.branch);
+  expect(JSON.parse(await berth('workspaces', 'show', workspace.id, '--json'))).toMatchObject({
+    id: workspace.id,
+    owner: { name: 'Ada Lovelace' },
+  });
+});
+
+it('sends a message and prints the answer while it comes', async () => {
+  const sending = start(['workspaces', 'send', workspace.id, '--follow', 'slow', '2']);
+  await until('the model waits', () => system.anthropic.waiting === 1, 30);
+  system.anthropic.release();
+  await until('the first piece is printed', () => sending.out.includes('piece 1 of 2'), 30);
+  expect(sending.out).not.toContain('piece 2 of 2');
+  await until('the model waits again', () => system.anthropic.waiting === 1, 30);
+  system.anthropic.release();
+  expect(await sending.ended).toBe(0);
+  expect(sending.out.trim()).toBe('piece 1 of 2\npiece 2 of 2');
+});
+
+it('prints the events, and goes on with new ones until it is interrupted', async () => {
+  const stored = (await berth('workspaces', 'logs', workspace.id, '--json'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as EventView);
+  expectWhole(stored);
+  expect(stored).toEqual(await system.api.events(workspace.id));
+
+  const following = start(['workspaces', 'logs', workspace.id, '-f', '--after', String(stored.length)]);
+  const message: MessageView = await system.api.send(workspace.id, 'Good day');
+  await until('the answer is in the log', () => following.out.includes('You said: Good day'), 30);
+  expect(await system.api.untilEnded(workspace.id, message.id)).toMatchObject({ state: 'completed' });
+  following.interrupt();
+  expect(await following.ended).toBe(130);
+});
+
+it('ends with 4 and the reason when a turn fails, and with 1 when Berth refuses', async () => {
+  system.anthropic.fail({ status: 400, times: 'always' });
+  const failing = start(['workspaces', 'send', workspace.id, '--follow', 'Good day']);
+  expect(await failing.ended).toBe(4);
+  expect(failing.err).toMatch(/The turn failed: .+/);
+  system.anthropic.reset();
+
+  const unknown = start(['workspaces', 'show', '01890000-0000-7000-8000-000000000000']);
+  expect(await unknown.ended).toBe(1);
+  expect(unknown.err).toMatch(/^berth: .+/);
+  const stranger = start(['workspaces', 'list'], { BERTH_API_KEY: 'berth_not-a-key' });
+  expect(await stranger.ended).toBe(1);
+  expect(stranger.err).not.toContain('not-a-key');
+});

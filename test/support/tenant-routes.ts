@@ -1,0 +1,79 @@
+import * as contracts from '../../src/contracts/index.js';
+import type { ApiKeyView, RouteContract } from '../../src/contracts/index.js';
+import type { Api } from './api.js';
+import type { TestOrganization } from './app.js';
+
+/** A credential as it is set. */
+export const KEY = { apiKey: 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2' };
+
+/** A body that each route with a body takes. A new route without one fails below, so that none is left out. */
+const bodies: Record<string, object> = {
+  createApiKeyRoute: { name: 'mine' },
+  putCredentialRoute: KEY,
+  createWorkspaceRoute: { repository: 'owner/name', message: 'hello' },
+  updateWorkspaceRoute: { name: 'renamed' },
+  sendMessageRoute: { text: 'hello' },
+};
+const queries: Record<string, string> = { resolutionRoute: '?agent=claude' };
+
+/** Ids of things of one organization, for the path parameters. */
+export interface Things {
+  workspaceId: string;
+  messageId: string;
+  apiKeyId: string;
+}
+
+export interface TenantRoute {
+  name: string;
+  contract: RouteContract;
+}
+
+/** Every route of an organization. */
+export const routes: TenantRoute[] = Object.entries(contracts as Record<string, unknown>)
+  .filter(([name]) => name.endsWith('Route'))
+  .map(([name, contract]) => ({ name, contract: contract as RouteContract }))
+  .filter(({ contract }) => contract.path.includes('{org}'));
+/** Those that name a thing of the organization in their path. */
+export const withIds = routes.filter(({ contract }) => /\{(id|messageId)\}/.test(contract.path));
+
+/** The route's path with every parameter filled in. */
+function pathOf({ name, contract }: TenantRoute, org: string, things: Things): string {
+  const values: Record<string, string> = {
+    org,
+    id: contract.path.includes('/api-keys/') ? things.apiKeyId : things.workspaceId,
+    messageId: things.messageId,
+    scope: 'user',
+    kind: 'anthropic_api_key',
+  };
+  const path = contract.path.replace(/\{(\w+)\}/g, (_, parameter: string) => {
+    const value = values[parameter];
+    if (value === undefined) throw new Error(`Teach this test a value for {${parameter}} of ${name}.`);
+    return encodeURIComponent(value);
+  });
+  return path + (queries[name] ?? '');
+}
+
+/** Calls a route of an organization with valid input. */
+export function call(api: Api, route: TenantRoute, org: string, things: Things) {
+  const { method, body } = route.contract;
+  if (body && !bodies[route.name]) throw new Error(`Teach this test a valid body for ${route.name}.`);
+  return api.call(method, pathOf(route, org, things), body ? bodies[route.name] : undefined);
+}
+
+/** All that can be seen of an answer but its request id and the time. */
+export function seen(answer: Awaited<ReturnType<typeof call>>): unknown {
+  const { requestId: _, ...body } = answer.body as { requestId?: string };
+  const headers = Object.fromEntries(
+    [...answer.headers].filter(([name]) => !['x-request-id', 'date'].includes(name)),
+  );
+  return { status: answer.status, body, headers };
+}
+
+/** An organization's owner makes a workspace with a message, and has a credential and a key. */
+export async function furnish({ owner }: TestOrganization): Promise<Things> {
+  await owner.api.setCredential('user', 'anthropic_api_key', KEY);
+  const workspace = await owner.api.createWorkspace({ repository: 'owner/name', message: 'first' });
+  const [message] = await owner.api.messages(workspace.id);
+  const key = await owner.api.post<ApiKeyView>(owner.api.path('/api-keys'), { name: 'second key' }, 201);
+  return { workspaceId: workspace.id, messageId: message?.id ?? '', apiKeyId: key.body.id };
+}
