@@ -21,6 +21,7 @@ import { LocalRuntime, type Runtime } from '../runtime/index.js';
 import { Sweep, WorkspaceSettings } from '../workspaces/index.js';
 import { AppModule, type Parts } from './app.module.js';
 import { Closing } from './closing.js';
+import { tieDataDirectory } from './data-directory.js';
 import { prepareEdge } from './edge.js';
 import { keyRingOf } from './key-file.js';
 import { listenError } from './listen-error.js';
@@ -127,6 +128,7 @@ async function openSealed(
   await checkKeyRing(vault, booked);
   await ring.keep();
   const opened = await openDatabase(server, config, path.resolve(sources, '../prisma/migrations'), log);
+  await tieDataDirectory(config.dataDirectory, await opened.system.instanceId());
   const toBook = await sealingKeyToBook(vault, booked, world.clock);
   if (toBook) await opened.system.bookSealingKey(toBook);
   return { vault, opened };

@@ -108,7 +108,7 @@ describe('ProblemFilter', () => {
   });
 
   it('writes a problem without what is not there', () => {
-    expect(Object.keys(problemOf(new BerthError('conflict', 'x'), undefined))).toEqual([
+    expect(Object.keys(problemOf(new BerthError('slug-taken', 'x'), undefined))).toEqual([
       'type',
       'title',
       'status',

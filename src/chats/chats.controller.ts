@@ -8,7 +8,7 @@ import {
   type WorkspaceView,
 } from '../contracts/index.js';
 import { BindRoute, Input, type InputOf, type Page } from '../http/index.js';
-import { CurrentActor, type MemberActor } from '../identity/index.js';
+import { CurrentActor, type Actor } from '../identity/index.js';
 import { ChatsService } from './chats.service.js';
 
 @Controller()
@@ -17,7 +17,7 @@ export class ChatsController {
 
   @BindRoute(createWorkspaceRoute)
   create(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { body }: InputOf<typeof createWorkspaceRoute>,
   ): Promise<WorkspaceView> {
     return this.chats.createWorkspace(actor, body);
@@ -25,7 +25,7 @@ export class ChatsController {
 
   @BindRoute(sendMessageRoute)
   send(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params, body }: InputOf<typeof sendMessageRoute>,
   ): Promise<MessageView> {
     return this.chats.send(actor, params.id, body.text);
@@ -33,7 +33,7 @@ export class ChatsController {
 
   @BindRoute(listMessagesRoute)
   list(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params, query }: InputOf<typeof listMessagesRoute>,
   ): Promise<Page<MessageView>> {
     return this.chats.list(actor, params.id, query);
@@ -41,7 +41,7 @@ export class ChatsController {
 
   @BindRoute(cancelMessageRoute)
   cancel(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params }: InputOf<typeof cancelMessageRoute>,
   ): Promise<MessageView> {
     return this.chats.cancel(actor, params.id, params.messageId);

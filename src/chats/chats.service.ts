@@ -9,7 +9,7 @@ import type {
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type WorkspaceEvent } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
-import type { MemberActor } from '../identity/index.js';
+import type { Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
 import { WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
@@ -28,14 +28,14 @@ export class ChatsService {
   }
 
   /** A workspace, and its first message in the same stroke: neither is there without the other. */
-  createWorkspace(actor: MemberActor, input: CreateWorkspace): Promise<WorkspaceView> {
+  createWorkspace(actor: Actor, input: CreateWorkspace): Promise<WorkspaceView> {
     return this.workspaces.create(actor, input, async (tenant, workspaceId) => {
       if (input.message !== undefined) await this.addTurn(tenant, actor, workspaceId, input.message);
     });
   }
 
   /** Queues a turn, and wakes a sleeping workspace for it. Throws `not-found`, `workspace-failed`, `workspace-deleting`. */
-  async send(actor: MemberActor, workspaceId: string, text: string): Promise<MessageView> {
+  async send(actor: Actor, workspaceId: string, text: string): Promise<MessageView> {
     const view = await this.database.tenant(actor.organizationId, async (tenant) => {
       const workspace = await this.workspaces.reach(tenant, actor, workspaceId, 'use');
       await this.workspaces.askToRun(tenant, workspace, actor, 'a message came');
@@ -45,7 +45,7 @@ export class ChatsService {
     return view;
   }
 
-  async list(actor: MemberActor, workspaceId: string, query: PageQuery): Promise<Page<MessageView>> {
+  async list(actor: Actor, workspaceId: string, query: PageQuery): Promise<Page<MessageView>> {
     const slice = sliceOf(query);
     return this.database.tenant(actor.organizationId, async (tenant) => {
       // Locked although it only reads: messages and turns are two looks, and an answer must not be missing beside its turn's end.
@@ -61,7 +61,7 @@ export class ChatsService {
   }
 
   /** Cancels a queued turn at once; asks the runner to interrupt one under way. Throws `not-found`, `not-cancelable`. */
-  async cancel(actor: MemberActor, workspaceId: string, messageId: string): Promise<MessageView> {
+  async cancel(actor: Actor, workspaceId: string, messageId: string): Promise<MessageView> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
       await this.workspaces.reach(tenant, actor, workspaceId, 'use');
       const turn = await chatsStore.findTurn(tenant, workspaceId, messageId);
@@ -78,7 +78,7 @@ export class ChatsService {
   }
 
   /** Events after a number. Reading wakes nothing. */
-  events(actor: MemberActor, workspaceId: string, after: number, limit: number): Promise<WorkspaceEvent[]> {
+  events(actor: Actor, workspaceId: string, after: number, limit: number): Promise<WorkspaceEvent[]> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
       await this.workspaces.see(tenant, actor, workspaceId, 'use');
       return eventsStore.list(tenant, workspaceId, after, limit);
@@ -96,7 +96,7 @@ export class ChatsService {
 
   private async addTurn(
     tenant: Tenant,
-    actor: MemberActor,
+    actor: Actor,
     workspaceId: string,
     text: string,
   ): Promise<MessageView> {

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { eventsRoute, MAX_EVENTS } from '../contracts/index.js';
 import { WorkspaceFeed, type WorkspaceEvent } from '../events/index.js';
 import { BindRoute, Input, invalid, whenGone, type InputOf } from '../http/index.js';
-import { CurrentActor, type MemberActor } from '../identity/index.js';
+import { CurrentActor, type Actor } from '../identity/index.js';
 import { BerthError } from '../kernel/index.js';
 import { ChatsService } from './chats.service.js';
 import { eventFrame, eventView, KEEP_ALIVE_FRAME, resumeAfter } from './event-stream.js';
@@ -20,7 +20,7 @@ export class EventsController {
 
   @BindRoute(eventsRoute)
   async events(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params, query }: InputOf<typeof eventsRoute>,
     @Req() request: Request,
     @Res() response: Response,
@@ -42,7 +42,7 @@ export class EventsController {
 
   /** Reads what is there, sends it, waits for more. Each look reads on from the last number sent, so that nothing is lost or doubled whatever wakes it. */
   private async stream(
-    actor: MemberActor,
+    actor: Actor,
     workspaceId: string,
     first: { after: number; events: WorkspaceEvent[] },
     response: Response,

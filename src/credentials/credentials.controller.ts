@@ -7,7 +7,7 @@ import {
   type Answer,
 } from '../contracts/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
-import { CurrentActor, type MemberActor } from '../identity/index.js';
+import { CurrentActor, type Actor } from '../identity/index.js';
 import { CredentialsService } from './credentials.service.js';
 
 @Controller()
@@ -17,7 +17,7 @@ export class CredentialsController {
   // Before the routes with {scope}/{kind}, which it must not be taken for.
   @BindRoute(resolutionRoute)
   explain(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { query }: InputOf<typeof resolutionRoute>,
   ): Promise<Answer<typeof resolutionRoute>> {
     return this.credentials.explain(actor, query.agent, query.userId);
@@ -25,7 +25,7 @@ export class CredentialsController {
 
   @BindRoute(listCredentialsRoute)
   list(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { query }: InputOf<typeof listCredentialsRoute>,
   ): Promise<Answer<typeof listCredentialsRoute>> {
     return this.credentials.list(actor, query);
@@ -33,7 +33,7 @@ export class CredentialsController {
 
   @BindRoute(putCredentialRoute)
   set(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params, body }: InputOf<typeof putCredentialRoute>,
   ): Promise<Answer<typeof putCredentialRoute>> {
     return this.credentials.set(actor, params.scope, params.kind, body);
@@ -41,7 +41,7 @@ export class CredentialsController {
 
   @BindRoute(deleteCredentialRoute)
   remove(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params }: InputOf<typeof deleteCredentialRoute>,
   ): Promise<void> {
     return this.credentials.remove(actor, params.scope, params.kind);

@@ -11,7 +11,7 @@ import {
 } from '../contracts/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
-import { administers, IdentityService, type MemberActor } from '../identity/index.js';
+import { administers, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
 import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
@@ -51,7 +51,7 @@ export class CredentialsService {
     private readonly world: World,
   ) {}
 
-  async list(actor: MemberActor, query: PageQuery): Promise<Page<CredentialView>> {
+  async list(actor: Actor, query: PageQuery): Promise<Page<CredentialView>> {
     const slice = sliceOf(query);
     const rows = await this.database.tenant(actor.organizationId, (tenant) =>
       credentialsStore.visibleTo(tenant, actor.userId, slice),
@@ -60,7 +60,7 @@ export class CredentialsService {
   }
 
   /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`. */
-  async set(actor: MemberActor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
+  async set(actor: Actor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
     const place = placeFor(actor, scope, kind);
     if (kinds[kind].subscription && !subscriptionAllowed(scope, this.policy.subscriptions)) {
       throw new BerthError(
@@ -79,7 +79,7 @@ export class CredentialsService {
   }
 
   /** Throws `forbidden`, `not-found`. */
-  async remove(actor: MemberActor, scope: Scope, kind: Kind): Promise<void> {
+  async remove(actor: Actor, scope: Scope, kind: Kind): Promise<void> {
     const place = placeFor(actor, scope, kind);
     const removed = await this.database.tenant(actor.organizationId, (tenant) =>
       credentialsStore.remove(tenant, place),
@@ -88,7 +88,7 @@ export class CredentialsService {
   }
 
   /** Explains resolution for a member; another member's only to admins. Throws `forbidden`, `not-found`. */
-  async explain(actor: MemberActor, agent: Agent, userId = actor.userId): Promise<Resolution> {
+  async explain(actor: Actor, agent: Agent, userId = actor.userId): Promise<Resolution> {
     if (userId !== actor.userId) {
       if (!administers(actor))
         throw new BerthError('forbidden', 'Only an admin may ask about another member.');
@@ -207,7 +207,7 @@ export function noCredential(agent: Agent): BerthError {
   );
 }
 
-function placeFor(actor: MemberActor, scope: Scope, kind: Kind): CredentialPlace {
+function placeFor(actor: Actor, scope: Scope, kind: Kind): CredentialPlace {
   if (scope === 'organization' && !administers(actor)) {
     throw new BerthError(
       'forbidden',

@@ -1,7 +1,8 @@
 import { escapeIdentifier, type Client } from 'pg';
 import { startTestApp, type TestApp, type TestOrganization } from '../../test/support/app.js';
 import { columnsOf, withClient } from '../../test/support/tables.js';
-import { shortId, systemIds } from '../kernel/index.js';
+import { fillTenantTables } from '../../test/support/tenant-rows.js';
+import { systemIds } from '../kernel/index.js';
 
 const DENIED = { code: '42501' };
 
@@ -35,120 +36,36 @@ beforeAll(async () => {
   tenantTables = (await columnsOf(berth.database.ownerUrl, ['public']))
     .filter(({ column }) => column === 'organization_id')
     .map(({ table }) => table);
-  for (const organization of [acme, other]) await fill(organization);
+  for (const organization of [acme, other]) await fillTenantTables(berth.database.ownerUrl, organization);
 });
 afterAll(() => berth.close());
 
-/** A row in every tenant table, written as the owner from a sample of each, so that "sees nothing" cannot mean "there is nothing". */
-async function fill({ id: organization, owner }: TestOrganization): Promise<void> {
-  const [workspace, turn, credential] = [systemIds.next(), systemIds.next(), systemIds.next()];
-  const at = new Date();
-  const rows: Record<string, Record<string, unknown>> = {
-    credential: {
-      id: credential,
-      scope: 'organization',
-      subject: 'organization',
-      kind: 'anthropic_api_key',
-      status: 'active',
-      hint: '…',
-      generation: 1,
-      sealed: 'sealed',
-      key_id: 'test-key',
-      settings: {},
-      created_at: at,
-      updated_at: at,
-    },
-    workspace: {
-      id: workspace,
-      owner_id: owner.userId,
-      name: 'w',
-      repository: 'a/b',
-      source: {},
-      branch: `berth/${shortId(workspace)}`,
-      agent: 'claude',
-      model: 'm',
-      state: 'running',
-      desired_state: 'running',
-      authentication: 'ok',
-      origin: {},
-      idle_timeout_minutes: 30,
-      last_activity_at: at,
-      state_changed_at: at,
-      created_at: at,
-    },
-    lease: {
-      workspace_id: workspace,
-      credential_id: credential,
-      generation: 1,
-      scope: 'organization',
-      kind: 'anthropic_api_key',
-      reason: 'r',
-      expires_at: at,
-    },
-    operation: {
-      id: systemIds.next(),
-      workspace_id: workspace,
-      kind: 'provision',
-      state: 'succeeded',
-      reason: 'r',
-      initiator: {},
-      created_at: at,
-    },
-    machine_token: {
-      hash: `hash of ${workspace}`,
-      workspace_id: workspace,
-      identity: 'runner',
-      created_at: at,
-    },
-    message: {
-      id: turn,
-      workspace_id: workspace,
-      seq: 1,
-      author_type: 'user',
-      author_name: 'A',
-      text: 't',
-      created_at: at,
-    },
-    turn: { id: turn, workspace_id: workspace, seq: 1, state: 'completed', created_at: at },
-    receipt: {
-      turn_id: turn,
-      credential_id: credential,
-      generation: 1,
-      scope: 'organization',
-      kind: 'anthropic_api_key',
-      reason: 'r',
-      at,
-    },
-    event: { workspace_id: workspace, seq: 1, at, type: 'workspace.state', data: {} },
-    runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
-  };
-  await withClient(berth.database.ownerUrl, async (client) => {
-    for (const [table, columns] of Object.entries(rows)) {
-      const row: Record<string, unknown> = { organization_id: organization, ...columns };
-      const places = Object.keys(row).map((_, at) => `$${at + 1}`);
-      await client.query(
-        `INSERT INTO ${escapeIdentifier(table)} (${Object.keys(row).join(', ')}) VALUES (${places.join(', ')})`,
-        Object.values(row),
-      );
-    }
+/** Tables without row-level security, or where the app's rights and policies do not go together; also after `forgotten` was made and treated so. */
+async function unguarded(treatment?: string): Promise<string[]> {
+  return withClient(berth.database.ownerUrl, async (client) => {
+    // Never committed.
+    await client.query('BEGIN');
+    if (treatment) await client.query(`CREATE TABLE forgotten (organization_id uuid); ${treatment}`);
+    const { rows } = await client.query<{ table: string }>(
+      `SELECT c.relname AS "table" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> '_prisma_migrations'
+          AND (NOT c.relrowsecurity OR has_any_column_privilege('berth_app', c.oid, 'SELECT, INSERT, UPDATE')
+               <> EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND 'berth_app'::regrole = ANY (p.polroles)))`,
+    );
+    return rows.map(({ table }) => table);
   });
 }
 
 describe('row-level security', () => {
   it('is on for every table in public, with a policy for the app wherever it has a right', async () => {
-    const { rows } = await withClient(berth.database.ownerUrl, (client) =>
-      client.query<{ table: string; on: boolean; granted: boolean; policies: string[] }>(
-        `SELECT c.relname AS "table", c.relrowsecurity AS "on", has_any_column_privilege('berth_app', c.oid, 'SELECT, INSERT, UPDATE') AS granted,
-                ARRAY(SELECT p.polname::text FROM pg_policy p WHERE p.polrelid = c.oid AND 'berth_app'::regrole = ANY (p.polroles)) AS policies
-           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> '_prisma_migrations'`,
-      ),
-    );
-    expect(rows.length).toBeGreaterThan(tenantTables.length);
-    expect(rows.filter(({ on }) => !on).map(({ table }) => table)).toEqual([]);
+    expect(await unguarded()).toEqual([]);
+    // A table that somebody forgets is found, with the right alone and with the switch alone.
+    expect(await unguarded('GRANT SELECT ON forgotten TO berth_app')).toEqual(['forgotten']);
     expect(
-      rows.filter(({ granted, policies }) => granted !== policies.length > 0).map(({ table }) => table),
-    ).toEqual([]);
+      await unguarded(
+        'ALTER TABLE forgotten ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON forgotten TO berth_app USING (true)',
+      ),
+    ).toEqual(['forgotten']);
   });
 
   it('lets no policy of the app through but that of the organization that is set', async () => {

@@ -53,6 +53,11 @@ export class SystemStore {
     return (await this.#client.user.count()) === 0;
   }
 
+  /** The id of this database, made with it. */
+  async instanceId(): Promise<string> {
+    return (await this.#client.instance.findFirstOrThrow({ select: { id: true } })).id;
+  }
+
   /** The first person and organization. False when somebody else was first: two set-ups at once end with one. */
   async foundFirst(user: NewPerson, founding: Founding): Promise<boolean> {
     return this.#client.$transaction(async (db) => {

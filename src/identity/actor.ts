@@ -9,23 +9,13 @@ export interface Person {
   via: { type: 'api-key'; id: string; organizationId: string } | { type: 'session'; id: string };
 }
 
-/** Who acts, in which organization. Every room receives one; none asks the request. */
-export type Actor = MemberActor | SystemActor;
-
-export interface MemberActor {
-  type: 'member';
+/** Who acts, in which organization: a member, signed in or by API key. Every room receives one; none asks the request. */
+export interface Actor {
   organizationId: string;
   userId: string;
   name: string;
   email: string;
   role: Role;
-}
-
-/** A part of Berth itself, by name: what it did is recorded as its doing. */
-export interface SystemActor {
-  type: 'system';
-  organizationId: string;
-  name: 'sweep' | 'idle-policy' | 'runner' | 'worker';
 }
 
 /** A machine that proved itself with its token: one workspace, one identity (rule 9). */
@@ -36,6 +26,6 @@ export interface Machine {
 }
 
 /** Owner and admin administer an organization. */
-export function administers(actor: MemberActor): boolean {
+export function administers(actor: Actor): boolean {
   return actor.role !== 'member';
 }

@@ -11,7 +11,7 @@ import {
   type Answer,
 } from '../contracts/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
-import type { MemberActor, Person } from './actor.js';
+import type { Actor, Person } from './actor.js';
 import { IdentityService } from './identity.service.js';
 import { CurrentActor, CurrentPerson } from './request.js';
 
@@ -38,13 +38,13 @@ export class IdentityController {
   }
 
   @BindRoute(showOrganizationRoute)
-  organization(@CurrentActor() actor: MemberActor): Promise<Answer<typeof showOrganizationRoute>> {
+  organization(@CurrentActor() actor: Actor): Promise<Answer<typeof showOrganizationRoute>> {
     return this.identity.organization(actor);
   }
 
   @BindRoute(listMembersRoute)
   members(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { query }: InputOf<typeof listMembersRoute>,
   ): Promise<Answer<typeof listMembersRoute>> {
     return this.identity.listMembers(actor, query);
@@ -52,7 +52,7 @@ export class IdentityController {
 
   @BindRoute(listApiKeysRoute)
   apiKeys(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { query }: InputOf<typeof listApiKeysRoute>,
   ): Promise<Answer<typeof listApiKeysRoute>> {
     return this.identity.listApiKeys(actor, query);
@@ -60,7 +60,7 @@ export class IdentityController {
 
   @BindRoute(createApiKeyRoute)
   createApiKey(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { body }: InputOf<typeof createApiKeyRoute>,
   ): Promise<Answer<typeof createApiKeyRoute>> {
     return this.identity.createApiKey(actor, body);
@@ -68,7 +68,7 @@ export class IdentityController {
 
   @BindRoute(deleteApiKeyRoute)
   deleteApiKey(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params }: InputOf<typeof deleteApiKeyRoute>,
   ): Promise<void> {
     return this.identity.deleteApiKey(actor, params.id);

@@ -14,7 +14,7 @@ import type {
 import { Database, isUniqueViolation, SystemStore, type Founding, type Tenant } from '../database/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { administers, type MemberActor, type Person } from './actor.js';
+import { administers, type Actor, type Person } from './actor.js';
 import { newApiKey } from './api-key.js';
 import { identityStore } from './identity.store.js';
 import { hashPassword } from './password.js';
@@ -100,13 +100,12 @@ export class IdentityService {
    * The person as a member of the organization with this slug or id; null when they are not, or when their API key is another organization's. The
    * caller answers 404 to both, so that nobody learns which organizations exist.
    */
-  async actorIn(person: Person, slugOrId: string): Promise<MemberActor | null> {
+  async actorIn(person: Person, slugOrId: string): Promise<Actor | null> {
     const memberships = await this.membershipsOf(person);
     const found = memberships.find((m) => m.slug === slugOrId || m.organizationId === slugOrId);
     if (!found) return null;
     const { id: userId, name, email } = person;
     return {
-      type: 'member',
       organizationId: found.organizationId,
       userId,
       name,
@@ -115,7 +114,7 @@ export class IdentityService {
     };
   }
 
-  async organization(actor: MemberActor): Promise<OrganizationView> {
+  async organization(actor: Actor): Promise<OrganizationView> {
     const row = await this.database.tenant(actor.organizationId, (tenant) =>
       identityStore.organization(tenant),
     );
@@ -124,7 +123,7 @@ export class IdentityService {
   }
 
   /** A member of the actor's organization. Throws `not-found`. */
-  async member(actor: MemberActor, userId: string): Promise<{ id: string; name: string; email: string }> {
+  async member(actor: Actor, userId: string): Promise<{ id: string; name: string; email: string }> {
     const row = await this.database.tenant(actor.organizationId, (tenant) =>
       identityStore.member(tenant, userId),
     );
@@ -138,7 +137,7 @@ export class IdentityService {
     return row ? { name: row.user.name, email: row.user.email } : null;
   }
 
-  async listMembers(actor: MemberActor, query: PageQuery): Promise<Page<MemberView>> {
+  async listMembers(actor: Actor, query: PageQuery): Promise<Page<MemberView>> {
     const slice = sliceOf(query);
     const rows = await this.database.tenant(actor.organizationId, (tenant) =>
       identityStore.members(tenant, slice),
@@ -154,7 +153,7 @@ export class IdentityService {
     );
   }
 
-  async listApiKeys(actor: MemberActor, query: PageQuery): Promise<Page<ApiKeyView>> {
+  async listApiKeys(actor: Actor, query: PageQuery): Promise<Page<ApiKeyView>> {
     const slice = sliceOf(query);
     const whose = administers(actor) ? null : actor.userId;
     const rows = await this.database.tenant(actor.organizationId, (tenant) =>
@@ -165,7 +164,7 @@ export class IdentityService {
 
   /** A key that acts as the actor; its text is in this answer and nowhere else. */
   async createApiKey(
-    actor: MemberActor,
+    actor: Actor,
     input: { name: string; expiresAt?: string | undefined },
   ): Promise<ApiKeyView & { apiKey: string }> {
     const now = this.world.clock.now();
@@ -191,7 +190,7 @@ export class IdentityService {
   }
 
   /** Deletes one's own key; an admin anybody's. Throws `not-found`. */
-  async deleteApiKey(actor: MemberActor, id: string): Promise<void> {
+  async deleteApiKey(actor: Actor, id: string): Promise<void> {
     const whose = administers(actor) ? null : actor.userId;
     const deleted = await this.database.tenant(actor.organizationId, (tenant) =>
       identityStore.deleteApiKey(tenant, id, whose),

@@ -1,11 +1,11 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { BerthError } from '../kernel/index.js';
-import type { Machine, MemberActor, Person } from './actor.js';
+import type { Machine, Actor, Person } from './actor.js';
 
 /** What the guard found out about the caller, put on the request by it alone. */
 export interface Caller {
   person?: Person;
-  actor?: MemberActor;
+  actor?: Actor;
   machine?: Machine;
 }
 

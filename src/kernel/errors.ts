@@ -18,7 +18,6 @@ export const errorCodes = {
   'payload-too-large': 413,
   'validation-failed': 422,
   'too-many-requests': 429,
-  conflict: 409,
   'slug-taken': 409,
   'no-agent-credential': 409,
   'workspace-deleting': 409,

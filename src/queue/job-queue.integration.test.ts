@@ -119,8 +119,14 @@ describe('the queue on Postgres', () => {
     const pauses: number[] = [];
     for (const failures of [1, 2]) {
       await eventually('it pauses', async () => runs === failures && (await jobs.getDelayedCount()) === 1);
+      // Held, so that what is seen is the pause and not the next attempt.
+      await worker.worker.pause();
       pauses.push((await jobs.getDelayed())[0]?.delay ?? 0);
+      const due =
+        'SELECT process_at_ms <= extract(epoch FROM clock_timestamp()) * 1000 AS now FROM bullmq.job';
       await queue.add('workspace.reconcile', ref);
+      expect((await sql(due)).rows).toEqual([{ now: true }]);
+      void worker.worker.resume();
     }
     await eventually('the queue is empty', atRest);
     expect([runs, pauses]).toEqual([3, [2000, 4000]]);

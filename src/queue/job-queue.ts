@@ -1,6 +1,7 @@
 import { InjectQueue } from '@nestjs/bullmq';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Queue } from 'bullmq';
+import { LOG, type Log } from '../kernel/index.js';
 import { jobs, type JobName, type JobPayload } from './catalog.js';
 
 export const QUEUE = 'berth';
@@ -12,7 +13,13 @@ const KEEP_FAILED = { count: 1000 };
 /** Puts jobs on the queue, typed by the catalog. */
 @Injectable()
 export class JobQueue {
-  constructor(@InjectQueue(QUEUE) private readonly queue: Queue) {}
+  constructor(
+    @InjectQueue(QUEUE) private readonly queue: Queue,
+    @Inject(LOG) log: Log,
+  ) {
+    // Without a listener BullMQ prints the error to the console, and with it the connection it belongs to, login and all.
+    queue.on('error', (error) => log.warn({ reason: error.message }, 'the queue has trouble with its store'));
+  }
 
   /**
    * Wakes a worker. While an equal job waits, another adds nothing; while one runs, exactly one more follows it, since the running one may have looked already; one

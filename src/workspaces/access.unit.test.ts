@@ -1,9 +1,8 @@
 import type { Role } from '../contracts/index.js';
-import type { MemberActor } from '../identity/index.js';
+import type { Actor } from '../identity/index.js';
 import { accessTo } from './access.js';
 
-const actor = (userId: string, role: Role): MemberActor => ({
-  type: 'member',
+const actor = (userId: string, role: Role): Actor => ({
   organizationId: 'o',
   userId,
   name: 'n',

@@ -279,6 +279,7 @@ describe('the life of a workspace', () => {
     await member.api.call('DELETE', member.api.path('/credentials/user/anthropic_api_key'), undefined, 204);
     await member.api.post(member.api.path(`/workspaces/${id}/wake`), undefined, 202);
     const { proxy } = await bench.started(id, 2);
+    expect((await member.api.workspace(id)).credential).toBeNull();
     expect(await proxy.tryLease()).toMatchObject({ status: 409, body: { code: 'no-agent-credential' } });
     await member.api.createWorkspace({ repository: 'acme/app' }).then(
       () => Promise.reject(new Error('it was made')),

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Agent, RepositorySource, WorkspaceState } from '../contracts/index.js';
+import { CredentialsService } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { hashToken } from '../identity/index.js';
 import { BerthError, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
@@ -35,6 +36,7 @@ export class Reconciler {
   constructor(
     private readonly database: Database,
     private readonly moves: Moves,
+    private readonly credentials: CredentialsService,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
     @Inject(RUNTIME) private readonly runtime: Runtime,
@@ -115,6 +117,7 @@ export class Reconciler {
 
   private async ensureRunner(ref: Ref, row: LockedWorkspace): Promise<boolean> {
     if ((await this.runtime.inspect(ref.workspaceId)) === 'running') return false;
+    await this.resolveAnew(ref, row);
     const tokens = await this.issueTokens(ref);
     const source = row.source as RepositorySource;
     let adopted: boolean;
@@ -133,6 +136,17 @@ export class Reconciler {
     // Not inside the try: when this fails, what was started lives on, and so must its tokens.
     await this.dropOldTokens(ref, tokens, adopted);
     return false;
+  }
+
+  /** A start is a new start for credentials (rule 7): what the workspace shows is what would serve it now, not what served before it slept. */
+  private async resolveAnew(ref: Ref, row: LockedWorkspace): Promise<void> {
+    const { organizationId } = ref;
+    const agent = row.agent as Agent;
+    const { chosen } = await this.credentials.resolve({ organizationId, userId: row.ownerId, agent });
+    const credential = chosen && { id: chosen.credentialId, scope: chosen.scope, kind: chosen.kind };
+    await this.database.tenant(organizationId, (tenant) =>
+      workspacesStore.setCredential(tenant, row.id, credential),
+    );
   }
 
   /** The machine said no. What is over in a moment is tried again by the queue; all else is said to people. */

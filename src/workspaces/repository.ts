@@ -32,7 +32,9 @@ function parseHttps(input: string): ParsedRepository {
   const url = URL.canParse(input) ? new URL(input) : null;
   if (!url) return { problem: 'is not a valid URL' };
   if (url.username || url.password)
-    return { problem: 'must not contain a user name or password; store the token as a credential' };
+    return {
+      problem: 'must not contain a user name or password; private repositories come with a later version',
+    };
   if (url.search || url.hash) return { problem: 'must not contain a query or fragment' };
   // The text and not the parsed URL: a parser resolves `..`, takes `\` for `/` and drops empty parts, all silently.
   const [host = '', ...parts] = input.slice('https://'.length).split('/');

@@ -11,7 +11,7 @@ import {
   type WorkspaceView,
 } from '../contracts/index.js';
 import { BindRoute, Input, type InputOf, type Page } from '../http/index.js';
-import { CurrentActor, type MemberActor } from '../identity/index.js';
+import { CurrentActor, type Actor } from '../identity/index.js';
 import { WorkspacesService } from './workspaces.service.js';
 
 /** A workspace's life. It is made in the chats room, since a first message may come with it. */
@@ -21,7 +21,7 @@ export class WorkspacesController {
 
   @BindRoute(listWorkspacesRoute)
   list(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { query }: InputOf<typeof listWorkspacesRoute>,
   ): Promise<Page<WorkspaceView>> {
     return this.workspaces.list(actor, query);
@@ -29,7 +29,7 @@ export class WorkspacesController {
 
   @BindRoute(showWorkspaceRoute)
   show(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params }: InputOf<typeof showWorkspaceRoute>,
   ): Promise<WorkspaceView> {
     return this.workspaces.show(actor, params.id);
@@ -37,7 +37,7 @@ export class WorkspacesController {
 
   @BindRoute(updateWorkspaceRoute)
   update(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params, body }: InputOf<typeof updateWorkspaceRoute>,
   ): Promise<WorkspaceView> {
     return this.workspaces.update(actor, params.id, body);
@@ -45,7 +45,7 @@ export class WorkspacesController {
 
   @BindRoute(deleteWorkspaceRoute)
   delete(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params }: InputOf<typeof deleteWorkspaceRoute>,
   ): Promise<WorkspaceView> {
     return this.workspaces.delete(actor, params.id);
@@ -53,7 +53,7 @@ export class WorkspacesController {
 
   @BindRoute(hibernateWorkspaceRoute)
   hibernate(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params }: InputOf<typeof hibernateWorkspaceRoute>,
   ): Promise<WorkspaceView> {
     return this.workspaces.hibernate(actor, params.id);
@@ -61,7 +61,7 @@ export class WorkspacesController {
 
   @BindRoute(wakeWorkspaceRoute)
   wake(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params }: InputOf<typeof wakeWorkspaceRoute>,
   ): Promise<WorkspaceView> {
     return this.workspaces.wake(actor, params.id);
@@ -69,7 +69,7 @@ export class WorkspacesController {
 
   @BindRoute(listOperationsRoute)
   operations(
-    @CurrentActor() actor: MemberActor,
+    @CurrentActor() actor: Actor,
     @Input() { params, query }: InputOf<typeof listOperationsRoute>,
   ): Promise<Page<OperationView>> {
     return this.workspaces.operations(actor, params.id, query);

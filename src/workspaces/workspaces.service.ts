@@ -12,7 +12,7 @@ import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
-import { administers, type MemberActor } from '../identity/index.js';
+import { administers, type Actor } from '../identity/index.js';
 import { BerthError, LOG, messageOf, shortId, World, type Log } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { accessTo, type WorkspaceAccess } from './access.js';
@@ -46,7 +46,7 @@ export class WorkspacesService {
    * Makes a workspace; `alsoInside` runs in the same transaction (the first message). Throws `validation-failed`, `no-agent-credential`.
    */
   async create(
-    actor: MemberActor,
+    actor: Actor,
     input: CreateWorkspace,
     alsoInside: (tenant: Tenant, workspaceId: string) => Promise<void>,
   ): Promise<WorkspaceView> {
@@ -85,7 +85,7 @@ export class WorkspacesService {
     return workspaceView(present(row));
   }
 
-  async list(actor: MemberActor, query: PageQuery): Promise<Page<WorkspaceView>> {
+  async list(actor: Actor, query: PageQuery): Promise<Page<WorkspaceView>> {
     const slice = sliceOf(query);
     const whose = administers(actor) ? null : actor.userId;
     const rows = await this.database.tenant(actor.organizationId, (tenant) =>
@@ -94,14 +94,14 @@ export class WorkspacesService {
     return pageOf(rows, slice, workspaceView);
   }
 
-  async show(actor: MemberActor, id: string): Promise<WorkspaceView> {
+  async show(actor: Actor, id: string): Promise<WorkspaceView> {
     return workspaceView(
       await this.database.tenant(actor.organizationId, (tenant) => this.see(tenant, actor, id, 'administer')),
     );
   }
 
   async update(
-    actor: MemberActor,
+    actor: Actor,
     id: string,
     change: Parameters<typeof workspacesStore.update>[2],
   ): Promise<WorkspaceView> {
@@ -112,7 +112,7 @@ export class WorkspacesService {
     });
   }
 
-  async operations(actor: MemberActor, id: string, query: PageQuery): Promise<Page<OperationView>> {
+  async operations(actor: Actor, id: string, query: PageQuery): Promise<Page<OperationView>> {
     const slice = sliceOf(query);
     const rows = await this.database.tenant(actor.organizationId, async (tenant) => {
       await this.see(tenant, actor, id, 'administer');
@@ -121,16 +121,16 @@ export class WorkspacesService {
     return pageOf(rows, slice, operationView);
   }
 
-  hibernate(actor: MemberActor, id: string): Promise<WorkspaceView> {
+  hibernate(actor: Actor, id: string): Promise<WorkspaceView> {
     return this.request(actor, id, 'hibernated', 'administer');
   }
 
   /** Wakes, or retries a failed one. Which credential serves is resolved anew at each lease, so none is asked for here (rule 7). */
-  wake(actor: MemberActor, id: string): Promise<WorkspaceView> {
+  wake(actor: Actor, id: string): Promise<WorkspaceView> {
     return this.request(actor, id, 'running', 'use');
   }
 
-  delete(actor: MemberActor, id: string): Promise<WorkspaceView> {
+  delete(actor: Actor, id: string): Promise<WorkspaceView> {
     return this.request(actor, id, 'deleted', 'administer');
   }
 
@@ -138,12 +138,12 @@ export class WorkspacesService {
    * The workspace for reading, if the actor may at least `needed`; else `not-found` for who may not even see it, `forbidden` for who may only administer.
    * Takes no lock: readers of a stream must not stand in the way of who writes it, nor of each other.
    */
-  async see(tenant: Tenant, actor: MemberActor, id: string, needed: Needed): Promise<WorkspaceRow> {
+  async see(tenant: Tenant, actor: Actor, id: string, needed: Needed): Promise<WorkspaceRow> {
     return allowed(await workspacesStore.find(tenant, id), actor, needed);
   }
 
   /** As `see`, with the row locked until the transaction ends: other rooms act on it inside the same transaction. */
-  async reach(tenant: Tenant, actor: MemberActor, id: string, needed: Needed): Promise<LockedWorkspace> {
+  async reach(tenant: Tenant, actor: Actor, id: string, needed: Needed): Promise<LockedWorkspace> {
     return allowed(await workspacesStore.findLocked(tenant, id), actor, needed);
   }
 
@@ -153,7 +153,7 @@ export class WorkspacesService {
   }
 
   /** Asks for the workspace to run, inside a transaction of the caller, who calls `reconcileSoon` after it. */
-  async askToRun(tenant: Tenant, row: LockedWorkspace, actor: MemberActor, reason: string): Promise<void> {
+  async askToRun(tenant: Tenant, row: LockedWorkspace, actor: Actor, reason: string): Promise<void> {
     await this.desire(tenant, row, 'running', memberInitiator(actor), reason, false);
   }
 
@@ -173,7 +173,7 @@ export class WorkspacesService {
   }
 
   private async request(
-    actor: MemberActor,
+    actor: Actor,
     id: string,
     desired: DesiredState,
     needed: 'use' | 'administer',
@@ -244,7 +244,7 @@ export class WorkspacesService {
 
 type Needed = Exclude<WorkspaceAccess, 'none'>;
 
-function allowed<Row extends { ownerId: string }>(row: Row | null, actor: MemberActor, needed: Needed): Row {
+function allowed<Row extends { ownerId: string }>(row: Row | null, actor: Actor, needed: Needed): Row {
   const access = row ? accessTo(row.ownerId, actor) : 'none';
   if (!row || access === 'none') throw noWorkspace();
   if (needed === 'use' && access !== 'use') {
@@ -266,7 +266,7 @@ function present(row: WorkspaceRow | null): WorkspaceRow {
   return row;
 }
 
-function memberInitiator({ userId, name }: MemberActor): Initiator {
+function memberInitiator({ userId, name }: Actor): Initiator {
   return { type: 'member', id: userId, name };
 }
 

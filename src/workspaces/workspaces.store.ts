@@ -1,3 +1,4 @@
+import { Prisma } from '../database/generated/client.js';
 import type {
   Agent,
   DesiredState,
@@ -178,9 +179,12 @@ export const workspacesStore = {
   async setCredential(
     { db, organizationId }: Tenant,
     id: string,
-    credential: { id: string; scope: Scope; kind: Kind },
+    credential: { id: string; scope: Scope; kind: Kind } | null,
   ): Promise<void> {
-    await db.workspace.updateMany({ where: { organizationId, id }, data: { credential } });
+    await db.workspace.updateMany({
+      where: { organizationId, id },
+      data: { credential: credential ?? Prisma.DbNull },
+    });
   },
 
   /** Real work happened: the idle time begins anew. Reads never call this. */

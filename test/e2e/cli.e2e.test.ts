@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { EventView, MessageView, WorkspaceView } from '../../src/contracts/index.js';
 import { until } from '../emulators/until.js';
-import { expectWhole } from './support/events.js';
+import { expectWhole, streamedText } from './support/events.js';
 import type { Repository } from './support/repository.js';
 import { TestSystem } from './support/system.js';
 
@@ -109,9 +109,17 @@ it('prints the events, and goes on with new ones until it is interrupted', async
   expectWhole(stored);
   expect(stored).toEqual(await system.api.events(workspace.id));
 
-  const following = start(['workspaces', 'logs', workspace.id, '-f', '--after', String(stored.length)]);
+  const after = String(stored.length);
+  const following = start(['workspaces', 'logs', workspace.id, '-f', '--after', after, '--json']);
+  // All but what follows the last line break: a line may be on its way.
+  const lines = (): string[] => following.out.split('\n').slice(0, -1);
   const message: MessageView = await system.api.send(workspace.id, 'Good day');
-  await until('the answer is in the log', () => following.out.includes('You said: Good day'), 30);
+  const text = (): string =>
+    streamedText(
+      lines().map((line) => JSON.parse(line) as EventView),
+      message.id,
+    );
+  await until('the answer is in the log', () => text() === 'You said: Good day', 30);
   expect(await system.api.untilEnded(workspace.id, message.id)).toMatchObject({ state: 'completed' });
   following.interrupt();
   expect(await following.ended).toBe(130);

@@ -33,7 +33,7 @@ export function requestJson<T = unknown>(
 ): Promise<Answered<T>> {
   return request<T>(url, {
     method,
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
     body: JSON.stringify(body),
   });
 }

@@ -12,6 +12,14 @@ CREATE TABLE "organization" (
 );
 
 -- CreateTable
+CREATE TABLE "instance" (
+    "id" UUID NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "instance_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "user" (
     "id" UUID NOT NULL,
     "email" TEXT NOT NULL,
@@ -350,6 +358,8 @@ ALTER TABLE "runner_cursor" ADD CONSTRAINT "runner_cursor_organization_id_worksp
 
 -- What Prisma cannot say. ------------------------------------------------------------------------------------------------------------
 
+INSERT INTO "instance" ("id", "created_at") VALUES (gen_random_uuid(), now());
+
 -- Closed lists of words.
 ALTER TABLE "member" ADD CONSTRAINT "member_role" CHECK ("role" IN ('owner', 'admin', 'member'));
 ALTER TABLE "credential" ADD CONSTRAINT "credential_scope" CHECK (
@@ -410,6 +420,7 @@ CREATE POLICY tenant ON "user" FOR SELECT TO berth_app
   USING (EXISTS (SELECT 1 FROM "member" WHERE "member"."user_id" = "user"."id"));
 ALTER TABLE "session" ENABLE ROW LEVEL SECURITY;
 ALTER TABLE "sealing_key" ENABLE ROW LEVEL SECURITY;
+ALTER TABLE "instance" ENABLE ROW LEVEL SECURITY;
 
 GRANT SELECT, UPDATE ON "organization" TO berth_app;
 GRANT SELECT (id, email, name, created_at) ON "user" TO berth_app;
@@ -423,7 +434,7 @@ DO $$
 DECLARE
   table_name text;
 BEGIN
-  FOREACH table_name IN ARRAY ARRAY['organization', 'user', 'member', 'api_key', 'session', 'sealing_key', 'machine_token', 'workspace',
+  FOREACH table_name IN ARRAY ARRAY['organization', 'user', 'member', 'api_key', 'session', 'sealing_key', 'machine_token', 'workspace', 'instance',
                                     'credential'] LOOP
     EXECUTE format('CREATE POLICY system ON %I TO berth_system USING (true) WITH CHECK (true)', table_name);
   END LOOP;
@@ -433,6 +444,7 @@ GRANT SELECT, INSERT ON "api_key" TO berth_system;
 GRANT UPDATE (last_used_at) ON "api_key" TO berth_system;
 GRANT SELECT, INSERT, DELETE ON "session" TO berth_system;
 GRANT SELECT, INSERT ON "sealing_key" TO berth_system;
+GRANT SELECT ON "instance" TO berth_system;
 GRANT SELECT ON "machine_token" TO berth_system;
 GRANT SELECT (id, organization_id, state, desired_state, state_changed_at, last_activity_at, idle_timeout_minutes, runner_seen_at)
   ON "workspace" TO berth_system;

@@ -9,7 +9,7 @@ import {
   IdentityService,
   setCaller,
   type Machine,
-  type MemberActor,
+  type Actor,
   type Person,
 } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
@@ -89,7 +89,7 @@ export class RouteGuard implements CanActivate {
   private async member(
     context: ExecutionContext,
     access: 'member' | 'admin',
-  ): Promise<{ person: Person; actor: MemberActor }> {
+  ): Promise<{ person: Person; actor: Actor }> {
     const person = await this.person(context);
     const { org } = context.switchToHttp().getRequest<Request<{ org?: string }>>().params;
     const actor = await this.identity.actorIn(person, org ?? '');

@@ -1,0 +1,102 @@
+import { escapeIdentifier } from 'pg';
+import { shortId, systemIds } from '../../src/kernel/index.js';
+import type { TestOrganization } from './app.js';
+import { withClient } from './tables.js';
+
+/** A row in every tenant table, written as the owner from a sample of each, so that "sees nothing" cannot mean "there is nothing". */
+export async function fillTenantTables(
+  ownerUrl: string,
+  { id: organization, owner }: TestOrganization,
+): Promise<void> {
+  const [workspace, turn, credential] = [systemIds.next(), systemIds.next(), systemIds.next()];
+  const at = new Date();
+  const rows: Record<string, Record<string, unknown>> = {
+    credential: {
+      id: credential,
+      scope: 'organization',
+      subject: 'organization',
+      kind: 'anthropic_api_key',
+      status: 'active',
+      hint: '…',
+      generation: 1,
+      sealed: 'sealed',
+      key_id: 'test-key',
+      settings: {},
+      created_at: at,
+      updated_at: at,
+    },
+    workspace: {
+      id: workspace,
+      owner_id: owner.userId,
+      name: 'w',
+      repository: 'a/b',
+      source: {},
+      branch: `berth/${shortId(workspace)}`,
+      agent: 'claude',
+      model: 'm',
+      state: 'running',
+      desired_state: 'running',
+      authentication: 'ok',
+      origin: {},
+      idle_timeout_minutes: 30,
+      last_activity_at: at,
+      state_changed_at: at,
+      created_at: at,
+    },
+    lease: {
+      workspace_id: workspace,
+      credential_id: credential,
+      generation: 1,
+      scope: 'organization',
+      kind: 'anthropic_api_key',
+      reason: 'r',
+      expires_at: at,
+    },
+    operation: {
+      id: systemIds.next(),
+      workspace_id: workspace,
+      kind: 'provision',
+      state: 'succeeded',
+      reason: 'r',
+      initiator: {},
+      created_at: at,
+    },
+    machine_token: {
+      hash: `hash of ${workspace}`,
+      workspace_id: workspace,
+      identity: 'runner',
+      created_at: at,
+    },
+    message: {
+      id: turn,
+      workspace_id: workspace,
+      seq: 1,
+      author_type: 'user',
+      author_name: 'A',
+      text: 't',
+      created_at: at,
+    },
+    turn: { id: turn, workspace_id: workspace, seq: 1, state: 'completed', created_at: at },
+    receipt: {
+      turn_id: turn,
+      credential_id: credential,
+      generation: 1,
+      scope: 'organization',
+      kind: 'anthropic_api_key',
+      reason: 'r',
+      at,
+    },
+    event: { workspace_id: workspace, seq: 1, at, type: 'workspace.state', data: {} },
+    runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
+  };
+  await withClient(ownerUrl, async (client) => {
+    for (const [table, columns] of Object.entries(rows)) {
+      const row: Record<string, unknown> = { organization_id: organization, ...columns };
+      const places = Object.keys(row).map((_, at) => `$${at + 1}`);
+      await client.query(
+        `INSERT INTO ${escapeIdentifier(table)} (${Object.keys(row).join(', ')}) VALUES (${places.join(', ')})`,
+        Object.values(row),
+      );
+    }
+  });
+}
