@@ -37,7 +37,7 @@ export class JobWorker extends WorkerHost {
       .catch((error: unknown) => this.log.error({ reason: messageOf(error) }, 'the queue worker stopped'));
   }
 
-  /** Takes no more jobs and waits for those in hand. */
+  /** Takes no more jobs and waits for those in hand; what a fetch under way brings still counts as in hand. */
   async stop(): Promise<void> {
     await this.worker.close();
   }
