@@ -64,11 +64,6 @@ export function isUniqueViolation(error: unknown): boolean {
   return hasCode(error, 'P2002');
 }
 
-/** True when an update or delete found no row. */
-export function isMissingRow(error: unknown): boolean {
-  return hasCode(error, 'P2025');
-}
-
 /** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time. */
 const UNAVAILABLE_CODES = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
 /** What @prisma/adapter-pg calls the same where Prisma has no code of its own. */

@@ -24,7 +24,6 @@ export const errorCodes = {
   'workspace-failed': 409,
   'operation-not-possible': 409,
   'not-cancelable': 409,
-  'receipt-pending': 409,
   'runner-replaced': 401,
   'not-ready': 503,
   internal: 500,

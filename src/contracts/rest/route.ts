@@ -24,8 +24,6 @@ export function route<T extends RouteContract>(contract: T): T {
   return contract;
 }
 
-export type Params<T extends RouteContract> = T extends { params: z.ZodType } ? z.output<T['params']> : never;
-export type Query<T extends RouteContract> = T extends { query: z.ZodType } ? z.output<T['query']> : never;
 export type Body<T extends RouteContract> = T extends { body: z.ZodType } ? z.output<T['body']> : never;
 export type Answer<T extends RouteContract> = T['answer']['body'] extends z.ZodType
   ? z.input<T['answer']['body']>
