@@ -12,15 +12,17 @@ const tier = (name, roots) => ({
   roots,
   testMatch: [`**/*.${name}.test.ts`],
 });
+const withPostgres = {
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+};
 export default {
   projects: [
     tier('unit', ['<rootDir>/src', '<rootDir>/test']),
-    {
-      ...tier('integration', ['<rootDir>/src', '<rootDir>/test']),
-      globalSetup: '<rootDir>/test/support/global-setup.ts',
-      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-    },
+    { ...tier('integration', ['<rootDir>/src', '<rootDir>/test']), ...withPostgres },
     tier('e2e', ['<rootDir>/test']),
+    // The figures of docs/trust.md at a small number of rounds; `npm run trust` plays them in full.
+    { ...tier('trust', ['<rootDir>/test/trust']), ...withPostgres },
   ],
   maxWorkers: 2,
   testTimeout: 60_000,

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createLog } from './app/log.js';
 import { startBerth } from './app/compose.js';
 import { loadConfig } from './config/index.js';
-import { BerthError, messageOf, type Log } from './kernel/index.js';
+import { armCrashPoints, BerthError, messageOf, type CrashPoint, type Log } from './kernel/index.js';
 
 /** A stop that hangs must not hang forever; supervisors give less time than that anyway. */
 const STOP_SECONDS = 30;
@@ -10,10 +10,19 @@ const STOP_SECONDS = 30;
 async function main(): Promise<void> {
   const config = loadConfig();
   const log = createLog(config.logLevel);
+  if (config.crashPoint) killAt(config.crashPoint);
   const berth = await startBerth(config, log);
   stopOnSignal(() => berth.close(), log);
   log.info({ url: berth.url, dataDirectory: config.dataDirectory }, 'Berth is ready');
   process.stdout.write(welcome(berth.url, berth.setupUrl));
+}
+
+/** For tests of crashes (BERTH_CRASH_POINT): the process takes itself away without a word when it comes to this place for the n-th time. */
+function killAt({ name, count }: { name: CrashPoint; count: number }): void {
+  let times = 0;
+  armCrashPoints((reached) => {
+    if (reached === name && ++times === count) process.kill(process.pid, 'SIGKILL');
+  });
 }
 
 function welcome(url: string, setupUrl: string | null): string {

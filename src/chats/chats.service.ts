@@ -36,13 +36,11 @@ export class ChatsService {
 
   /** Queues a turn, and wakes a sleeping workspace for it. Throws `not-found`, `workspace-failed`, `workspace-deleting`. */
   async send(actor: Actor, workspaceId: string, text: string): Promise<MessageView> {
-    const view = await this.database.tenant(actor.organizationId, async (tenant) => {
+    return this.database.tenant(actor.organizationId, async (tenant) => {
       const workspace = await this.workspaces.reach(tenant, actor, workspaceId, 'use');
       await this.workspaces.askToRun(tenant, workspace, actor, 'a message came');
       return this.addTurn(tenant, actor, workspaceId, text);
     });
-    await this.workspaces.reconcileSoon(actor.organizationId, workspaceId);
-    return view;
   }
 
   async list(actor: Actor, workspaceId: string, query: PageQuery): Promise<Page<MessageView>> {

@@ -93,13 +93,9 @@ export class RunnerTurnsService {
 
   /**
    * Stores a runner's numbered items, all or none, each once: what is not above the stored number was delivered before. Stops before a `turn.finished` that
-   * waits for its receipt. `due`: the workspace moved, and something has to be done about it now.
+   * waits for its receipt.
    */
-  async report(
-    machine: Machine,
-    runnerId: string,
-    items: RunnerItem[],
-  ): Promise<ReportAnswer & { due: boolean }> {
+  async report(machine: Machine, runnerId: string, items: RunnerItem[]): Promise<ReportAnswer> {
     return this.database.tenant(machine.organizationId, async (tenant) => {
       let workspace = await this.machines.ofRunner(tenant, machine, runnerId);
       const { state } = workspace;
@@ -118,9 +114,9 @@ export class RunnerTurnsService {
       }
       await chatsStore.acknowledge(tenant, workspace.id, runnerId, acknowledged);
       await this.machines.runnerSeen(tenant, workspace, runnerId);
-      const due =
-        workspace.state !== state && (workspace.state === 'failed' || workspace.desiredState !== 'running');
-      return { acknowledged, retryAfterSeconds: waits ? RECEIPT_RETRY_SECONDS : 0, due };
+      if (workspace.state !== state && (workspace.state === 'failed' || workspace.desiredState !== 'running'))
+        this.machines.reconcileSoon(tenant, workspace);
+      return { acknowledged, retryAfterSeconds: waits ? RECEIPT_RETRY_SECONDS : 0 };
     });
   }
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
-import { BerthError } from '../kernel/index.js';
+import { BerthError, crashPoints, type CrashPoint } from '../kernel/index.js';
 
 /** Loopback addresses are the only ones that plain `http:` upstreams and open defaults are meant for. */
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', 'localhost', '[::1]', '::1']);
@@ -123,6 +123,13 @@ const environmentSchema = z.object({
   BERTH_RUNNER_ORPHAN_SECONDS: seconds(600),
   BERTH_TURN_TIMEOUT_SECONDS: seconds(3600),
   BERTH_SWEEP_SECONDS: seconds(15),
+  BERTH_CRASH_POINT: z
+    .string()
+    .regex(
+      new RegExp(`^(${crashPoints.join('|')})(:[1-9]\\d{0,3})?$`),
+      'must be the name of a crash point, or name:count',
+    )
+    .optional(),
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
@@ -177,6 +184,7 @@ export function parseConfig(environment: Record<string, string | undefined>) {
       turnTimeoutSeconds: env.BERTH_TURN_TIMEOUT_SECONDS,
     },
     sweepSeconds: env.BERTH_SWEEP_SECONDS,
+    crashPoint: crashPointOf(env.BERTH_CRASH_POINT),
   });
 }
 
@@ -200,6 +208,13 @@ function requireWholeDatabase(env: z.infer<typeof environmentSchema>): void {
       'BERTH_ENCRYPTION_KEYS: is required with DATABASE_URL, so that every replica opens the same secrets (make one: echo "k1:$(openssl rand -base64 32)").',
     );
   }
+}
+
+/** Where this process kills itself, and at which time of being there; for tests of crashes alone. */
+function crashPointOf(text: string | undefined): { name: CrashPoint; count: number } | null {
+  if (text === undefined) return null;
+  const [name = '', count = '1'] = splitOnce(text, ':');
+  return { name: name as CrashPoint, count: Number(count) };
 }
 
 /** Roots under which `file://` repositories are allowed; null: any. Berth's own data is never allowed, whatever the roots say. */

@@ -1,5 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient, type Prisma } from './generated/client.js';
+import { Unit, type Tenant } from './unit.js';
 
 /** Connections per process and login. Few, because BullMQ holds some of its own and embedded Postgres admits 100. */
 const POOL_SIZE = 10;
@@ -9,35 +11,39 @@ const TRANSACTION_TIMEOUT_MS = 15_000;
 /** What fits into a JSON column. */
 export type JsonObject = Prisma.InputJsonObject;
 
-/**
- * A transaction inside one organization. Every store call takes one, so that no query can be written without saying whose rows it means; row-level
- * security, set to the same organization, is the second guard (rule 5).
- */
-export interface Tenant {
-  readonly organizationId: string;
-  readonly db: Prisma.TransactionClient;
-}
-
 /** The database as the app's login sees it. */
 export class Database {
   readonly #client: PrismaClient;
+  readonly #units = new AsyncLocalStorage<Unit>();
 
   constructor(appUrl: string) {
     this.#client = createClient(appUrl);
   }
 
   /**
-   * Runs `work` in one transaction with the organization set. Keep it short and never await HTTP inside (rule 1): the pool is small.
-   * `local` (the `true`) ends the setting with the transaction, so that a pooled connection carries it to nobody else.
+   * Runs `work` in one transaction with the organization set. Keep it short and never await HTTP inside (rule 1): the pool is small. Called inside the `work` of
+   * another, it is a part of that one: so an answer can be kept in the same transaction as what it tells of.
    */
-  tenant<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
-    return this.#client.$transaction(
-      async (db) => {
-        await db.$executeRaw`select set_config('berth.org', ${organizationId}, true)`;
-        return work({ organizationId, db });
-      },
-      { timeout: TRANSACTION_TIMEOUT_MS, maxWait: TRANSACTION_TIMEOUT_MS },
-    );
+  async tenant<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
+    const open = this.#units.getStore();
+    if (open?.isOpen) return open.part(organizationId, work);
+    let unit: Unit | undefined;
+    try {
+      const value = await this.#client.$transaction(
+        async (db) => {
+          // `local` (the `true`) ends the setting with the transaction, so that a pooled connection carries it to nobody else.
+          await db.$executeRaw`select set_config('berth.org', ${organizationId}, true)`;
+          const begun = (unit = new Unit(organizationId, db));
+          return this.#units.run(begun, () => work(begun.tenant));
+        },
+        { timeout: TRANSACTION_TIMEOUT_MS, maxWait: TRANSACTION_TIMEOUT_MS },
+      );
+      unit?.over();
+      await unit?.runAfterCommit();
+      return value;
+    } finally {
+      unit?.over();
+    }
   }
 
   /** Answers when the database does; throws when it does not. */

@@ -13,12 +13,13 @@ export const eventsStore = {
    * Adds events and wakes readers, when the transaction commits. Numbers come from updating the workspace's row, which holds other writers back until
    * the commit: a sequence would let a lower number commit after a higher one, and a reader that resumes after the higher would miss it (rule 2).
    */
-  async append({ db, organizationId }: Tenant, workspaceId: string, events: NewEvent[]): Promise<void> {
+  async append(tenant: Tenant, workspaceId: string, events: NewEvent[]): Promise<void> {
     if (events.length === 0) return;
+    const { db, organizationId } = tenant;
     const where = { organizationId_id: { organizationId, id: workspaceId } };
     // Takes the row's lock before the look at source keys, so that two deliveries of one source cannot both find it missing.
     await db.workspace.update({ where, data: { lastEventSeq: { increment: 0 } }, select: { id: true } });
-    const fresh = await withoutKnown({ db, organizationId }, workspaceId, events);
+    const fresh = await withoutKnown(tenant, workspaceId, events);
     if (fresh.length === 0) return;
     const { lastEventSeq } = await db.workspace.update({
       where,
@@ -37,7 +38,7 @@ export const eventsStore = {
         sourceKey: sourceKey ?? null,
       })),
     });
-    await eventsStore.notify({ db, organizationId }, workspaceId);
+    await eventsStore.notify(tenant, workspaceId);
   },
 
   /** Wakes who waits for something about this workspace, when the transaction commits. */

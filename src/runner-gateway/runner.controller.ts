@@ -13,13 +13,12 @@ import {
 import { WorkspaceFeed } from '../events/index.js';
 import { BindRoute, Input, whenGone, type InputOf } from '../http/index.js';
 import { CurrentMachine, type Machine } from '../identity/index.js';
-import { WorkspaceMachines, WorkspacesService } from '../workspaces/index.js';
+import { WorkspaceMachines } from '../workspaces/index.js';
 
 /** What a runner may ask: its assignment, turns, and to be heard. Never a lease (rule 9). */
 @Controller()
 export class RunnerController {
   constructor(
-    private readonly workspaces: WorkspacesService,
     private readonly machines: WorkspaceMachines,
     private readonly turns: RunnerTurnsService,
     private readonly feed: WorkspaceFeed,
@@ -52,13 +51,11 @@ export class RunnerController {
   }
 
   @BindRoute(runnerReportRoute)
-  async report(
+  report(
     @CurrentMachine() machine: Machine,
     @Input() { body }: InputOf<typeof runnerReportRoute>,
   ): Promise<ReportAnswer> {
-    const { due, ...answer } = await this.turns.report(machine, body.runnerId, body.items);
-    if (due) await this.workspaces.reconcileSoon(machine.organizationId, machine.workspaceId);
-    return answer;
+    return this.turns.report(machine, body.runnerId, body.items);
   }
 
   @BindRoute(runnerCommandsRoute)

@@ -6,6 +6,7 @@ import type { Machine } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
 import { Moves } from './moves.js';
 import { statesWithRunner } from './state.js';
+import { Waker } from './waker.js';
 import { workspacesStore, type LockedWorkspace } from './workspaces.store.js';
 
 /** What machines say of workspaces: that a runner started, that the tree is there, that work is done. Their right to speak was proven by their token. */
@@ -14,6 +15,7 @@ export class WorkspaceMachines {
   constructor(
     private readonly database: Database,
     private readonly moves: Moves,
+    private readonly waker: Waker,
     private readonly world: World,
   ) {}
 
@@ -76,6 +78,11 @@ export class WorkspaceMachines {
       at: this.world.clock.now(),
       ends: { state: 'failed', error },
     });
+  }
+
+  /** Has a worker look at the workspace after the commit: it moved, and something has to be done about it. */
+  reconcileSoon(tenant: Tenant, { id }: { id: string }): void {
+    this.waker.reconcileSoon(tenant, id);
   }
 
   runnerSeen(tenant: Tenant, row: LockedWorkspace, runnerId: string): Promise<void> {

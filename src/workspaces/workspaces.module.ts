@@ -5,6 +5,7 @@ import { WorkspaceMachines } from './machines.service.js';
 import { Moves } from './moves.js';
 import { Reconciler } from './reconciler.js';
 import { Sweep } from './sweep.js';
+import { Waker } from './waker.js';
 import { WorkspacesController } from './workspaces.controller.js';
 import { WorkspacesService } from './workspaces.service.js';
 
@@ -12,7 +13,7 @@ import { WorkspacesService } from './workspaces.service.js';
 @Module({
   imports: [IdentityModule, CredentialsModule],
   controllers: [WorkspacesController],
-  providers: [Moves, WorkspacesService, WorkspaceMachines, Reconciler, Sweep],
+  providers: [Moves, Waker, WorkspacesService, WorkspaceMachines, Reconciler, Sweep],
   exports: [WorkspacesService, WorkspaceMachines, Sweep],
 })
 export class WorkspacesModule {}

@@ -1,5 +1,5 @@
 import { realpath, stat } from 'node:fs/promises';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type {
   CreateWorkspace,
   DesiredState,
@@ -13,14 +13,14 @@ import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import { administers, type Actor } from '../identity/index.js';
-import { BerthError, LOG, messageOf, shortId, World, type Log } from '../kernel/index.js';
-import { JobQueue } from '../queue/index.js';
+import { BerthError, shortId, World } from '../kernel/index.js';
 import { accessTo, type WorkspaceAccess } from './access.js';
 import { Moves, type StopHook } from './moves.js';
 import { fileObstacle, parseRepository, refProblem } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, retryStep, type Step } from './state.js';
 import { operationView, workspaceView } from './view.js';
+import { Waker } from './waker.js';
 import {
   factsOf,
   workspacesStore,
@@ -35,11 +35,10 @@ export class WorkspacesService {
   constructor(
     private readonly database: Database,
     private readonly credentials: CredentialsService,
-    private readonly queue: JobQueue,
+    private readonly waker: Waker,
     private readonly moves: Moves,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
-    @Inject(LOG) private readonly log: Log,
   ) {}
 
   /**
@@ -79,9 +78,9 @@ export class WorkspacesService {
         initiator: memberInitiator(actor),
       });
       await alsoInside(tenant, id);
+      this.waker.reconcileSoon(tenant, id);
       return workspacesStore.find(tenant, id);
     });
-    await this.reconcileSoon(actor.organizationId, id);
     return workspaceView(present(row));
   }
 
@@ -152,24 +151,9 @@ export class WorkspacesService {
     this.moves.whenStopped(hook);
   }
 
-  /** Asks for the workspace to run, inside a transaction of the caller, who calls `reconcileSoon` after it. */
+  /** Asks for the workspace to run, inside a transaction of the caller. */
   async askToRun(tenant: Tenant, row: LockedWorkspace, actor: Actor, reason: string): Promise<void> {
     await this.desire(tenant, row, 'running', memberInitiator(actor), reason, false);
-  }
-
-  /**
-   * Wakes a worker for the workspace. After the commit, so it never throws: what was asked for is written, and a caller who hears of an error would ask
-   * for it twice. What is lost here is found by the sweep.
-   */
-  async reconcileSoon(organizationId: string, workspaceId: string): Promise<void> {
-    try {
-      await this.queue.add('workspace.reconcile', { organizationId, workspaceId });
-    } catch (error) {
-      this.log.warn(
-        { workspaceId, reason: messageOf(error) },
-        'no worker could be woken; the sweep will find it',
-      );
-    }
   }
 
   private async request(
@@ -183,7 +167,6 @@ export class WorkspacesService {
       await this.desire(tenant, locked, desired, memberInitiator(actor), 'asked for', true);
       return workspacesStore.find(tenant, id);
     });
-    await this.reconcileSoon(actor.organizationId, id);
     return workspaceView(present(row));
   }
 
@@ -220,6 +203,7 @@ export class WorkspacesService {
       await this.moves.move(tenant, row.id, facts.state, { to: step.to, reason: null, at: now, begins });
     }
     await eventsStore.notify(tenant, row.id);
+    this.waker.reconcileSoon(tenant, row.id);
   }
 
   private async sourceOf({ repository, ref }: CreateWorkspace): Promise<RepositorySource> {

@@ -38,7 +38,7 @@ const openTurns = { turns: { where: { state: { in: ['queued', 'running', 'reauth
 /** The only writer of workspaces, their operations and machine tokens. */
 export const workspacesStore = {
   async create(
-    { db, organizationId }: Tenant,
+    tenant: Tenant,
     row: {
       id: string;
       ownerId: string;
@@ -56,10 +56,10 @@ export const workspacesStore = {
     operation: { id: string; reason: string; initiator: Initiator },
   ): Promise<void> {
     const { at, ...columns } = row;
-    await db.workspace.create({
+    await tenant.db.workspace.create({
       data: {
         ...columns,
-        organizationId,
+        organizationId: tenant.organizationId,
         state: 'provisioning',
         desiredState: 'running',
         authentication: 'ok',
@@ -69,8 +69,8 @@ export const workspacesStore = {
         createdAt: at,
       },
     });
-    await beginOperation({ db, organizationId }, row.id, { ...operation, kind: 'provision' }, at);
-    await announce({ db, organizationId }, row.id, { to: 'provisioning', reason: null, at });
+    await beginOperation(tenant, row.id, { ...operation, kind: 'provision' }, at);
+    await announce(tenant, row.id, { to: 'provisioning', reason: null, at });
   },
 
   find({ db, organizationId }: Tenant, id: string) {
@@ -150,8 +150,9 @@ export const workspacesStore = {
   },
 
   /** The end of a deletion: the row goes, and with it messages, turns, events and tokens. */
-  async remove({ db, organizationId }: Tenant, id: string): Promise<void> {
-    await eventsStore.notify({ db, organizationId }, id);
+  async remove(tenant: Tenant, id: string): Promise<void> {
+    const { db, organizationId } = tenant;
+    await eventsStore.notify(tenant, id);
     await db.workspace.deleteMany({ where: { organizationId, id, state: 'deleting' } });
   },
 

@@ -1,0 +1,81 @@
+import { BerthError } from '../kernel/index.js';
+import type { Prisma } from './generated/client.js';
+
+/**
+ * A transaction inside one organization. Every store call takes one, so that no query can be written without saying whose rows it means; row-level
+ * security, set to the same organization, is the second guard (rule 5).
+ */
+export interface Tenant {
+  readonly organizationId: string;
+  readonly db: Prisma.TransactionClient;
+  /**
+   * Does `work` once what was written is committed, and never if it is not: for what others must not see before it is true, such as waking a worker. A crash right after
+   * the commit loses it, so it may only ever hasten what a sweep would find. It must not throw: what was asked for is written already.
+   */
+  afterCommit(work: () => Promise<void>): void;
+}
+
+/** One transaction under way. Whoever asks for the same organization's transaction inside of it gets a part of this one: all of it is committed, or nothing. */
+export class Unit {
+  readonly tenant: Tenant;
+  readonly #after: (() => Promise<void>)[] = [];
+  readonly #savepoints: string[] = [];
+  #made = 0;
+  #isOver = false;
+
+  constructor(organizationId: string, db: Prisma.TransactionClient) {
+    this.tenant = { organizationId, db, afterCommit: (work) => void this.#after.push(work) };
+  }
+
+  /** False once it was committed or rolled back: what was started in it and still goes on needs a transaction of its own. */
+  get isOpen(): boolean {
+    return !this.#isOver;
+  }
+
+  /**
+   * A part that fails is undone alone, as if it had been a transaction of its own: its caller may go on another way (a unique value that was taken), and an aborted
+   * transaction could not. Parts nest; two side by side cannot be told apart by Postgres, and are refused.
+   */
+  async part<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
+    if (organizationId !== this.tenant.organizationId)
+      throw new BerthError(
+        'internal',
+        'A transaction of one organization was asked for inside that of another.',
+      );
+    const { db } = this.tenant;
+    const name = `part_${++this.#made}`;
+    const promised = this.#after.length;
+    await db.$executeRawUnsafe(`SAVEPOINT ${name}`);
+    this.#savepoints.push(name);
+    try {
+      const value = await work(this.tenant);
+      this.#end(name);
+      await db.$executeRawUnsafe(`RELEASE SAVEPOINT ${name}`);
+      return value;
+    } catch (error) {
+      this.#end(name);
+      this.#after.length = promised;
+      await db.$executeRawUnsafe(`ROLLBACK TO SAVEPOINT ${name}`);
+      throw error;
+    }
+  }
+
+  /** The transaction has ended, one way or the other. */
+  over(): void {
+    this.#isOver = true;
+  }
+
+  async runAfterCommit(): Promise<void> {
+    for (const work of this.#after) await work();
+  }
+
+  #end(name: string): void {
+    const last = this.#savepoints.at(-1);
+    if (last !== name)
+      throw new BerthError(
+        'internal',
+        'Two parts of one transaction ran side by side; run them one after the other.',
+      );
+    this.#savepoints.pop();
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Places at which a process may be killed without losing anything, by name: between two writes, or between a write and what it was meant to wake. Each is proven by a test that
+ * kills there (test/e2e/crash-points.e2e.test.ts); a name without a test, or a call that is not on this list, fails the build.
+ */
+export const crashPoints = [
+  // What a person asked for is committed; no worker knows of it yet.
+  'wake.committed',
+  // A worker was woken; whoever asked has not been answered yet.
+  'wake.enqueued',
+] as const;
+
+export type CrashPoint = (typeof crashPoints)[number];
+
+let reached: (name: CrashPoint) => void = () => undefined;
+
+/** Marks the place. Does nothing in a Berth that is not under such a test. */
+export function crashPoint(name: CrashPoint): void {
+  reached(name);
+}
+
+/** For the start of a process under test: what to do at each place (BERTH_CRASH_POINT in config). */
+export function armCrashPoints(listener: (name: CrashPoint) => void): void {
+  reached = listener;
+}

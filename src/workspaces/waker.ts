@@ -1,0 +1,33 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Tenant } from '../database/index.js';
+import { crashPoint, LOG, messageOf, type Log } from '../kernel/index.js';
+import { JobQueue } from '../queue/index.js';
+
+/** Wakes a worker for a workspace. */
+@Injectable()
+export class Waker {
+  constructor(
+    private readonly queue: JobQueue,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
+
+  /**
+   * Has a worker look at the workspace, once the transaction is committed. It never fails: what was asked for is written, and a caller who hears of an error would ask
+   * for it twice. What is lost here is found by the sweep.
+   */
+  reconcileSoon(tenant: Tenant, workspaceId: string): void {
+    const { organizationId } = tenant;
+    tenant.afterCommit(async () => {
+      crashPoint('wake.committed');
+      try {
+        await this.queue.add('workspace.reconcile', { organizationId, workspaceId });
+        crashPoint('wake.enqueued');
+      } catch (error) {
+        this.log.warn(
+          { workspaceId, reason: messageOf(error) },
+          'no worker could be woken; the sweep will find it',
+        );
+      }
+    });
+  }
+}
