@@ -122,7 +122,11 @@ export class CredentialsService {
         retryAfterSeconds: 1,
       });
     const { generation } = row;
-    const opened = await this.vault.open(row.sealed, { organizationId, rowId: credentialId });
+    const opened = await this.vault.open(row.sealed, {
+      purpose: 'credential',
+      organizationId,
+      rowId: credentialId,
+    });
     const { lease } = kinds[kind];
     if (typeof lease !== 'function') throw noCredential(member.agent);
     const expiresAt = new Date(this.world.clock.now().getTime() + LEASE_SECONDS * 1000);
@@ -179,6 +183,7 @@ export class CredentialsService {
     const rowId = existing?.id ?? this.world.ids.next();
     // Sealed outside the transaction: the place needs only the id.
     const { text: sealed, keyId } = await this.vault.seal(secretText(parsed.secret).reveal(), {
+      purpose: 'credential',
       organizationId,
       rowId,
     });

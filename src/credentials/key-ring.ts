@@ -3,7 +3,17 @@ import { BerthError, messageOf, type Clock } from '../kernel/index.js';
 import type { Vault, SealedPlace } from './vault.js';
 
 /** Not a tenant's place: the known text by which a key proves that it is the one the database was sealed with. */
-const proofPlace = (keyId: string): SealedPlace => ({ organizationId: 'instance', rowId: `key:${keyId}` });
+const proofPlace = (keyId: string): SealedPlace => ({
+  purpose: 'key-proof',
+  organizationId: 'instance',
+  rowId: keyId,
+});
+/** Where proofs were sealed before a place named its purpose. They are booked in databases, and open for good. */
+const formerProofPlace = (keyId: string): SealedPlace => ({
+  purpose: 'credential',
+  organizationId: 'instance',
+  rowId: `key:${keyId}`,
+});
 const PROOF = 'berth';
 
 /**
@@ -21,12 +31,22 @@ export async function checkKeyRing(vault: Vault, booked: readonly SealingKey[]):
     );
   }
   for (const { id, proof } of booked) {
-    await vault.open(proof, proofPlace(id)).catch((error: unknown) => {
+    await openProof(vault, id, proof).catch((error: unknown) => {
       throw new BerthError(
         'key-ring-mismatch',
         `The encryption key "${id}" has the right name but is not the key this database was sealed with (${messageOf(error)}). Nothing was changed.`,
         { cause: error },
       );
+    });
+  }
+}
+
+async function openProof(vault: Vault, keyId: string, proof: string): Promise<void> {
+  try {
+    await vault.open(proof, proofPlace(keyId));
+  } catch (error) {
+    await vault.open(proof, formerProofPlace(keyId)).catch(() => {
+      throw error;
     });
   }
 }

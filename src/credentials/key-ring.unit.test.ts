@@ -49,6 +49,16 @@ describe('the key ring', () => {
     });
   });
 
+  it('knows a key by a proof that the first release booked', async () => {
+    const proof =
+      '{"ciphertext":"yUEP-Xk","iv":"0_5sPOsujp1QEwf0","tag":"EX-AlGAjH0hdAKo07PwPbA","encrypted_key":"X1wl-7ZhIYJXzL1qDEETaBOwDf9U5uc53_qeWoHgxiM","aad":"YmVydGg6Y3JlZGVudGlhbDppbnN0YW5jZTprZXk6azE","protected":"eyJhbGciOiJBMjU2R0NNS1ciLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiazEiLCJpdiI6IjB3N0haU1ByWFYwcDFHWTgiLCJ0YWciOiJGdEEzN2Juc1A2dlRmWERTeFlMSW13In0"}';
+    const first = { id: 'k1', key: Buffer.alloc(32, 7) };
+    await expect(checkKeyRing(new Vault([k2, first]), [{ id: 'k1', proof }])).resolves.toBeUndefined();
+    await expect(checkKeyRing(new Vault([k2, k1]), [{ id: 'k1', proof }])).rejects.toMatchObject({
+      code: 'key-ring-mismatch',
+    });
+  });
+
   it("is refused when a key's proof was put under another name", async () => {
     const [first] = await booked([k1]);
     const swapped = { id: 'k2', proof: first?.proof ?? '' };

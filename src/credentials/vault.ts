@@ -7,8 +7,15 @@ export interface RingKey {
   key: Uint8Array;
 }
 
-/** Where a sealed text belongs. It opens nowhere else: a row copied to another organization or another credential stays shut. */
+/** What is sealed, by name: `credential` a secret of a member or organization, `key-proof` the text by which a key of the ring is known again, `idempotent-answer` an answer kept for a retry. */
+export type SealedPurpose = 'credential' | 'key-proof' | 'idempotent-answer';
+
+/**
+ * Where a sealed text belongs. It opens nowhere else: a row copied to another organization, another row, or a row of another kind stays shut. What belongs to no
+ * organization names `instance` as its own.
+ */
 export interface SealedPlace {
+  purpose: SealedPurpose;
   organizationId: string;
   rowId: string;
 }
@@ -46,7 +53,10 @@ export class Vault {
     return { text: JSON.stringify(await encrypt(plaintext, id, key, place)), keyId: id };
   }
 
-  /** Throws `key-ring-mismatch` when the key is missing, the text was changed, or it is not in its place. */
+  /**
+   * Throws `encryption-key-missing` when this process has not got the key (another replica may seal with a newer ring: nothing is wrong with the text), and
+   * `key-ring-mismatch` when the text was changed, is not in its place, or the key only has the same name.
+   */
   async open(sealed: string, place: SealedPlace): Promise<string> {
     try {
       const jwe = JSON.parse(sealed) as FlattenedJWE;
@@ -63,7 +73,7 @@ export class Vault {
       if (error instanceof BerthError) throw error;
       throw new BerthError(
         'key-ring-mismatch',
-        `A stored secret does not open: ${messageOf(error)}. Set the credential anew.`,
+        `A stored ${place.purpose} does not open: ${messageOf(error)}.${place.purpose === 'credential' ? ' Set the credential anew.' : ''}`,
         { cause: error },
       );
     }
@@ -73,8 +83,9 @@ export class Vault {
     const key = kid ? this.#ring.get(kid) : undefined;
     if (!key)
       throw new BerthError(
-        'key-ring-mismatch',
-        `The encryption key ${kid ?? '(unnamed)'} is missing from BERTH_ENCRYPTION_KEYS.`,
+        'encryption-key-missing',
+        `The encryption key ${kid ?? '(unnamed)'} is missing from BERTH_ENCRYPTION_KEYS of the Berth that answered. Give all of them the same key ring.`,
+        { retryAfterSeconds: 5 },
       );
     return key;
   }
@@ -92,6 +103,7 @@ async function encrypt(
     .encrypt(key);
 }
 
-function placeText({ organizationId, rowId }: SealedPlace): string {
-  return `berth:credential:${organizationId}:${rowId}`;
+/** No purpose holds a colon, so that no two places read the same. */
+function placeText({ purpose, organizationId, rowId }: SealedPlace): string {
+  return `berth:${purpose}:${organizationId}:${rowId}`;
 }

@@ -5,8 +5,12 @@ import { Vault, type RingKey, type SealedPlace } from './vault.js';
 const key = (id: string): RingKey => ({ id, key: randomBytes(32) });
 const [ours, older] = [key('k2'), key('k1')];
 const vault = new Vault([ours, older]);
-const place: SealedPlace = { organizationId: 'organization-1', rowId: 'row-1' };
+const place: SealedPlace = { purpose: 'credential', organizationId: 'organization-1', rowId: 'row-1' };
 const SECRET = 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2';
+
+/** Written by the first release, for the row of `place`, under 32 bytes of 7. */
+const FORMER =
+  '{"ciphertext":"n3sFv5vzouCEi06a1eYyuQNziKzCmtK-qnjimzo","iv":"ScEAUnUAXj0Ztx8n","tag":"fvTUqSA6qgxXOSmPBNWGOA","encrypted_key":"swjhtuovxy0Ni91w49y1cdHv6wjvZ-FtcU16Mn8CXdk","aad":"YmVydGg6Y3JlZGVudGlhbDpvcmdhbml6YXRpb24tMTpyb3ctMQ","protected":"eyJhbGciOiJBMjU2R0NNS1ciLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiazEiLCJpdiI6IjlXMFFCYXc5bWdnOU1SQUUiLCJ0YWciOiJ1WDV1cF9wTlUzLVZoUW9Yak5pREV3In0"}';
 
 const refused = { code: 'key-ring-mismatch' };
 
@@ -48,11 +52,20 @@ describe('Vault', () => {
   it.each<[string, SealedPlace]>([
     ['another row', { ...place, rowId: 'row-2' }],
     ['another organization', { ...place, organizationId: 'organization-2' }],
-    ['parts that only together read the same', { organizationId: 'organization-1:row-1', rowId: '' }],
-    ['nowhere', { organizationId: '', rowId: '' }],
+    ['a row for another purpose', { ...place, purpose: 'idempotent-answer' }],
+    [
+      'parts that only together read the same',
+      { ...place, organizationId: 'organization-1:row-1', rowId: '' },
+    ],
+    ['nowhere', { ...place, organizationId: '', rowId: '' }],
   ])('does not open in %s', async (_, elsewhere) => {
     const { text } = await vault.seal(SECRET, place);
     await expect(vault.open(text, elsewhere)).rejects.toMatchObject(refused);
+  });
+
+  it('opens a credential that was sealed before places named a purpose', async () => {
+    const former = new Vault([{ id: 'k1', key: Buffer.alloc(32, 7) }]);
+    expect(await former.open(FORMER, place)).toBe('a secret of the first release');
   });
 
   it('does not open with another key of the same name', async () => {
@@ -64,7 +77,8 @@ describe('Vault', () => {
   it('does not open without its key, and names the one that is missing', async () => {
     const { text } = await vault.seal(SECRET, place);
     await expect(new Vault([older]).open(text, place)).rejects.toMatchObject({
-      ...refused,
+      code: 'encryption-key-missing',
+      status: 503,
       message: expect.stringContaining('k2') as string,
     });
   });

@@ -29,6 +29,7 @@ export const errorCodes = {
   internal: 500,
   'config-invalid': 500,
   'key-ring-mismatch': 500,
+  'encryption-key-missing': 503,
   'data-directory-in-use': 500,
   'database-unavailable': 503,
   'migration-mismatch': 500,
