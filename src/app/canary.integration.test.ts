@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { startTestApp, type TestApp } from '../../test/support/app.js';
 import { Canary, findCanaries, findInDatabase } from '../../test/support/canary.js';
 import { requestJson } from '../../test/support/http.js';
@@ -258,6 +259,7 @@ describe('no secret is seen', () => {
       ['in base64, two further', Buffer.from(`xx{"apiKey":"${canary.text}"}`).toString('base64')],
       ['in base64url', Buffer.from(canary.text).toString('base64url')],
       ['in hex', Buffer.from(canary.text).toString('hex')],
+      ['packed', gzipSync(`{"apiKey":"${canary.text}"}`).toString('base64')],
       ['in part', canary.random.slice(0, 12)],
     ];
     for (const [how, text] of forms)

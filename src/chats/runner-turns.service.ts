@@ -10,7 +10,7 @@ import {
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type NewEvent } from '../events/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
-import { World } from '../kernel/index.js';
+import { crashPoint, World } from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
 import { endingOf } from './turn.js';
@@ -50,6 +50,10 @@ export class RunnerTurnsService {
       if (left) await chatsStore.reclaim(tenant, turn.id, claim);
       else await chatsStore.move(tenant, turn, 'running', this.world.clock.now(), claim);
       await this.machines.touch(tenant, workspace);
+      tenant.afterCommit(() => {
+        crashPoint('turn.claimed');
+        return Promise.resolve();
+      });
       return this.claimed(tenant, workspace, { ...turn, ...claim });
     });
   }
@@ -116,6 +120,10 @@ export class RunnerTurnsService {
       await this.machines.runnerSeen(tenant, workspace, runnerId);
       if (workspace.state !== state && (workspace.state === 'failed' || workspace.desiredState !== 'running'))
         this.machines.reconcileSoon(tenant, workspace);
+      tenant.afterCommit(() => {
+        crashPoint('report.stored');
+        return Promise.resolve();
+      });
       return { acknowledged, retryAfterSeconds: waits ? RECEIPT_RETRY_SECONDS : 0 };
     });
   }

@@ -7,6 +7,20 @@ export const crashPoints = [
   'wake.committed',
   // A worker was woken; whoever asked has not been answered yet.
   'wake.enqueued',
+  // A step of a workspace is written; nothing is done about it yet.
+  'reconcile.begun',
+  // The tokens of a runner to come are stored; there is no runner.
+  'runner.tokens-issued',
+  // The runner lives; the tokens of the one before it are still valid.
+  'runner.started',
+  // The processes are gone; the workspace still says "hibernating".
+  'hibernate.silenced',
+  // Files and processes are gone; the row is still there.
+  'delete.destroyed',
+  // The runner has its turn in the rows, and has not heard of it.
+  'turn.claimed',
+  // What the runner told is stored; the runner does not know that.
+  'report.stored',
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

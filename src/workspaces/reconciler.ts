@@ -3,7 +3,7 @@ import type { Agent, RepositorySource, WorkspaceState } from '../contracts/index
 import { CredentialsService } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { hashToken } from '../identity/index.js';
-import { BerthError, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
+import { BerthError, crashPoint, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
 import { JobHandlers } from '../queue/index.js';
 import type { Runtime } from '../runtime/index.js';
 import { Moves } from './moves.js';
@@ -111,6 +111,10 @@ export class Reconciler {
         at: now,
         begins,
       });
+      tenant.afterCommit(() => {
+        crashPoint('reconcile.begun');
+        return Promise.resolve();
+      });
       return true;
     });
   }
@@ -119,6 +123,7 @@ export class Reconciler {
     if ((await this.runtime.inspect(ref.workspaceId)) === 'running') return false;
     await this.resolveAnew(ref, row);
     const tokens = await this.issueTokens(ref);
+    crashPoint('runner.tokens-issued');
     const source = row.source as RepositorySource;
     let adopted: boolean;
     try {
@@ -133,6 +138,7 @@ export class Reconciler {
     } catch (error) {
       return this.notStarted(ref, row, tokens, error);
     }
+    crashPoint('runner.started');
     // Not inside the try: when this fails, what was started lives on, and so must its tokens.
     await this.dropOldTokens(ref, tokens, adopted);
     return false;
@@ -170,6 +176,7 @@ export class Reconciler {
 
   private async stop(ref: Ref): Promise<boolean> {
     await this.silence(ref);
+    crashPoint('hibernate.silenced');
     return this.inside(ref, async (tenant, row) => {
       if (row.state !== 'hibernating') return true;
       await this.moves.move(tenant, row.id, 'hibernating', {
@@ -192,6 +199,7 @@ export class Reconciler {
 
   private async destroy(ref: Ref): Promise<boolean> {
     await this.runtime.destroy(ref.workspaceId);
+    crashPoint('delete.destroyed');
     await this.database.tenant(ref.organizationId, (tenant) =>
       workspacesStore.remove(tenant, ref.workspaceId),
     );

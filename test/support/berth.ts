@@ -106,6 +106,17 @@ export class BerthProcess {
     await this.end('SIGKILL');
   }
 
+  /** Waits until it has taken itself away (a crash point). */
+  async untilKilled(deadlineSeconds = START_SECONDS): Promise<void> {
+    const { child } = this;
+    if (!child) throw new Error('Berth does not run.');
+    const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    await until('Berth has killed itself', hasEnded, deadlineSeconds);
+    this.child = null;
+    if (child.signalCode !== 'SIGKILL')
+      throw new Error(`Berth ended by itself with ${child.exitCode}:\n${this.output.join('')}`);
+  }
+
   /** Stops it and removes its files. */
   async remove(): Promise<void> {
     await this.stop();

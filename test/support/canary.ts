@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { escapeIdentifier } from 'pg';
 import { columnsOf, withClient } from './tables.js';
 
@@ -39,12 +40,32 @@ export class Canary {
   }
 }
 
-/** Which canaries stand in a text, with the form that was found. */
+/** Which canaries stand in a text, with the form that was found; also in what was packed with gzip and stands in it as base64 or hex. */
 export function findCanaries(canaries: readonly Canary[], text: string): string[] {
+  const texts = [text, ...unpacked(text)];
   return canaries.flatMap(({ name, forms }) => {
-    const form = forms.find((candidate) => text.includes(candidate));
+    const form = forms.find((candidate) => texts.some((one) => one.includes(candidate)));
     return form ? [`${name} (as ${form.slice(0, 4)}…)`] : [];
   });
+}
+
+/** What begins as gzip does (1f 8b 08), in base64 and in hex. */
+const PACKED = [
+  { looks: /H4sI[\w+/-]{16,}={0,2}/g, encoding: 'base64' },
+  { looks: /1f8b08(?:[0-9a-f]{2}){10,}/gi, encoding: 'hex' },
+] as const;
+
+function unpacked(text: string): string[] {
+  return PACKED.flatMap(({ looks, encoding }) =>
+    [...text.matchAll(looks)].flatMap(([packed]) => {
+      try {
+        return [gunzipSync(Buffer.from(packed, encoding)).toString()];
+      } catch {
+        // It only looked like it.
+        return [];
+      }
+    }),
+  );
 }
 
 /** Every row of every table of every schema of ours that holds a canary, whatever the type of the column. Read as the owner. */
@@ -63,6 +84,32 @@ export async function findInDatabase(canaries: readonly Canary[], ownerUrl: stri
     }
     return found;
   });
+}
+
+/** Everywhere a secret could have gone in a run of the app. */
+export interface SearchedPlaces {
+  /** All of the log, at debug level. */
+  log: string;
+  /** What the API answered, headers too, but for what hands a secret out once. */
+  answers: readonly string[];
+  /** The owner of the database: all rows of all schemas, those of the queue too. */
+  ownerUrl: string;
+  /** More texts by name: files, a dump of Redis, an environment. */
+  others?: Readonly<Record<string, string>>;
+}
+
+/** Every place in which a canary stands, with its name; empty when none does. For the end of each figure that deals with secrets. */
+export async function searchCanaries(
+  canaries: readonly Canary[],
+  { log, answers, ownerUrl, others = {} }: SearchedPlaces,
+): Promise<string[]> {
+  const inTexts = Object.entries({ log, ...others }).flatMap(([place, text]) =>
+    findCanaries(canaries, text).map((what) => `${place}: ${what}`),
+  );
+  const inAnswers = answers.flatMap((answer) =>
+    findCanaries(canaries, answer).map((what) => `answer ${answer.slice(0, 80)}: ${what}`),
+  );
+  return [...inTexts, ...inAnswers, ...(await findInDatabase(canaries, ownerUrl))];
 }
 
 async function schemasOf(ownerUrl: string): Promise<string[]> {

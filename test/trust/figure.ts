@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -50,6 +51,9 @@ export interface Result extends Omit<Figure, 'rounds' | 'fullMinutes'> {
   breaches: string[];
   numbers: Record<string, number | string>;
   seconds: number;
+  /** When it ended, and the commit it ran on; `+` behind it: with changes that are not committed. */
+  at: string;
+  commit: string;
 }
 
 /** Where a full run leaves its results; absent in `npm test`. */
@@ -77,8 +81,16 @@ export function figure(figure: Figure, play: (findings: Findings) => Promise<voi
   it(`${figure.id}: ${figure.line}`, test, isFull ? fullMinutes * 60_000 : undefined);
 }
 
-async function write(folder: string, result: Result): Promise<void> {
+async function write(folder: string, found: Omit<Result, 'at' | 'commit'>): Promise<void> {
   await mkdir(folder, { recursive: true });
+  const result: Result = { ...found, at: new Date().toISOString(), commit: commit() };
   const name = result.id.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
   await writeFile(path.join(folder, `${name}.json`), JSON.stringify(result, null, 2));
+}
+
+/** The page itself and what is not in git say nothing about the code. */
+function commit(): string {
+  const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8' }).trim();
+  const changed = git('status', '--porcelain', '--', '.', ':!docs') !== '';
+  return git('rev-parse', '--short', 'HEAD') + (changed ? '+' : '');
 }

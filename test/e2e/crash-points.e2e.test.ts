@@ -1,0 +1,52 @@
+import { crashPoints, type CrashPoint } from '../../src/kernel/index.js';
+import { crashCases } from '../support/crash-cases.js';
+import { freePort } from './support/ports.js';
+import { TestSystem } from './support/system.js';
+
+/** Each named place in turn: Berth kills itself there, is started again, and nothing was lost or came twice. The cases: test/support/crash-cases.ts. */
+
+/** Most of the time is waiting: the queue gives a dead worker's job to another after 15 to 25 s. Hence several Berths side by side. */
+const LANES = 3;
+
+const outcomes = new Map<CrashPoint, Promise<void>>();
+const systems: TestSystem[] = [];
+
+beforeAll(() => {
+  for (let lane = 0; lane < LANES; lane++) {
+    const system = startSystem();
+    const names = crashPoints.filter((_, index) => index % LANES === lane);
+    let before: Promise<unknown> = system;
+    for (const name of names) {
+      const run = before.then(async () => killAt(name, await system));
+      outcomes.set(name, run);
+      // One that fails does not keep the next; it is told by its own test.
+      before = run.catch(() => undefined);
+    }
+  }
+});
+afterAll(async () => {
+  await Promise.allSettled(outcomes.values());
+  for (const system of systems) await system.close();
+});
+
+async function startSystem(): Promise<TestSystem> {
+  // On one port, so that runners find the next Berth, and go on.
+  const system = await TestSystem.start({ environment: { PORT: String(await freePort()) } });
+  systems.push(system);
+  return system;
+}
+
+async function killAt(name: CrashPoint, system: TestSystem): Promise<void> {
+  const test = crashCases[name];
+  const made = (await test.before?.(system)) ?? '';
+  await system.berth.stop();
+  await system.restart({ ...test.environment, BERTH_CRASH_POINT: `${name}:${test.count ?? 1}` });
+  await test.act(system, made);
+  await system.berth.untilKilled();
+  await system.restart();
+  await test.holds(system, made);
+}
+
+describe('killed at', () => {
+  it.each(crashPoints)('%s', (name) => outcomes.get(name));
+});

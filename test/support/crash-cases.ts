@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { WorkspaceView } from '../../src/contracts/index.js';
+import type { CrashPoint } from '../../src/kernel/index.js';
+import { expectCompletedOnce, statesOf } from '../e2e/support/events.js';
+import { processesNaming } from '../e2e/support/processes.js';
+import type { TestSystem } from '../e2e/support/system.js';
+
+/**
+ * What is asked for so that Berth comes to a crash point, and what must hold once it was killed there and started again: nothing lost, nothing twice. One case per name; a new
+ * crash point needs its own here (the types ask for it). Several points may share a case.
+ */
+export interface CrashCase {
+  /** At which time of being there Berth ends; default 1. Berth is started with the point armed, so what its start itself passes counts. */
+  count?: number;
+  /** More of the environment of the Berth that is to end. */
+  environment?: Record<string, string>;
+  /** What must be there before: done with a Berth that does not end. Answers what the case works on, as text (an id, mostly). */
+  before?(system: TestSystem): Promise<string>;
+  /** Brings Berth to the point. Whether an answer still comes is not known: see `unanswered`. */
+  act(system: TestSystem, made: string): Promise<void>;
+  /** After the next start. Throws, or fails an expectation, when something was lost or came twice. Deletes what was made. */
+  holds(system: TestSystem, made: string): Promise<void>;
+}
+
+/** A call whose answer may never come, because Berth ends while it works on it. */
+async function unanswered(call: Promise<unknown>): Promise<void> {
+  await call.catch((error: unknown) => {
+    // fetch() says so of a connection that broke; an answer that says no is no crash. By its name: Jest's classes are not Node's.
+    if ((error as Error).name !== 'TypeError') throw error;
+  });
+}
+
+async function newRepository(system: TestSystem): Promise<string> {
+  return (await system.repository(`crash-${randomUUID()}`)).url;
+}
+
+/** The workspaces on this repository, as the API lists them. */
+async function madeOn({ api }: TestSystem, repository: string): Promise<WorkspaceView[]> {
+  const { items } = (await api.get<{ items: WorkspaceView[] }>(api.path('/workspaces?limit=100'))).body;
+  return items.filter((item) => item.repository === repository);
+}
+
+/** A workspace with a first message, asked for once. */
+const newWorkspace: CrashCase = {
+  before: newRepository,
+  act: ({ api }, repository) =>
+    unanswered(api.createWorkspace({ repository, agent: 'claude', message: 'create hello.txt' })),
+  holds: async (system, repository) => {
+    const { api } = system;
+    const made = await madeOn(system, repository);
+    expect(made).toHaveLength(1);
+    const id = made[0]?.id ?? '';
+    await api.untilState(id, 'running');
+    const [message] = await api.messages(id);
+    if (!message) throw new Error('The first message is lost.');
+    await expectCompletedOnce(api, id, message, { answer: 'Created hello.txt.', attempts: 1 });
+    expect(statesOf(await api.events(id))).toEqual(['provisioning', 'running']);
+    await system.deleteWorkspace(id);
+  },
+};
+
+/** Asked to sleep while it is still being made: it goes to sleep as soon as it can. */
+const sleepsAtOnce: CrashCase = {
+  before: newRepository,
+  act: async ({ api }, repository) => {
+    const { id } = await api.createWorkspace({ repository, agent: 'claude' });
+    await unanswered(api.post(api.path(`/workspaces/${id}/hibernate`), {}, 202));
+  },
+  holds: async (system, repository) => {
+    const [made] = await madeOn(system, repository);
+    const id = made?.id ?? '';
+    await system.api.untilState(id, 'hibernated');
+    expect(statesOf(await system.api.events(id))).toEqual([
+      'provisioning',
+      'running',
+      'hibernating',
+      'hibernated',
+    ]);
+    expect(processesNaming(id)).toEqual([]);
+    await system.deleteWorkspace(id);
+  },
+};
+
+/** A running workspace that is deleted. */
+const deleted: CrashCase = {
+  before: async (system) => (await system.runningWorkspace('claude', `deleted-${randomUUID()}`)).id,
+  act: ({ api }, id) => unanswered(api.call('DELETE', api.path(`/workspaces/${id}`), undefined, 202)),
+  holds: async (system, id) => {
+    const { api } = system;
+    await api.poll('the deleted one is gone', async () => {
+      const { status } = await api.call('GET', api.path(`/workspaces/${id}`));
+      return status === 404 ? true : null;
+    });
+    expect(processesNaming(id)).toEqual([]);
+    expect(existsSync(system.filesOf(id))).toBe(false);
+  },
+};
+
+export const crashCases: Record<CrashPoint, CrashCase> = {
+  'wake.committed': newWorkspace,
+  'wake.enqueued': newWorkspace,
+  'reconcile.begun': sleepsAtOnce,
+  'runner.tokens-issued': newWorkspace,
+  'runner.started': newWorkspace,
+  'hibernate.silenced': sleepsAtOnce,
+  'delete.destroyed': deleted,
+  'turn.claimed': newWorkspace,
+  // The first says that the tree is there; the second is of the turn.
+  'report.stored': { ...newWorkspace, count: 2 },
+};
