@@ -11,7 +11,7 @@ import {
 import type { AgentName } from '../config/agent-programs.js';
 import { BerthError } from '../kernel/index.js';
 import type { Clock } from '../kernel/index.js';
-import { ChildExit } from './failure.js';
+import { QuietExit } from './failure.js';
 import { versionOf } from './agent-version.js';
 
 export interface InstallOptions {
@@ -116,7 +116,7 @@ async function removeAbandoned(parent: string, now: Date): Promise<void> {
   }
 }
 
-/** Runs npm to its end, showing what it fetches. Ctrl-C stops npm and then, through the thrown ChildExit, the command. */
+/** Runs npm to its end, showing what it fetches. Ctrl-C stops npm and then, through the thrown QuietExit, the command. */
 async function runNpm(
   prefix: string,
   { agent, environment, progress, npm = 'npm' }: InstallOptions,
@@ -141,7 +141,7 @@ async function runNpm(
       child.once('error', reject);
       child.once('close', (exitCode, exitSignal) => resolve([exitCode, exitSignal]));
     });
-    if (signal !== null || code === 130) throw new ChildExit(signal === 'SIGTERM' ? 143 : 130);
+    if (signal !== null || code === 130) throw new QuietExit(signal === 'SIGTERM' ? 143 : 130);
     if (code !== 0)
       throw new BerthError('agent-missing', npmFailure(lines, spec, agentPackages[agent].variable));
   } catch (error) {

@@ -61,7 +61,7 @@ describe('send', () => {
     expect(await done).toBe(0);
     expect(cli.out).toBe('Hello[2J world\n');
     // In the middle of the answer's line: the note takes a line of its own.
-    expect(cli.err).toBe('\nberth: Re-authenticating Claude\n');
+    expect(cli.err).toBe('Waiting for the answer\n\nberth: Re-authenticating Claude\n');
   });
 
   it('with --follow prints the answer of a turn that ended before anyone listened', async () => {
@@ -100,26 +100,28 @@ describe('send', () => {
     expect(streams).toBe(2);
   });
 
-  it('with --follow ends with exit code 4 when the turn fails or is canceled', async () => {
+  it('with --follow ends with exit code 7 when the turn fails or is canceled', async () => {
     server.onMessage = (message) => {
       message.error = { code: 'agent-quota', message: 'The plan is used up until 12:00.' };
       finish(message, 'failed');
     };
-    expect(await cli.run('workspaces', 'send', id, 'hi', '--follow')).toBe(4);
-    expect(cli.err).toBe('berth: The turn failed: The plan is used up until 12:00.\n');
+    expect(await cli.run('workspaces', 'send', id, 'hi', '--follow')).toBe(7);
+    expect(cli.err).toBe(
+      'Waiting for the answer\nberth: The turn failed: The plan is used up until 12:00.\n',
+    );
     server.onMessage = (message) => finish(message, 'canceled');
     cli.err = '';
-    expect(await cli.run('workspaces', 'send', id, 'hi', '--follow')).toBe(4);
+    expect(await cli.run('workspaces', 'send', id, 'hi', '--follow')).toBe(7);
     expect(cli.err).toBe('berth: The turn was canceled.\n');
   });
 
-  it('with --follow ends with exit code 4 when the workspace fails under the turn', async () => {
+  it('with --follow ends with exit code 7 when the workspace fails under the turn', async () => {
     server.onStream = () => {
       Object.assign(server.workspaces[0] ?? {}, { state: 'failed', stateReason: 'The disk is full.' });
       server.emit('workspace.state', { state: 'failed' });
     };
-    expect(await cli.run('workspaces', 'send', id, 'hi', '--follow')).toBe(4);
-    expect(cli.err).toBe('berth: The workspace is failed: The disk is full.\n');
+    expect(await cli.run('workspaces', 'send', id, 'hi', '--follow')).toBe(7);
+    expect(cli.err).toBe('Waiting for the answer\nberth: The workspace is failed: The disk is full.\n');
   });
 
   it('with --follow --json prints message and answer and nothing else', async () => {
@@ -167,7 +169,7 @@ describe('logs', () => {
       return true;
     };
     server.endStreams();
-    expect(await done).toBe(1);
+    expect(await done).toBe(4);
     expect(numbers()).toEqual([2, 3, 4, 5, 6, 7]);
     expect(asked).toEqual([1, 5, 6]);
     expect(

@@ -1,6 +1,7 @@
 import { createParser } from 'eventsource-parser';
 import type { Clock } from '../kernel/index.js';
-import { CliError, RefusedError, UnreachableError, exitCodes } from './failure.js';
+import { exitCodes } from './exit-codes.js';
+import { CliError, RefusedError, UnreachableError } from './failure.js';
 import { eventSchema } from './wire.js';
 import type { WorkspaceEvent } from './wire.js';
 
@@ -109,7 +110,7 @@ function parseEvent(data: string): WorkspaceEvent {
     return eventSchema.parse(JSON.parse(data));
   } catch (cause) {
     throw new CliError(
-      exitCodes.refused,
+      exitCodes.failed,
       'The event stream holds something that is no event. Check that this command and Berth are of the same version.',
       [],
       { cause },

@@ -99,8 +99,11 @@ it('waits longer each time, and as short as the server says', async () => {
   expect((await follow([connection('retry: 0\n\n'), connection(frames(1))], 1)).pauses).toEqual([100]);
 });
 
+const refused = (status: number, problemCode: string, retryAfterSeconds: number | null): RefusedError =>
+  new RefusedError({ status, problemCode, message: 'No.', details: [], retryAfterSeconds, requestId: null });
+
 it('waits as long as a busy server asks', async () => {
-  const busy = new RefusedError(503, 'not-ready', 'Not now.', [], 30);
+  const busy = refused(503, 'not-ready', 30);
   expect(await follow([connection(frames(1)), busy, connection(frames(2))], 2)).toMatchObject({
     seen: [1, 2],
     pauses: [500, 30_000],
@@ -109,19 +112,19 @@ it('waits as long as a busy server asks', async () => {
 
 it('fails at once when the first connection fails', async () => {
   const run = await follow([new UnreachableError('no')], 1);
-  expect(run).toMatchObject({ asked: [0], pauses: [], failure: { exitCode: 3 } });
+  expect(run).toMatchObject({ asked: [0], pauses: [], failure: { exitCode: 6 } });
 });
 
 it('gives up when Berth was away for five minutes', async () => {
   const run = await follow([connection(frames(1))], 2);
   const waited = run.pauses.reduce((sum, pause) => sum + pause, 0);
-  expect(run.failure).toMatchObject({ exitCode: 3 });
+  expect(run.failure).toMatchObject({ exitCode: 6 });
   expect(waited).toBeGreaterThan(300_000);
   expect(waited).toBeLessThan(330_000);
 });
 
 it('stops when the workspace is gone', async () => {
-  const gone = new RefusedError(404, 'not-found', 'There is none.', [], null);
+  const gone = refused(404, 'not-found', null);
   expect(await follow([connection(frames(1)), gone], 2)).toMatchObject({ asked: [0, 1], failure: gone });
 });
 

@@ -1,75 +1,161 @@
 import { CommanderError } from 'commander';
 import { BerthError, messageOf } from '../kernel/index.js';
-import { printable } from './render.js';
+import { exitCodeOfStatus, exitCodes, type FailureCode } from './exit-codes.js';
+import { jsonText, printable } from './render.js';
 
-/** What the command's exit code says. 130 and above are signals, as shells count them. */
-export const exitCodes = { ok: 0, refused: 1, usage: 2, unreachable: 3, turnFailed: 4 } as const;
-export type FailureCode = Exclude<(typeof exitCodes)[keyof typeof exitCodes], 0>;
+interface CliErrorOptions {
+  cause?: unknown;
+  /** For programs; by default the exit code's own word. */
+  code?: string;
+}
 
 /** Why a command ended badly: a sentence for people, lines below it, and the exit code. */
 export class CliError extends Error {
-  override readonly name = 'CliError';
+  override readonly name: string = 'CliError';
+  readonly code: string;
 
   constructor(
     readonly exitCode: FailureCode,
     message: string,
     readonly details: string[] = [],
-    options: { cause?: unknown } = {},
+    options: CliErrorOptions = {},
   ) {
     super(message, { cause: options.cause });
+    this.code = options.code ?? codeWords[exitCode];
   }
 }
+
+const codeWords: Record<FailureCode, string> = {
+  [exitCodes.failed]: 'failed',
+  [exitCodes.usage]: 'usage',
+  [exitCodes.notAllowed]: 'not-signed-in',
+  [exitCodes.notFound]: 'not-found',
+  [exitCodes.conflict]: 'conflict',
+  [exitCodes.unavailable]: 'unreachable',
+  [exitCodes.turnFailed]: 'turn-failed',
+  [exitCodes.warnings]: 'warnings',
+};
 
 /** Berth could not be asked, or stopped answering; asking again later may help. */
 export class UnreachableError extends CliError {
+  override readonly name = 'UnreachableError';
+
   constructor(message: string, options: { cause?: unknown } = {}) {
-    super(exitCodes.unreachable, message, [], options);
+    super(exitCodes.unavailable, message, [], options);
   }
 }
 
-/** Berth answered with an error. `code` is the stable code of its problem document, when there was one. */
+/** What an answer that is no success says; null where it does not say. */
+export interface Refusal {
+  status: number;
+  /** The stable code of the problem document. */
+  problemCode: string | null;
+  message: string;
+  details: string[];
+  /** From `Retry-After`. */
+  retryAfterSeconds: number | null;
+  /** What to quote when asking for help; the server's log has it too. */
+  requestId: string | null;
+}
+
+/** Berth answered with an error. */
 export class RefusedError extends CliError {
-  constructor(
-    readonly status: number,
-    readonly code: string | null,
-    message: string,
-    details: string[],
-    /** Seconds, from `Retry-After`; null when the answer does not say. */
-    readonly retryAfterSeconds: number | null,
-  ) {
-    super(exitCodes.refused, message, details);
+  override readonly name = 'RefusedError';
+  readonly status: number;
+  readonly problemCode: string | null;
+  readonly retryAfterSeconds: number | null;
+  readonly requestId: string | null;
+
+  constructor(refusal: Refusal) {
+    const { status, problemCode, message, details } = refusal;
+    super(exitCodeOfStatus(status), message, details, problemCode === null ? {} : { code: problemCode });
+    this.status = status;
+    this.problemCode = problemCode;
+    this.retryAfterSeconds = refusal.retryAfterSeconds;
+    this.requestId = refusal.requestId;
   }
 }
 
-/** Ends the command with the exit code of a program it started, which has said all there is to say. */
-export class ChildExit extends Error {
-  override readonly name = 'ChildExit';
+/** Ends the command with an exit code of which everything has been said already. */
+export class QuietExit extends Error {
+  override readonly name = 'QuietExit';
 
   constructor(readonly exitCode: number) {
-    super(`The program ended with exit code ${exitCode}.`);
+    super(`The command ended with exit code ${exitCode}.`);
   }
 }
 
-/** The exit code of anything that was thrown, and the lines to print about it. */
-export function describeFailure(error: unknown): { exitCode: number; lines: string[] } {
-  // commander has printed its own message already; help and version are thrown too, with exit code 0.
-  if (error instanceof CommanderError)
-    return { exitCode: error.exitCode === 0 ? exitCodes.ok : exitCodes.usage, lines: [] };
-  if (error instanceof ChildExit) return { exitCode: error.exitCode, lines: [] };
-  if (error instanceof CliError)
-    return { exitCode: error.exitCode, lines: linesOf(error.message, error.details) };
-  if (error instanceof BerthError) {
-    const exitCode = error.code === 'config-invalid' ? exitCodes.usage : exitCodes.refused;
-    return { exitCode, lines: linesOf(error.message, fieldLines(error.errors ?? [])) };
+/** The end of a command that failed: what to print on standard error, for people or as one line of JSON, and the exit code. */
+export interface Failure {
+  exitCode: number;
+  lines: string[];
+}
+
+/** Whatever was thrown, for people. */
+export function describeFailure(error: unknown): Failure {
+  const told = tell(error);
+  if (told === null) return { exitCode: quietCode(error), lines: [] };
+  // commander has printed its own message already.
+  if (error instanceof CommanderError) return { exitCode: told.exitCode, lines: [] };
+  const id = told.requestId === undefined ? [] : [`request id: ${told.requestId}`];
+  const suffix = error instanceof RefusedError && error.problemCode !== null ? ` (${error.problemCode})` : '';
+  return {
+    exitCode: told.exitCode,
+    lines: [
+      `berth: ${printable(told.message)}${printable(suffix)}`,
+      ...[...told.details, ...id].map((line) => `  ${printable(line)}`),
+    ],
+  };
+}
+
+/** Whatever was thrown, for programs: `{"error": {code, message, exitCode, …}}` on one line. */
+export function failureJson(error: unknown): Failure {
+  const told = tell(error);
+  if (told === null) return { exitCode: quietCode(error), lines: [] };
+  return { exitCode: told.exitCode, lines: [jsonText({ error: told })] };
+}
+
+interface Told {
+  code: string;
+  message: string;
+  exitCode: FailureCode;
+  status?: number;
+  requestId?: string;
+  details: string[];
+}
+
+/** Null for ends that need no words: help, version, and programs that spoke for themselves. */
+function tell(error: unknown): Told | null {
+  if (error instanceof QuietExit) return null;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return null;
+    const message = error.message.replace(/^error: /, '');
+    return { code: 'usage', message, exitCode: exitCodes.usage, details: [] };
   }
-  return { exitCode: exitCodes.refused, lines: linesOf(messageOf(error), []) };
+  if (error instanceof RefusedError) {
+    const { code, message, exitCode, details, status, requestId } = error;
+    return { code, message, exitCode, status, ...(requestId === null ? {} : { requestId }), details };
+  }
+  if (error instanceof CliError) {
+    const { code, message, exitCode, details } = error;
+    return { code, message, exitCode, details };
+  }
+  if (error instanceof BerthError) {
+    const { code, message } = error;
+    return { code, message, exitCode: exitCodeOfOurs(error), details: fieldLines(error.errors ?? []) };
+  }
+  return { code: 'failed', message: messageOf(error), exitCode: exitCodes.failed, details: [] };
+}
+
+function exitCodeOfOurs({ code, status }: BerthError): FailureCode {
+  return code === 'config-invalid' ? exitCodes.usage : exitCodeOfStatus(status);
+}
+
+function quietCode(error: unknown): number {
+  return error instanceof QuietExit ? error.exitCode : exitCodes.ok;
 }
 
 /** One indented line for each wrong field. */
 export function fieldLines(errors: { path: string; message: string }[]): string[] {
   return errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
-}
-
-function linesOf(message: string, details: string[]): string[] {
-  return [`berth: ${printable(message)}`, ...details.map((line) => `  ${printable(line)}`)];
 }

@@ -71,9 +71,9 @@ it('ends quietly when its reader has seen enough', async () => {
 });
 
 it.each([
-  [['workspaces', 'list'], {}, 2],
-  [['workspaces', 'list'], { BERTH_API_KEY: 'berth_wrong' }, 1],
-  [['workspaces', 'list'], { BERTH_API_KEY: key, BERTH_URL: 'http://127.0.0.1:2' }, 3],
+  [['workspaces', 'list'], {}, 3],
+  [['workspaces', 'list'], { BERTH_API_KEY: 'berth_wrong' }, 3],
+  [['workspaces', 'list'], { BERTH_API_KEY: key, BERTH_URL: 'http://127.0.0.1:2' }, 6],
   [['nonsense'], {}, 2],
 ] as [string[], Record<string, string>, number][])(
   '%j with %j ends with exit code %i',
@@ -95,7 +95,9 @@ describe('start', () => {
       runner,
       `import { runCli } from ${JSON.stringify(resolve('src/cli/program.ts'))};
        const say = (stream) => (text) => stream.write(text);
-       process.exitCode = await runCli(['start'], { out: say(process.stdout), err: say(process.stderr), serverEntry: ${JSON.stringify(entry)}, inputIsTerminal: false });`,
+       const progress = { wait() {}, note() {}, clear() {} };
+       const configFile = { path: '' };
+       process.exitCode = await runCli(['start'], { progress, configFile, out: say(process.stdout), err: say(process.stderr), serverEntry: ${JSON.stringify(entry)}, inputIsTerminal: false });`,
     );
     const child = spawn(process.execPath, ['--import', loader, runner], {
       env: { PATH: '/usr/bin:/bin', SETTING: 'passed on', NODE_NO_WARNINGS: '1' },

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { readConnectionConfig, readLocalConfig } from '../config/cli-config.js';
+import { cliConfigFile, readAddress, readConnectionConfig, readLocalConfig } from '../config/cli-config.js';
 import { systemClock } from '../kernel/index.js';
 import { runCli } from './program.js';
+import { PlainProgress, SpinnerProgress } from './progress.js';
+import { TerminalPrompts } from './prompts.js';
 
 // `berth … | head` closes our output early; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -13,17 +16,28 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const local = readLocalConfig();
+const { stdin, stdout, stderr } = process;
+const err = (piece: string): void => void stderr.write(piece);
+
 process.exitCode = await runCli(process.argv.slice(2), {
-  out: (piece) => void process.stdout.write(piece),
-  err: (piece) => void process.stderr.write(piece),
-  readInput: () => text(process.stdin),
-  color: process.stdout.isTTY && !local.noColor,
+  out: (piece) => void stdout.write(piece),
+  err,
+  readInput: () => text(stdin),
+  color: stdout.isTTY && !local.noColor,
+  progress:
+    stderr.isTTY && !local.dumbTerminal
+      ? new SpinnerProgress(err, () => stderr.columns)
+      : new PlainProgress(err),
+  prompts: stdin.isTTY && stderr.isTTY ? new TerminalPrompts(stdin, stderr) : null,
   connection: readConnectionConfig,
+  address: readAddress,
+  configFile: cliConfigFile(),
   local,
   fetch,
   clock: systemClock,
   sleep: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
   signal: new AbortController().signal,
+  newKey: randomUUID,
   serverEntry: fileURLToPath(new URL('../main.js', import.meta.url)),
-  inputIsTerminal: process.stdin.isTTY,
+  inputIsTerminal: stdin.isTTY,
 });

@@ -1,35 +1,44 @@
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.js';
-import { logsCommand } from './commands/logs.js';
-import { sendCommand } from './commands/send.js';
+import { credentialsCommand } from './commands/credentials.js';
+import { ExitCodesCommand } from './commands/exit-codes.js';
+import { loginCommand } from './commands/login.js';
+import { logoutCommand } from './commands/logout.js';
+import { setupCommand } from './commands/setup.js';
 import { startCommand } from './commands/start.js';
-import { createCommand, listCommand, showCommand } from './commands/workspaces.js';
-import type { CliContext } from './context.js';
-import { describeFailure, exitCodes } from './failure.js';
+import { workspacesCommand } from './commands/workspaces.js';
+import type { CliContext, CliWorld } from './context.js';
+import { exitCodes } from './exit-codes.js';
+import { describeFailure, failureJson } from './failure.js';
+import { silentProgress } from './progress.js';
 
 /** The whole `berth` command. Each group is one file of `commands/`; a new one is one more line here. */
 export function buildProgram(context: CliContext): Command {
   const program = new Command('berth')
     .description('Self-hosted control plane for coding-agent workspaces')
-    .configureOutput({ writeOut: context.out, writeErr: context.err })
+    .configureOutput({
+      writeOut: context.out,
+      writeErr: context.json ? () => undefined : context.err,
+    })
     .showHelpAfterError('Run with --help for what is possible.')
     .exitOverride();
-  const workspaces = new Command('workspaces')
-    .alias('ws')
-    .description('work with the workspaces of an organisation');
-  for (const command of [createCommand, listCommand, showCommand, sendCommand, logsCommand])
-    workspaces.addCommand(command(context));
-  for (const command of [startCommand(context), agentsCommand(context), workspaces])
-    program.addCommand(command);
-  program.addHelpText(
-    'after',
-    '\nExit codes: 0 done, 1 refused, 2 wrong usage or configuration, 3 Berth cannot be reached, 4 the turn or workspace failed.',
-  );
+  const commands = [
+    startCommand(context),
+    setupCommand(context),
+    loginCommand(context),
+    logoutCommand(context),
+    workspacesCommand(context),
+    credentialsCommand(context),
+    agentsCommand(context),
+    new ExitCodesCommand(context),
+  ];
+  for (const command of commands) program.addCommand(command);
+  program.addHelpText('after', '\n"berth help <command>" tells more, "berth help exit-codes" how it ends.');
   inheritSettings(program);
   return program;
 }
 
-/** commander copies output and exit behaviour only to commands made by `.command()`, not to added ones. */
+/** commander copies output and exit behavior only to commands made by `.command()`, not to added ones. */
 function inheritSettings(parent: Command): void {
   for (const child of parent.commands) {
     child.copyInheritedSettings(parent);
@@ -41,13 +50,42 @@ function inheritSettings(parent: Command): void {
  * Runs the command and answers its exit code; failures are printed, never thrown.
  * @param args the arguments after the program's name
  */
-export async function runCli(args: string[], context: CliContext): Promise<number> {
+export async function runCli(args: string[], world: CliWorld): Promise<number> {
+  const json = asksForJson(args);
+  const context = contextOf(world, json);
   try {
     await buildProgram(context).parseAsync(args, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
-    const { exitCode, lines } = describeFailure(error);
+    const { exitCode, lines } = json ? failureJson(error) : describeFailure(error);
     for (const line of lines) context.err(`${line}\n`);
     return exitCode;
+  } finally {
+    context.progress.clear();
   }
+}
+
+/** Looked up before commander parses, so that a wrong argument is told as JSON too. */
+function asksForJson(args: string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end < 0 ? args.length : end).includes('--json');
+}
+
+/** Whatever is printed ends the line that turns. */
+function contextOf(world: CliWorld, json: boolean): CliContext {
+  const progress = json ? silentProgress : world.progress;
+  const cleared =
+    (print: (text: string) => void) =>
+    (text: string): void => {
+      progress.clear();
+      print(text);
+    };
+  return {
+    ...world,
+    json,
+    progress,
+    prompts: json ? null : world.prompts,
+    out: cleared(world.out),
+    err: cleared(world.err),
+  };
 }

@@ -46,7 +46,7 @@ describe('arguments', () => {
 });
 
 it('has help for every command, on every level', () => {
-  const program = buildProgram(cli().context);
+  const program = buildProgram({ ...cli().context, json: false });
   const missing: string[] = [];
   const visit = (command: typeof program): void => {
     if (command.description() === '') missing.push(command.name());
@@ -56,12 +56,51 @@ it('has help for every command, on every level', () => {
   expect(missing).toEqual([]);
 });
 
-it('tells an unreachable Berth with exit code 3 and what to do', async () => {
+it('has examples to copy for every command', async () => {
+  const program = buildProgram({ ...cli().context, json: false });
+  const missing: string[] = [];
+  const visit = async (command: typeof program, words: string[]): Promise<void> => {
+    for (const child of command.commands) await visit(child, [...words, child.name()]);
+    if (command.commands.length > 0 || ['help', 'exit-codes'].includes(command.name())) return;
+    const test = cli();
+    await test.run(...words, '--help');
+    if (!test.out.includes(`Examples:\n`) || !test.out.includes(`berth ${words.join(' ')}`))
+      missing.push(words.join(' '));
+  };
+  await visit(program, []);
+  expect(missing).toEqual([]);
+});
+
+it.each([['exit-codes'], ['help', 'exit-codes'], ['exit-codes', '--help']])(
+  'tells the exit codes by %s %s',
+  async (...args) => {
+    const test = cli();
+    expect(await test.run(...args)).toBe(0);
+    expect(test.out).toMatch(/^Exit codes .*\n\n {2}0 {2}done\n/);
+  },
+);
+
+it('guesses what was meant', async () => {
   const test = cli();
-  expect(await test.run('workspaces', 'list')).toBe(3);
+  expect(await test.run('workspace', 'list')).toBe(2);
+  expect(test.err).toContain('Did you mean workspaces?');
+  test.err = '';
+  expect(await test.run('workspaces', 'list', '--jsn')).toBe(2);
+  expect(test.err).toContain('Did you mean --json?');
+});
+
+it('tells wrong arguments as JSON to who wants JSON', async () => {
+  const test = cli();
+  expect(await test.run('workspaces', 'create', '--json')).toBe(2);
+  expect(JSON.parse(test.err)).toMatchObject({ error: { code: 'usage', exitCode: 2 } });
+});
+
+it('tells an unreachable Berth with exit code 6 and what to do', async () => {
+  const test = cli();
+  expect(await test.run('workspaces', 'list')).toBe(6);
   expect(test.err).toBe(
     'berth: Cannot reach Berth at http://127.0.0.1:2: nothing listens there (connection refused). ' +
-      'Is it running there? Start it with "berth start", or set BERTH_URL or --url.\n',
+      'Is it running there? Start it with "berth start", or set BERTH_URL or --url. "berth doctor" looks for the cause.\n',
   );
   expect(test.pauses).toEqual([]);
 });

@@ -153,6 +153,6 @@ function textOf(value: unknown): string | null {
 }
 
 /** A time to the second, UTC. */
-function timeText(at: string | null): string {
+export function timeText(at: string | null): string {
   return at === null ? '-' : at.replace(/\.\d+Z$/, 'Z');
 }

@@ -1,58 +1,13 @@
-import type { Command } from 'commander';
 import { MAX_EVENTS } from '../contracts/index.js';
 import { isId, shortId } from '../kernel/index.js';
 import { ApiClient } from './api-client.js';
 import type { CliContext } from './context.js';
 import { followEvents } from './event-stream.js';
-import { CliError, exitCodes } from './failure.js';
-import { eventSchema, meSchema, messageSchema, pageSchema, workspaceSchema } from './wire.js';
+import { exitCodes } from './exit-codes.js';
+import { CliError } from './failure.js';
+import { eventSchema, messageSchema, pageSchema, workspaceSchema } from './wire.js';
 import type { Message, Workspace, WorkspaceEvent } from './wire.js';
 import { z } from 'zod';
-
-/** The options of every command that talks to a Berth. */
-export interface ConnectionOptions {
-  url?: string;
-  organization?: string;
-}
-
-/** Adds `--url` and `--organization`. The API key has no flag: arguments are visible to every user of the machine. */
-export function withConnection(command: Command): Command {
-  return command
-    .option('--url <url>', 'address of Berth (BERTH_URL; default http://127.0.0.1:3000)')
-    .option(
-      '--organization <slug>',
-      'organisation, by slug or id (BERTH_ORGANIZATION; default: the only one you are in)',
-    );
-}
-
-/** Connects: reads the configuration and settles the organisation. */
-export async function connect(context: CliContext, options: ConnectionOptions): Promise<Session> {
-  const config = await context.connection({ url: options.url, organization: options.organization });
-  const api = new ApiClient({
-    ...config,
-    fetch: context.fetch,
-    sleep: context.sleep,
-    signal: context.signal,
-  });
-  return new Session(context, api, config.organization ?? (await onlyOrganization(api)));
-}
-
-async function onlyOrganization(api: ApiClient): Promise<string> {
-  const { organizations } = await api.get('/api/v1/me', meSchema);
-  const [first, ...others] = organizations;
-  if (first === undefined)
-    throw new CliError(
-      exitCodes.usage,
-      'You are in no organisation. Ask an administrator of one for an invitation.',
-    );
-  if (others.length > 0)
-    throw new CliError(
-      exitCodes.usage,
-      'You are in several organisations. Say which with --organization or BERTH_ORGANIZATION:',
-      organizations.map(({ slug, name }) => `${slug}  ${name}`),
-    );
-  return first.slug;
-}
 
 /** What a workspace is made of; see the contract's `POST …/workspaces`. */
 export interface NewWorkspace {
@@ -65,16 +20,16 @@ export interface NewWorkspace {
   idleTimeoutMinutes?: number;
 }
 
-/** One organisation of one Berth, as the commands use it. Throws as ApiClient does. */
+/** One organization of one Berth, as the commands use it. Throws as ApiClient does. */
 export class Session {
   constructor(
     private readonly context: CliContext,
-    private readonly api: ApiClient,
-    private readonly organization: string,
+    readonly api: ApiClient,
+    readonly organization: string,
   ) {}
 
   createWorkspace(workspace: NewWorkspace): Promise<Workspace> {
-    return this.api.post(this.path('workspaces'), workspace, workspaceSchema);
+    return this.api.change('POST', this.path('workspaces'), workspaceSchema, { body: workspace });
   }
 
   workspaces(): AsyncGenerator<Workspace> {
@@ -85,8 +40,18 @@ export class Session {
     return this.api.get(this.path('workspaces', id), workspaceSchema);
   }
 
+  /** Asks for another state of a workspace; answers the workspace as it is now. */
+  order(id: string, order: 'hibernate' | 'wake' | 'delete'): Promise<Workspace> {
+    const path = this.path('workspaces', id);
+    return order === 'delete'
+      ? this.api.change('DELETE', path, workspaceSchema)
+      : this.api.change('POST', `${path}/${order}`, workspaceSchema);
+  }
+
   sendMessage(workspaceId: string, text: string): Promise<Message> {
-    return this.api.post(this.path('workspaces', workspaceId, 'messages'), { text }, messageSchema);
+    return this.api.change('POST', this.path('workspaces', workspaceId, 'messages'), messageSchema, {
+      body: { text },
+    });
   }
 
   messages(workspaceId: string): AsyncGenerator<Message> {
@@ -118,13 +83,13 @@ export class Session {
       sleep,
       clock,
       signal,
-      notice: (text) => this.context.err(`berth: ${text}\n`),
+      notice: (text) => this.context.progress.note(`berth: ${text}`),
     });
   }
 
   /**
    * The full id of a workspace given by id or by the last eight digits that its branch shows.
-   * @throws CliError (usage) for text that is neither, or digits that several workspaces share; (refused) when there is none.
+   * @throws CliError (usage) for text that is neither, or digits that several workspaces share; (not found) when there is none.
    */
   async workspaceId(given: string): Promise<string> {
     const text = given.toLowerCase();
@@ -140,7 +105,7 @@ export class Session {
     const [only, ...others] = matches;
     if (only === undefined)
       throw new CliError(
-        exitCodes.refused,
+        exitCodes.notFound,
         `No workspace ends in ${text}. "berth workspaces list" shows yours.`,
       );
     if (others.length > 0)
@@ -152,7 +117,8 @@ export class Session {
     return only.id;
   }
 
-  private path(...segments: string[]): string {
+  /** Path of something of this organization. */
+  path(...segments: string[]): string {
     return ApiClient.path(this.organization, ...segments);
   }
 }

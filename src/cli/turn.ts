@@ -1,9 +1,11 @@
 import type { CliContext } from './context.js';
-import { CliError, exitCodes } from './failure.js';
+import { exitCodes } from './exit-codes.js';
+import { CliError } from './failure.js';
 import { printable } from './render.js';
 import type { Session } from './session.js';
 import { isFinal } from './wire.js';
-import type { Message, Workspace, WorkspaceEvent } from './wire.js';
+import type { Message, WorkspaceEvent } from './wire.js';
+import { workspaceGone } from './workspace-state.js';
 
 /** A turn that is over: the person's message with its final state, and the agent's answer when there is one. */
 export interface EndedTurn {
@@ -19,38 +21,9 @@ export async function lastEventNumber(session: Session, workspaceId: string): Pr
 }
 
 /**
- * Waits until a workspace runs. Events only wake; what counts is the workspace as it is read afterwards.
- * @throws CliError with exit code 4 when it fails or is deleted instead.
- */
-export async function waitUntilRunning(session: Session, workspaceId: string): Promise<Workspace> {
-  const now = await runningOrGone(session, workspaceId);
-  if (now !== null) return now;
-  for await (const event of session.followEvents(workspaceId, 0)) {
-    if (event.type !== 'workspace.state') continue;
-    const workspace = await runningOrGone(session, workspaceId);
-    if (workspace !== null) return workspace;
-  }
-  throw new CliError(exitCodes.unreachable, 'Berth ended the event stream. Try again.');
-}
-
-async function runningOrGone(session: Session, workspaceId: string): Promise<Workspace | null> {
-  const workspace = await session.workspace(workspaceId);
-  if (workspace.state === 'running') return workspace;
-  if (['failed', 'deleting', 'deleted'].includes(workspace.state)) throw workspaceGone(workspace);
-  return null;
-}
-
-function workspaceGone(workspace: Workspace): CliError {
-  return new CliError(
-    exitCodes.turnFailed,
-    `The workspace is ${workspace.state}${workspace.stateReason ? `: ${workspace.stateReason}` : '.'}`,
-  );
-}
-
-/**
  * Follows one turn to its end. Text goes to `onText` as it streams; an answer that did not stream comes whole.
  * @param after the number of an event before the turn
- * @throws CliError with exit code 4 when the workspace fails before the turn ends.
+ * @throws CliError with exit code 7 when the workspace fails before the turn ends.
  */
 export async function followTurn(
   session: Session,
@@ -59,6 +32,7 @@ export async function followTurn(
 ): Promise<EndedTurn> {
   const { workspaceId, messageId } = turn;
   const output = new TurnOutput(context, messageId, turn.onText);
+  context.progress.wait('Waiting for the answer');
   let answerId: string | null = null;
   let ended = await endOfTurn(session, workspaceId, messageId, answerId);
   // Checked before listening, and the listening begins at an event from before the turn: no end can fall between the two.
@@ -75,12 +49,12 @@ export async function followTurn(
       if (ended !== null) break;
     }
   }
-  if (ended === null) throw new CliError(exitCodes.unreachable, 'Berth ended the event stream. Try again.');
+  if (ended === null) throw new CliError(exitCodes.unavailable, 'Berth ended the event stream. Try again.');
   if (!output.streamed && ended.answer !== null) turn.onText(printable(ended.answer.text));
   return ended;
 }
 
-/** @throws CliError with exit code 4 unless the turn completed. */
+/** @throws CliError with exit code 7 unless the turn completed. */
 export function throwUnlessCompleted({ message }: EndedTurn): void {
   if (message.state === 'completed') return;
   throw new CliError(
@@ -118,7 +92,7 @@ class TurnOutput {
     }
     const note = progressNote(event);
     if (note === null) return;
-    this.context.err(`${this.#midLine ? '\n' : ''}berth: ${note}\n`);
+    this.context.progress.note(`${this.#midLine ? '\n' : ''}berth: ${note}`);
     this.#midLine = false;
   }
 }

@@ -45,14 +45,19 @@ export const eventSchema = z.looseObject({
 export type WorkspaceEvent = z.infer<typeof eventSchema>;
 
 export const meSchema = z.looseObject({
-  organizations: z.array(z.looseObject({ id: z.string(), slug: z.string(), name: z.string() })),
+  user: z.looseObject({ id: z.string(), name: optionalText, email: optionalText }),
+  organizations: z.array(
+    z.looseObject({ id: z.string(), slug: z.string(), name: z.string(), role: optionalText }),
+  ),
 });
+export type Me = z.infer<typeof meSchema>;
 
 /** RFC 9457, with Berth's `code` and `errors`. */
 export const problemSchema = z.looseObject({
   title: optionalText,
   detail: optionalText,
   code: optionalText,
+  requestId: optionalText,
   errors: z.array(z.looseObject({ path: z.string(), message: z.string() })).nullish(),
 });
 
@@ -65,3 +70,37 @@ const finalStates = new Set(['completed', 'failed', 'canceled']);
 export function isFinal(message: Message): boolean {
   return finalStates.has(message.state);
 }
+
+export const credentialSchema = z.looseObject({
+  kind: z.string(),
+  scope: z.string(),
+  status: optionalText,
+  hint: optionalText,
+  generation: z.number().nullish(),
+  expiresAt: optionalText,
+  lastError: optionalText,
+});
+export type Credential = z.infer<typeof credentialSchema>;
+
+const candidateSchema = z.looseObject({
+  kind: z.string(),
+  scope: z.string(),
+  usable: z.boolean(),
+  reason: z.string(),
+});
+export const resolutionSchema = z.looseObject({
+  agent: z.string(),
+  chosen: candidateSchema.nullish(),
+  candidates: z.array(candidateSchema),
+});
+export type Resolution = z.infer<typeof resolutionSchema>;
+
+export const apiKeySchema = z.looseObject({ id: z.string(), name: z.string(), prefix: z.string() });
+/** A key at the one time its text is shown. */
+export const newApiKeySchema = apiKeySchema.extend({ apiKey: z.string() });
+
+export const setupAnswerSchema = z.looseObject({
+  organization: z.looseObject({ slug: z.string(), name: z.string() }),
+  user: z.looseObject({ name: z.string(), email: z.string() }),
+  apiKey: z.string(),
+});

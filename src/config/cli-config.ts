@@ -1,10 +1,12 @@
-import { readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { BerthError, Secret } from '../kernel/index.js';
+import { cliConfigPath, readConfigFile, type StoredConfig } from './cli-config-file.js';
+import { apiKeySchema, parseSettings, urlSchema, withoutEmpty, type Environment } from './cli-values.js';
 
-type Environment = Record<string, string | undefined>;
+export { cliConfigFile, cliConfigPath } from './cli-config-file.js';
+export type { CliConfigFile, StoredConfig } from './cli-config-file.js';
 
 /** How the `berth` command reaches a Berth. */
 export interface ConnectionConfig {
@@ -23,6 +25,12 @@ export interface LocalConfig {
   path: string;
   /** True when `NO_COLOR` is set (no-color.org). */
   noColor: boolean;
+  /** True for a terminal that can only append (`TERM=dumb`). */
+  dumbTerminal: boolean;
+  /** The token of the first run, where the server was given one (`BERTH_SETUP_TOKEN`). */
+  setupToken: Secret | null;
+  /** The variable that gives an API key and goes before the stored one; null when none is set. */
+  keyVariable: 'BERTH_API_KEY' | 'BERTH_API_KEY_FILE' | null;
   /** The environment for npm: all but Berth's own settings, which hold secrets npm has no business with. */
   npmEnvironment: Record<string, string>;
 }
@@ -34,61 +42,30 @@ export interface ConnectionFlags {
 
 const defaultUrl = 'http://127.0.0.1:3000';
 
-const urlSchema = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).refine(
-  (text) => {
-    const url = new URL(text);
-    return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  },
-  { error: 'must hold no user, password, query or fragment' },
-);
-// Only what may stand in a header; the message never repeats the key.
-const apiKeySchema = z
-  .string()
-  .trim()
-  .regex(/^[\x21-\x7e]+$/, 'must be one word of printable characters');
-
 const environmentSchema = z.object({
   BERTH_URL: urlSchema.optional(),
   BERTH_API_KEY: apiKeySchema.optional(),
   BERTH_API_KEY_FILE: z.string().optional(),
   BERTH_ORGANIZATION: z.string().optional(),
 });
-const fileSchema = z.strictObject({
-  url: urlSchema.optional(),
-  apiKey: apiKeySchema.optional(),
-  organization: z.string().min(1).optional(),
-});
-type ConfigFile = z.infer<typeof fileSchema>;
-
-/** Where the command keeps a person's settings: `$XDG_CONFIG_HOME/berth/config.json`, by default in `~/.config`. */
-export function cliConfigPath(environment: Environment = process.env): string {
-  const home = environment.HOME ?? homedir();
-  return join(environment.XDG_CONFIG_HOME ?? join(home, '.config'), 'berth', 'config.json');
-}
+type Variables = z.infer<typeof environmentSchema>;
 
 /**
  * Reads how to connect: flags, then the environment, then the config file, then the default.
- * @throws BerthError `config-invalid` for a wrong value, a config file others can read, or no API key; names the variable or file.
+ * @throws BerthError `config-invalid` for a wrong value or a config file others can read, naming the variable or file; `unauthenticated` when there is no API key.
  */
 export async function readConnectionConfig(
   flags: ConnectionFlags,
   environment: Environment = process.env,
 ): Promise<ConnectionConfig> {
-  const variables = parse(environmentSchema, withoutEmpty(environment), '');
-  const flagUrl =
-    flags.url === undefined
-      ? undefined
-      : parse(z.object({ '--url': urlSchema }), { '--url': flags.url }, '')['--url'];
-  const path = cliConfigPath(environment);
-  const file = await readConfigFile(path);
-  const url = flagUrl ?? variables.BERTH_URL ?? file.url ?? defaultUrl;
+  const { variables, file, url } = await readSettings(flags, environment);
   // The stored key belongs to the stored address: a mistyped or foreign --url must not receive it.
   const storedKey = sameOrigin(url, file.url ?? defaultUrl) ? file.apiKey : undefined;
   const apiKey = variables.BERTH_API_KEY ?? (await readKeyFile(variables.BERTH_API_KEY_FILE)) ?? storedKey;
   if (apiKey === undefined)
     throw new BerthError(
-      'config-invalid',
-      `There is no API key for ${url}. Set BERTH_API_KEY or BERTH_API_KEY_FILE, or write {"url": …, "apiKey": …} to ${path} (mode 0600).`,
+      'unauthenticated',
+      `You are not signed in: there is no API key for ${url}. Run "berth login" (or "berth setup" for a new Berth), or set BERTH_API_KEY or BERTH_API_KEY_FILE.`,
     );
   return {
     url: url.replace(/\/+$/, ''),
@@ -97,29 +74,47 @@ export async function readConnectionConfig(
   };
 }
 
+/** Where Berth is, for those who have no key yet. Throws `config-invalid`. */
+export async function readAddress(
+  flags: ConnectionFlags,
+  environment: Environment = process.env,
+): Promise<string> {
+  return (await readSettings(flags, environment)).url.replace(/\/+$/, '');
+}
+
+async function readSettings(
+  flags: ConnectionFlags,
+  environment: Environment,
+): Promise<{ variables: Variables; file: StoredConfig; url: string }> {
+  const variables = parseSettings(environmentSchema, withoutEmpty(environment), '');
+  const flagUrl =
+    flags.url === undefined
+      ? undefined
+      : parseSettings(z.object({ '--url': urlSchema }), { '--url': flags.url }, '')['--url'];
+  const file = await readConfigFile(cliConfigPath(environment));
+  return { variables, file, url: flagUrl ?? variables.BERTH_URL ?? file.url ?? defaultUrl };
+}
+
 /** Reads what commands on this machine need. Nothing in it can be wrong by itself. */
 export function readLocalConfig(environment: Environment = process.env): LocalConfig {
   const variables = withoutEmpty(environment);
+  const { BERTH_SETUP_TOKEN: setupToken } = variables;
   return {
     dataDir: resolve(variables.BERTH_DATA_DIR ?? '.berth'),
     claudeBin: variables.CLAUDE_BIN,
     codexBin: variables.CODEX_BIN,
     path: variables.PATH ?? '',
     noColor: variables.NO_COLOR !== undefined,
+    dumbTerminal: variables.TERM === 'dumb',
+    setupToken: setupToken === undefined ? null : new Secret(setupToken),
+    keyVariable: keyVariables.find((name) => variables[name] !== undefined) ?? null,
     npmEnvironment: Object.fromEntries(Object.entries(variables).filter(([name]) => !ownVariable.test(name))),
   };
 }
 
+const keyVariables = ['BERTH_API_KEY', 'BERTH_API_KEY_FILE'] as const;
 const ownVariable =
   /^(BERTH_|AWF_|DATABASE_|REDIS_URL$|GITHUB_APP_|GITHUB_WEBHOOK_|LINEAR_|ANTHROPIC_|OPENAI_|CLAUDE_|CODEX_)/;
-
-function withoutEmpty(environment: Environment): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
-    ),
-  );
-}
 
 async function readKeyFile(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
@@ -132,40 +127,10 @@ async function readKeyFile(path: string | undefined): Promise<string | undefined
       },
     );
   });
-  return parse(z.object({ BERTH_API_KEY_FILE: apiKeySchema }), { BERTH_API_KEY_FILE: text }, '')
+  return parseSettings(z.object({ BERTH_API_KEY_FILE: apiKeySchema }), { BERTH_API_KEY_FILE: text }, '')
     .BERTH_API_KEY_FILE;
-}
-
-async function readConfigFile(path: string): Promise<ConfigFile> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new BerthError('config-invalid', `${path} cannot be read. Check its owner and mode.`, { cause });
-  });
-  if (text === null) return {};
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // The parser's own message may quote the text, and with it the key.
-    throw new BerthError('config-invalid', `${path} is not valid JSON. Mend it or remove it.`);
-  }
-  const file = parse(fileSchema, json, `${path}: `);
-  if (file.apiKey !== undefined && ((await stat(path)).mode & 0o077) !== 0)
-    throw new BerthError(
-      'config-invalid',
-      `${path} holds an API key and others may read it. Run: chmod 600 ${path}`,
-    );
-  return file;
 }
 
 function sameOrigin(one: string, other: string): boolean {
   return new URL(one).origin === new URL(other).origin;
-}
-
-/** zod's messages name what is wrong and never the value, which may be a secret. */
-function parse<T>(schema: z.ZodType<T>, value: unknown, prefix: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`.trim());
-  throw new BerthError('config-invalid', `${prefix}${problems.join('; ')}.`);
 }

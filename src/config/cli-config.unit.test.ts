@@ -1,7 +1,13 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { cliConfigPath, readConnectionConfig, readLocalConfig } from './cli-config.js';
+import {
+  cliConfigFile,
+  cliConfigPath,
+  readAddress,
+  readConnectionConfig,
+  readLocalConfig,
+} from './cli-config.js';
 
 const key = 'berth_0123456789abcdefSECRET';
 let home: string;
@@ -56,13 +62,52 @@ describe('the connection', () => {
   });
 });
 
+it('says how to sign in when there is no key', async () => {
+  await expect(read({})).rejects.toMatchObject({
+    code: 'unauthenticated',
+    message: expect.stringMatching(/berth login.*BERTH_API_KEY/) as string,
+  });
+  expect(await readAddress({}, { HOME: home })).toBe('http://127.0.0.1:3000');
+});
+
+describe('the settings that are kept', () => {
+  it('are readable by their owner alone, whatever the umask says', async () => {
+    const file = cliConfigFile({ HOME: home });
+    const before = process.umask(0);
+    try {
+      await file.write({ url: 'https://berth.example', apiKey: key, organization: 'acme' });
+    } finally {
+      process.umask(before);
+    }
+    expect((await stat(file.path)).mode & 0o777).toBe(0o600);
+    expect((await stat(dirname(file.path))).mode & 0o777).toBe(0o700);
+    expect(await file.read()).toEqual({ url: 'https://berth.example', apiKey: key, organization: 'acme' });
+  });
+
+  it('replace a file that others could read, and leave nothing beside it', async () => {
+    await configFile({ apiKey: key }, 0o644);
+    const file = cliConfigFile({ HOME: home });
+    await file.write({ apiKey: key });
+    expect((await stat(file.path)).mode & 0o777).toBe(0o600);
+    expect(await readdir(dirname(file.path))).toEqual(['config.json']);
+  });
+
+  it('say where they could not be written', async () => {
+    await writeFile(join(home, 'file'), '');
+    const file = cliConfigFile({ HOME: home, XDG_CONFIG_HOME: join(home, 'file') });
+    await expect(file.write({})).rejects.toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringContaining(file.path) as string,
+    });
+  });
+});
+
 describe('what is refused', () => {
   it.each([
     [{ BERTH_URL: 'ftp://x', BERTH_API_KEY: key }, 'BERTH_URL'],
     [{ BERTH_URL: 'http://user:password@x', BERTH_API_KEY: key }, 'BERTH_URL'],
     [{ BERTH_API_KEY: `${key} and more` }, 'BERTH_API_KEY'],
     [{ BERTH_API_KEY_FILE: '/nowhere/key' }, 'BERTH_API_KEY_FILE'],
-    [{}, 'BERTH_API_KEY'],
   ] as [Record<string, string>, string][])('%j names %s', async (environment, name) => {
     const failure = await read(environment).catch((error: unknown) => error);
     expect(failure).toMatchObject({

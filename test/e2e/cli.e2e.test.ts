@@ -125,17 +125,17 @@ it('prints the events, and goes on with new ones until it is interrupted', async
   expect(await following.ended).toBe(130);
 });
 
-it('ends with 4 and the reason when a turn fails, and with 1 when Berth refuses', async () => {
+it('ends with 7 and the reason when a turn fails, and with its own code for each refusal', async () => {
   system.anthropic.fail({ status: 400, times: 'always' });
   const failing = start(['workspaces', 'send', workspace.id, '--follow', 'Good day']);
-  expect(await failing.ended).toBe(4);
+  expect(await failing.ended).toBe(7);
   expect(failing.err).toMatch(/The turn failed: .+/);
   system.anthropic.reset();
 
   const unknown = start(['workspaces', 'show', '01890000-0000-7000-8000-000000000000']);
-  expect(await unknown.ended).toBe(1);
-  expect(unknown.err).toMatch(/^berth: .+/);
+  expect(await unknown.ended).toBe(4);
+  expect(unknown.err).toMatch(/^berth: .+\n {2}request id: \S+\n$/);
   const stranger = start(['workspaces', 'list'], { BERTH_API_KEY: 'berth_not-a-key' });
-  expect(await stranger.ended).toBe(1);
+  expect(await stranger.ended).toBe(3);
   expect(stranger.err).not.toContain('not-a-key');
 });

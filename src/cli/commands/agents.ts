@@ -8,6 +8,7 @@ import { agentNames, agentSchema } from '../../contracts/agents.js';
 import { installAgent } from '../agent-install.js';
 import { versionOf } from '../agent-version.js';
 import type { CliContext } from '../context.js';
+import { withExamples } from '../help.js';
 import { jsonText, table } from '../render.js';
 
 /** `berth agents` */
@@ -16,28 +17,38 @@ export function agentsCommand(context: CliContext): Command {
     .description('fetch the pinned agents with npm into the data directory (BERTH_DATA_DIR)')
     .addArgument(new Argument('[agents...]', 'which ones (default: all)').choices(agentSchema.options))
     .option('--force', 'fetch again, and also where CLAUDE_BIN or CODEX_BIN is set')
-    .action(async (agents: AgentName[], options: { force?: true }) => {
+    .option('--json', 'print one line of JSON for each agent')
+    .action(async (agents: AgentName[], options: { force?: true; json?: true }) => {
       const wanted = agents.length === 0 ? agentSchema.options : [...new Set(agents)];
-      for (const agent of wanted) await installOne(context, agent, options.force ?? false);
+      for (const agent of wanted) await installOne(context, agent, options);
     });
+  withExamples(install, 'berth agents install', 'berth agents install claude --force');
   const list = new Command('list')
     .description('show which programs Berth starts')
     .option('--json', 'print them as a JSON array')
     .action((options: { json?: true }) => listAgents(context, options.json ?? false));
+  withExamples(list, 'berth agents list');
   return new Command('agents')
     .description("the agents' programs on this machine")
     .addCommand(install)
     .addCommand(list);
 }
 
-async function installOne(context: CliContext, agent: AgentName, force: boolean): Promise<void> {
-  const { local } = context;
+async function installOne(
+  context: CliContext,
+  agent: AgentName,
+  { force = false, json }: { force?: boolean; json?: true },
+): Promise<void> {
+  const { local, progress } = context;
+  const say = (fields: object, text: string): void =>
+    context.out(json ? `${jsonText({ agent, ...fields })}\n` : `${text}\n`);
   const name = agentNames[agent];
   const { variable, version } = agentPackages[agent];
   const configured = configuredPath(local, agent);
   if (configured !== undefined && !force) {
-    context.out(
-      `${name}: ${variable} is set to ${configured}, which is used. Nothing installed; --force installs all the same.\n`,
+    say(
+      { path: configured, fetched: false },
+      `${name}: ${variable} is set to ${configured}, which is used. Nothing installed; --force installs all the same.`,
     );
     return;
   }
@@ -48,12 +59,12 @@ async function installOne(context: CliContext, agent: AgentName, force: boolean)
     force,
     clock: context.clock,
     environment: local.npmEnvironment,
-    progress: (line) => context.err(`${line}\n`),
-    starting: () => context.err(`Fetching ${name} ${version} (up to 170 MB to download, 400 MB on disk) …\n`),
+    progress: (line) => progress.note(line),
+    starting: () => progress.wait(`Fetching ${name} ${version} (up to 170 MB to download, 400 MB on disk) …`),
   });
   const seconds = Math.round((context.clock.now().getTime() - startedAt) / 1000);
   const how = installed.fetched ? `installed in ${seconds} s` : 'is installed already';
-  context.out(`${name} ${installed.version} ${how}: ${installed.path}\n`);
+  say(installed, `${name} ${installed.version} ${how}: ${installed.path}`);
 }
 
 async function listAgents(context: CliContext, json: boolean): Promise<void> {

@@ -1,22 +1,23 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Command } from 'commander';
 import type { CliContext } from '../context.js';
-import { ChildExit, CliError, exitCodes } from '../failure.js';
+import { QuietExit } from '../failure.js';
+import { withExamples } from '../help.js';
+import { requireServer } from '../server-program.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** `berth start` */
 export function startCommand(context: CliContext): Command {
-  return new Command('start')
+  const command = new Command('start')
     .description('start Berth in the foreground; settings come from the environment')
     .action(() => start(context));
+  return withExamples(command, 'berth start', 'PORT=8080 BERTH_DATA_DIR=/var/lib/berth berth start');
 }
 
 async function start(context: CliContext): Promise<void> {
-  if (!existsSync(context.serverEntry))
-    throw new CliError(exitCodes.refused, 'Berth is not built yet. Run "npm run build" in its folder first.');
+  requireServer(context.serverEntry);
   const child = spawn(process.execPath, [...process.execArgv, context.serverEntry], { stdio: 'inherit' });
   const passOn = (signal: NodeJS.Signals): void => {
     // Ctrl-C and a closed terminal reach every process of the foreground group; passed on again, the server would take it for a second, impatient one.
@@ -31,7 +32,7 @@ async function start(context: CliContext): Promise<void> {
         resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
       );
     });
-    if (exitCode !== 0) throw new ChildExit(exitCode);
+    if (exitCode !== 0) throw new QuietExit(exitCode);
   } finally {
     for (const signal of signals) process.off(signal, passOn);
   }

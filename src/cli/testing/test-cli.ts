@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeClock, Secret } from '../../kernel/index.js';
-import type { CliContext } from '../context.js';
+import type { StoredConfig } from '../../config/cli-config.js';
+import type { CliWorld } from '../context.js';
 import { runCli } from '../program.js';
+import { PlainProgress } from '../progress.js';
+import type { Prompts } from '../prompts.js';
 
 /** A command that runs in the test's own process. */
 export interface TestCli {
@@ -12,13 +16,15 @@ export interface TestCli {
   clock: FakeClock;
   /** Stops what waits. */
   stop: AbortController;
-  context: CliContext;
+  context: CliWorld;
+  /** What the person's settings hold. */
+  stored: StoredConfig;
   /** Runs one command and answers its exit code. */
   run: (...args: string[]) => Promise<number>;
 }
 
 /** Makes a command for a Berth at `url`. Output is kept, pauses move the clock. */
-export function testCli(url: string, apiKey: string, changes: Partial<CliContext> = {}): TestCli {
+export function testCli(url: string, apiKey: string, changes: Partial<CliWorld> = {}): TestCli {
   const stop = new AbortController();
   const clock = new FakeClock();
   const cli: TestCli = {
@@ -27,11 +33,24 @@ export function testCli(url: string, apiKey: string, changes: Partial<CliContext
     pauses: [],
     clock,
     stop,
+    stored: {},
     context: {
       out: (text) => (cli.out += text),
       err: (text) => (cli.err += text),
       readInput: () => Promise.resolve(''),
       color: false,
+      progress: new PlainProgress((text) => (cli.err += text)),
+      prompts: null,
+      address: (flags) => Promise.resolve(flags.url ?? url),
+      configFile: {
+        path: '/home/ada/.config/berth/config.json',
+        read: () => Promise.resolve(cli.stored),
+        write: (stored) => {
+          cli.stored = stored;
+          return Promise.resolve();
+        },
+      },
+      newKey: randomUUID,
       connection: (flags) =>
         Promise.resolve({
           url: flags.url ?? url,
@@ -44,6 +63,9 @@ export function testCli(url: string, apiKey: string, changes: Partial<CliContext
         codexBin: undefined,
         path: '',
         noColor: true,
+        dumbTerminal: false,
+        setupToken: null,
+        keyVariable: null,
         npmEnvironment: {},
       },
       fetch,
@@ -74,4 +96,22 @@ export async function until(
     if (performance.now() > deadline) throw new Error(`Not in time: ${what}`);
     await sleep(5);
   }
+}
+
+/** A person at the terminal who gives these answers in turn; fails when asked once more. `asked` holds the questions. */
+export function answers(...given: string[]): Prompts & { asked: string[] } {
+  const asked: string[] = [];
+  const next = (question: string): Promise<string> => {
+    asked.push(question);
+    const answer = given.shift();
+    return answer === undefined
+      ? Promise.reject(new Error(`Not expected: ${question}`))
+      : Promise.resolve(answer);
+  };
+  return {
+    asked,
+    ask: async (question, preset = '') => (await next(question)) || preset,
+    askHidden: next,
+    confirm: async (question) => (await next(question)) === 'y',
+  };
 }

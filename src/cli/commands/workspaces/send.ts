@@ -1,26 +1,29 @@
 import { Command } from 'commander';
-import type { CliContext } from '../context.js';
-import { CliError, exitCodes } from '../failure.js';
-import { jsonText, messageLine } from '../render.js';
-import { connect, withConnection } from '../session.js';
-import type { ConnectionOptions } from '../session.js';
-import { followTurn, lastEventNumber, throwUnlessCompleted } from '../turn.js';
+import { connect, withConnection, type OutputOptions } from '../../connect.js';
+import type { CliContext } from '../../context.js';
+import { exitCodes } from '../../exit-codes.js';
+import { CliError } from '../../failure.js';
+import { withExamples } from '../../help.js';
+import { jsonText, messageLine } from '../../render.js';
+import { followTurn, lastEventNumber, throwUnlessCompleted } from '../../turn.js';
 
-interface SendOptions extends ConnectionOptions {
+interface SendOptions extends OutputOptions {
   follow?: true;
-  json?: true;
 }
 
 /** `berth workspaces send` */
 export function sendCommand(context: CliContext): Command {
-  const command = new Command('send')
-    .description('send a message to the agent of a workspace')
+  const command = withConnection(new Command('send'))
+    .description('send a message to the agent of a workspace; a sleeping workspace wakes')
     .argument('<id>', 'workspace id, or the last eight digits of it')
     .argument('<text...>', 'the message; "-" reads it from standard input')
     .option('-f, --follow', 'print the answer as it comes, until the turn ends')
-    .option('--json', 'print the message as JSON; with --follow {message, answer} when the turn has ended');
-  return withConnection(command).action((id: string, text: string[], options: SendOptions) =>
-    send(context, id, text, options),
+    .option('--json', 'print the message as JSON; with --follow {message, answer} when the turn has ended')
+    .action((id: string, text: string[], options: SendOptions) => send(context, id, text, options));
+  return withExamples(
+    command,
+    "berth workspaces send 1f0c22aa 'run the tests and mend what fails' --follow",
+    'berth workspaces send 1f0c22aa - < task.md',
   );
 }
 

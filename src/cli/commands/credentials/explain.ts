@@ -1,0 +1,57 @@
+import { Command, Option } from 'commander';
+import { agentNames, agentSchema, type Agent } from '../../../contracts/agents.js';
+import { connect, withConnection, type OutputOptions } from '../../connect.js';
+import type { CliContext } from '../../context.js';
+import { withExamples } from '../../help.js';
+import { jsonText, printable, table } from '../../render.js';
+import type { Session } from '../../session.js';
+import { resolutionSchema, type Resolution } from '../../wire.js';
+
+interface ExplainOptions extends OutputOptions {
+  agent?: Agent;
+  user?: string;
+}
+
+/** `berth credentials explain` */
+export function explainCommand(context: CliContext): Command {
+  const command = withConnection(new Command('explain'))
+    .description('say which credential serves an agent, in which order they are tried, and why')
+    .addOption(new Option('--agent <agent>', 'only this agent').choices(agentSchema.options))
+    .option('--user <id>', 'for another member, by user id (admins)')
+    .option('--json', 'print the resolutions as a JSON array')
+    .action((options: ExplainOptions) => explain(context, options));
+  return withExamples(command, 'berth credentials explain', 'berth credentials explain --agent codex --json');
+}
+
+async function explain(context: CliContext, options: ExplainOptions): Promise<void> {
+  const session = await connect(context, options);
+  const agents = options.agent === undefined ? agentSchema.options : [options.agent];
+  const found: Resolution[] = [];
+  for (const agent of agents) found.push(await resolve(session, agent, options.user));
+  context.out(options.json ? `${jsonText(found, 2)}\n` : found.map(explanation).join('\n'));
+}
+
+function resolve(session: Session, agent: Agent, userId: string | undefined): Promise<Resolution> {
+  const query = new URLSearchParams({ agent, ...(userId === undefined ? {} : { userId }) });
+  return session.api.get(
+    `${session.path('credentials', 'resolution')}?${query.toString()}`,
+    resolutionSchema,
+  );
+}
+
+function explanation({ agent, chosen, candidates }: Resolution): string {
+  const name = agentNames[agent as Agent];
+  if (candidates.length === 0)
+    return `${name}: no credential yet. "berth credentials set <kind>" stores one.\n`;
+  const head = chosen
+    ? printable(`${name} works with ${chosen.kind} (${chosen.scope}).`)
+    : `${name}: none of these can be used.`;
+  const rows = candidates.map(({ kind, scope, usable, reason }, at) => [
+    String(at + 1),
+    kind,
+    scope,
+    usable ? 'yes' : 'no',
+    reason,
+  ]);
+  return `${head}\n${table(['', 'KIND', 'SCOPE', 'USABLE', 'WHY'], rows)}`;
+}

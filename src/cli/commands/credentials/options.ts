@@ -1,0 +1,19 @@
+import { Argument, Option } from 'commander';
+import { kindSchema, scopeSchema, type Kind, type Scope } from '../../../contracts/index.js';
+
+/** `<kind>` */
+export function kindArgument(): Argument {
+  return new Argument('<kind>', 'kind of the credential').choices(kindSchema.options);
+}
+
+/** `--scope`; a person's own by default. */
+export function scopeOption(): Option {
+  return new Option('--scope <scope>', 'your own, or for everybody in the organization (admins)')
+    .choices(scopeSchema.options)
+    .default('user' satisfies Scope);
+}
+
+/** How a credential is named in sentences. */
+export function nameOf(kind: Kind, scope: Scope): string {
+  return `${kind} (${scope === 'user' ? 'your own' : "the organization's"})`;
+}

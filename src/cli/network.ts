@@ -1,0 +1,25 @@
+import { isNativeError } from 'node:util/types';
+
+/** The system's or fetch's code of a failed connection; '' when it has none. isNativeError and not instanceof: fetch's errors come from Node's own realm, also where the caller runs in another (Jest). */
+export function networkCode(error: unknown): string {
+  if (!isNativeError(error)) return '';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return networkCode('errors' in error && Array.isArray(error.errors) ? error.errors[0] : error.cause);
+}
+
+const reasons: Record<string, string> = {
+  ECONNREFUSED: 'nothing listens there (connection refused)',
+  ENOTFOUND: 'its name is unknown',
+  EAI_AGAIN: 'its name could not be looked up',
+  ECONNRESET: 'the connection was reset',
+  UND_ERR_SOCKET: 'the connection was closed',
+  UND_ERR_CONNECT_TIMEOUT: 'it did not answer in time',
+};
+
+/** Why a fetch failed, for people. fetch itself only says "fetch failed". */
+export function networkReason(error: unknown): string {
+  const known = reasons[networkCode(error)];
+  if (known !== undefined) return known;
+  if (!isNativeError(error)) return String(error);
+  return isNativeError(error.cause) ? error.cause.message : error.message;
+}
