@@ -15,7 +15,7 @@ import { RouteGuard } from './auth/route.guard.js';
 import { SessionController } from './auth/session.controller.js';
 import { ApiKeyStrategy, MachineStrategy, PasswordStrategy, SessionStrategy } from './auth/strategies.js';
 import { InstanceController } from './instance.controller.js';
-import { PublicUrl } from './public-url.js';
+import { PublicUrl } from '../http/index.js';
 import { Readiness } from './readiness.js';
 
 /** What the rooms are given: opened and closed by who composes (compose.ts). */

@@ -26,7 +26,7 @@ import { prepareEdge } from './edge.js';
 import { keyRingOf } from './key-file.js';
 import { listenError } from './listen-error.js';
 import { NestLog } from './nest-log.js';
-import { PublicUrl } from './public-url.js';
+import { PublicUrl } from '../http/index.js';
 import { Readiness } from './readiness.js';
 
 const sources = path.dirname(path.dirname(fileURLToPath(import.meta.url)));

@@ -5,7 +5,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import helmet from 'helmet';
 import { BerthError, type Ids, type Log } from '../kernel/index.js';
 import { giveRequestId } from './request-id.js';
-import type { PublicUrl } from './public-url.js';
+import type { PublicUrl } from '../http/index.js';
 import { ProblemFilter } from './problem.filter.js';
 
 /** Named in the answer to whoever exceeds it (problem.filter.ts). Runners report up to 256 KiB at once. */

@@ -4,17 +4,17 @@ import {
   docsScriptRoute,
   healthRoute,
   homeRoute,
+  invitationPageRoute,
   openApiRoute,
   readyRoute,
   setupPageRoute,
 } from '../contracts/index.js';
 import { Database, SystemStore } from '../database/index.js';
-import { BindRoute, Input, type InputOf } from '../http/index.js';
+import { BindRoute, Input, PublicUrl, type InputOf } from '../http/index.js';
 import { BerthError, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { openApiDocument } from './openapi.js';
-import { docsPage, docsScript, homePage, setupPage, setUpAlreadyPage } from './pages.js';
-import { PublicUrl } from './public-url.js';
+import { docsPage, docsScript, homePage, invitationPage, setupPage, setUpAlreadyPage } from './pages.js';
 import { Readiness } from './readiness.js';
 
 const HTML = 'text/html; charset=utf-8';
@@ -75,6 +75,15 @@ export class InstanceController {
   @BindRoute(setupPageRoute)
   async setup(@Input() { query }: InputOf<typeof setupPageRoute>): Promise<string> {
     return (await this.system.isFirstRun()) ? setupPage(this.publicUrl.url, query.token) : setUpAlreadyPage();
+  }
+
+  @Header('content-type', HTML)
+  // Its address holds the token.
+  @Header('referrer-policy', 'no-referrer')
+  @Header('cache-control', 'no-store')
+  @BindRoute(invitationPageRoute)
+  invitation(@Input() { query }: InputOf<typeof invitationPageRoute>): string {
+    return invitationPage(this.publicUrl.url, query.token);
   }
 
   private async answers(part: string, ping: () => Promise<void>): Promise<void> {

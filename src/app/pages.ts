@@ -61,6 +61,25 @@ export function setUpAlreadyPage(): string {
   );
 }
 
+/** The page behind an invitation's link. It knows nothing of the token: whether that is good is said when it is used, and only to who uses it. */
+export function invitationPage(url: string, token: string | undefined): string {
+  const shown = token && /^[\w-]+$/.test(token) ? token : 'THE TOKEN OF YOUR LINK';
+  const accept = (rest: string, body: string): string =>
+    `curl -sS ${url}/api/v1/invitations/accept -H 'content-type: application/json'${rest} -d '{\n  "token": "${shown}"${body}\n}'`;
+  const anew = accept('', ',\n  "name": "Grace Hopper",\n  "password": "choose a long password"');
+  const withKey = accept(' -H "authorization: Bearer $BERTH_API_KEY"', '');
+  return page(
+    'Join on Berth',
+    `<h1>You are invited</h1>
+<p>Put in your name and a password of at least 12 characters, and run it in a shell:</p>
+<pre><code>${escapeHtml(anew)}</code></pre>
+<p>The answer holds an API key. It is shown this once; keep it: <code>export BERTH_API_KEY=berth_…</code></p>
+<p>If you have an account on this Berth with the invited address already, use its password there (it stays as it is, and so does your name), or accept with an API key of yours:</p>
+<pre><code>${escapeHtml(withKey)}</code></pre>
+<p>The link is good for one person and seven days. Do not pass it on. Then <a href="/docs">the API</a> is yours, and so is the command <code>berth</code>.</p>`,
+  );
+}
+
 export function docsPage(): string {
   return `<!doctype html>
 <html lang="en">

@@ -17,7 +17,7 @@ let things: Things;
 beforeAll(async () => {
   berth = await startTestApp();
   acme = await berth.founded('acme');
-  things = await furnish(acme);
+  things = await furnish(berth, acme);
 });
 afterAll(() => berth.close());
 

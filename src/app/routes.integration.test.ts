@@ -11,9 +11,11 @@ const OPEN_TO_EVERYBODY = [
   'GET /docs',
   'GET /docs/start.js',
   'GET /healthz',
+  'GET /invitations/accept',
   'GET /openapi.json',
   'GET /readyz',
   'GET /setup',
+  'POST /api/v1/invitations/accept',
   'POST /api/v1/session',
   'POST /api/v1/setup',
 ];

@@ -4,7 +4,7 @@ import { request, requestJson } from '../../test/support/http.js';
 import { expectProblem } from '../../test/support/problem.js';
 import { withClient } from '../../test/support/tables.js';
 import { FakeClock } from '../kernel/index.js';
-import { PublicUrl } from './public-url.js';
+import { PublicUrl } from '../http/index.js';
 
 const PASSWORD = 'correct horse battery';
 const EMAIL = 'ada@example.com';

@@ -1,7 +1,15 @@
 import { startTestApp, type TestApp, type TestOrganization } from '../../test/support/app.js';
 import { expectProblem } from '../../test/support/problem.js';
 import { rowCounts, withClient } from '../../test/support/tables.js';
-import { call, furnish, routes, seen, withIds, type Things } from '../../test/support/tenant-routes.js';
+import {
+  call,
+  furnish,
+  nothing,
+  routes,
+  seen,
+  withIds,
+  type Things,
+} from '../../test/support/tenant-routes.js';
 import type { ApiKeyView, MessageView } from '../contracts/index.js';
 import { newApiKey } from '../identity/api-key.js';
 import { systemIds } from '../kernel/index.js';
@@ -14,7 +22,7 @@ let things: Things;
 beforeAll(async () => {
   berth = await startTestApp();
   [acme, other] = [await berth.founded('acme'), await berth.founded('other')];
-  things = await furnish(acme);
+  things = await furnish(berth, acme);
 });
 afterAll(() => berth.close());
 
@@ -35,12 +43,7 @@ describe("another organization's key", () => {
   it.each(withIds)('$name does not find their things in the own organization', async (route) => {
     const foreign = await call(other.owner.api, route, other.slug, things);
     expectProblem(foreign, 404, 'not-found');
-    const nothing = {
-      workspaceId: systemIds.next(),
-      messageId: systemIds.next(),
-      apiKeyId: systemIds.next(),
-    };
-    expect(seen(foreign)).toEqual(seen(await call(other.owner.api, route, other.slug, nothing)));
+    expect(seen(foreign)).toEqual(seen(await call(other.owner.api, route, other.slug, nothing())));
   });
 
   it('does not find a member of theirs', async () => {
@@ -49,7 +52,7 @@ describe("another organization's key", () => {
   });
 
   it('does not find their message in an own workspace', async () => {
-    const own = await furnish(other);
+    const own = await furnish(berth, other);
     before = await rowCounts(berth.database.ownerUrl);
     const path = other.owner.api.path(`/workspaces/${own.workspaceId}/messages/${things.messageId}/cancel`);
     expectProblem(await other.owner.api.call('POST', path), 404, 'not-found');
@@ -60,7 +63,7 @@ describe("another organization's key", () => {
   });
 
   it('lists nothing of theirs', async () => {
-    const lists = ['/members', '/api-keys', '/credentials', '/workspaces'];
+    const lists = ['/members', '/invitations', '/api-keys', '/credentials', '/workspaces'];
     for (const list of lists) {
       const { body } = await other.owner.api.get<{ items: object[] }>(other.owner.api.path(list));
       const text = JSON.stringify(body);

@@ -9,11 +9,11 @@ import type {
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type WorkspaceEvent } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
-import type { Actor } from '../identity/index.js';
+import { MembersService, type Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
+import { WorkspaceMachines, WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
-import { endingByWorkspace } from './turn.js';
+import { endingByWorkspace, openStates } from './turn.js';
 import { messageView } from './view.js';
 
 /** What people do in a workspace's chat: send, read, cancel. */
@@ -22,9 +22,12 @@ export class ChatsService {
   constructor(
     private readonly database: Database,
     private readonly workspaces: WorkspacesService,
+    private readonly machines: WorkspaceMachines,
     private readonly world: World,
+    members: MembersService,
   ) {
     workspaces.whenStopped((tenant, workspace) => this.settle(tenant, workspace));
+    members.whenLeaving((tenant, { userId }) => this.cancelAllOf(tenant, userId));
   }
 
   /** A workspace, and its first message in the same stroke: neither is there without the other. */
@@ -64,13 +67,8 @@ export class ChatsService {
       await this.workspaces.reach(tenant, actor, workspaceId, 'use');
       const turn = await chatsStore.findTurn(tenant, workspaceId, messageId);
       if (!turn) throw new BerthError('not-found', 'There is no such message of a person here.');
-      const now = this.world.clock.now();
-      const state = turn.state as TurnState;
-      if (state === 'queued') await chatsStore.move(tenant, turn, 'canceled', now);
-      else if (state === 'running' || state === 'reauthenticating')
-        await chatsStore.requestCancel(tenant, turn.id, now);
-      else throw new BerthError('not-cancelable', `The message is ${state} already.`);
-      await eventsStore.notify(tenant, workspaceId);
+      if (!(await this.end(tenant, turn)))
+        throw new BerthError('not-cancelable', `The message is ${turn.state} already.`);
       return this.view(tenant, workspaceId, messageId);
     });
   }
@@ -90,6 +88,26 @@ export class ChatsService {
     const ending = endingByWorkspace(state, reason);
     const error = ending.state === 'failed' ? { error: ending.error } : {};
     await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), error);
+  }
+
+  /** A person who leaves has nothing under way any more, in whoever's workspace. */
+  private async cancelAllOf(tenant: Tenant, userId: string): Promise<void> {
+    for (const { id, workspaceId } of await chatsStore.openTurnsOf(tenant, userId)) {
+      await this.machines.ofMachine(tenant, workspaceId);
+      const turn = await chatsStore.findTurn(tenant, workspaceId, id);
+      if (turn) await this.end(tenant, turn);
+    }
+  }
+
+  /** Cancels a queued turn, asks for the end of one under way. False: it has ended already. The caller holds the workspace's lock. */
+  private async end(tenant: Tenant, turn: Parameters<typeof chatsStore.move>[1]): Promise<boolean> {
+    const now = this.world.clock.now();
+    const state = turn.state as TurnState;
+    if (!openStates.includes(state)) return false;
+    if (state === 'queued') await chatsStore.move(tenant, turn, 'canceled', now);
+    else await chatsStore.requestCancel(tenant, turn.id, now);
+    await eventsStore.notify(tenant, turn.workspaceId);
+    return true;
   }
 
   private async addTurn(

@@ -129,6 +129,17 @@ export const chatsStore = {
     });
   },
 
+  /** What one person has asked for and is not over, in all workspaces, in the order in which these are to be locked. */
+  async openTurnsOf(
+    { db, organizationId }: Tenant,
+    authorId: string,
+  ): Promise<{ id: string; workspaceId: string }[]> {
+    return db.$queryRaw`
+      select t.id, t.workspace_id as "workspaceId" from turn t join message m on m.organization_id = t.organization_id and m.id = t.id
+       where t.organization_id = ${organizationId}::uuid and m.author_id = ${authorId}::uuid and t.state = any (${[...openStates]})
+       order by t.workspace_id, t.seq`;
+  },
+
   /** Turns under way whose cancel was asked for. */
   turnsToCancel({ db, organizationId }: Tenant, workspaceId: string) {
     return db.turn.findMany({

@@ -67,7 +67,10 @@ export function createClient(connectionString: string): PrismaClient {
 
 /** True when a write was refused because a row with that unique value is there already. */
 export function isUniqueViolation(error: unknown): boolean {
-  return hasCode(error, 'P2002');
+  if (hasCode(error, 'P2002')) return true;
+  // Of a statement written by hand.
+  const { meta } = (error ?? {}) as { meta?: { driverAdapterError?: { cause?: { kind?: string } } } };
+  return meta?.driverAdapterError?.cause?.kind === 'UniqueConstraintViolation';
 }
 
 /** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time. */

@@ -15,6 +15,16 @@ export interface MembershipRow {
   role: string;
 }
 
+export interface InvitationRow {
+  id: string;
+  organizationId: string;
+  email: string;
+  role: string;
+  expiresAt: Date;
+  acceptedAt: Date | null;
+  revokedAt: Date | null;
+}
+
 /** What founding an organization writes, in one transaction. Ids, hashes and times are the caller's. */
 export interface Founding {
   organization: { id: string; slug: string; name: string; createdAt: Date };
@@ -110,6 +120,22 @@ export class SystemStore {
   async touchApiKey(id: string, lastUsedAt: Date): Promise<void> {
     // updateMany: the key may have been deleted a moment ago, which is nothing to complain about here.
     await this.#client.apiKey.updateMany({ where: { id }, data: { lastUsedAt } });
+  }
+
+  /** The invitation with a token of this hash, of whichever organization. What becomes of it is written inside that organization. */
+  async findInvitation(hash: string): Promise<InvitationRow | null> {
+    return this.#client.invitation.findUnique({
+      where: { hash },
+      select: {
+        id: true,
+        organizationId: true,
+        email: true,
+        role: true,
+        expiresAt: true,
+        acceptedAt: true,
+        revokedAt: true,
+      },
+    });
   }
 
   async createSession(session: {

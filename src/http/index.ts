@@ -1,4 +1,5 @@
 export * from './bind-route.js';
 export * from './input.js';
 export * from './page.js';
+export { PublicUrl } from './public-url.js';
 export { whenGone } from './when-gone.js';

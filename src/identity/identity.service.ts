@@ -137,6 +137,16 @@ export class IdentityService {
     return row ? { name: row.user.name, email: row.user.email } : null;
   }
 
+  /** The actor as they are now: the role may have changed since they came. Throws `not-found` when they are a member no more. */
+  async still(tenant: Tenant, actor: Actor): Promise<Actor> {
+    return inRole(actor, (await identityStore.member(tenant, actor.userId))?.role);
+  }
+
+  /** As `still`, and a member until the transaction ends. To be called before any workspace is locked. */
+  async hold(tenant: Tenant, actor: Actor): Promise<Actor> {
+    return inRole(actor, await identityStore.holdMember(tenant, actor.userId));
+  }
+
   async listMembers(actor: Actor, query: PageQuery): Promise<Page<MemberView>> {
     const slice = sliceOf(query);
     const rows = await this.database.tenant(actor.organizationId, (tenant) =>
@@ -175,8 +185,9 @@ export class IdentityService {
       });
     }
     const { text, prefix, hash } = newApiKey(this.world.random);
-    const row = await this.database.tenant(actor.organizationId, (tenant) =>
-      identityStore.createApiKey(tenant, {
+    const row = await this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.hold(tenant, actor);
+      return identityStore.createApiKey(tenant, {
         id: this.world.ids.next(),
         userId: actor.userId,
         name: input.name,
@@ -184,8 +195,8 @@ export class IdentityService {
         hash,
         expiresAt,
         createdAt: now,
-      }),
-    );
+      });
+    });
     return { ...apiKeyView(row), apiKey: text };
   }
 
@@ -216,6 +227,11 @@ export class IdentityService {
     };
     return { founding, apiKey: text, organization: { ...organization, createdAt: now.toISOString() } };
   }
+}
+
+function inRole(actor: Actor, role: string | null | undefined): Actor {
+  if (!role) throw notFound('organization');
+  return { ...actor, role: role as Role };
 }
 
 function alreadySetUp(): BerthError {

@@ -11,6 +11,15 @@ const keyColumns = {
   createdAt: true,
 } as const;
 
+/** Who accepts an invitation and had no account. */
+export interface NewPerson {
+  id: string;
+  email: string;
+  name: string;
+  passwordHash: string;
+  createdAt: Date;
+}
+
 /** Organization, members and API keys of one tenant. */
 export const identityStore = {
   organization({ db, organizationId }: Tenant) {
@@ -30,8 +39,58 @@ export const identityStore = {
   member({ db, organizationId }: Tenant, userId: string) {
     return db.member.findUnique({
       where: { organizationId_userId: { organizationId, userId } },
-      select: { role: true, user: { select: { id: true, name: true, email: true } } },
+      select: { role: true, createdAt: true, user: { select: { id: true, name: true, email: true } } },
     });
+  },
+
+  /** The member with this address (in lower case, as all are written); null when there is none. */
+  memberWithEmail({ db, organizationId }: Tenant, email: string) {
+    return db.member.findFirst({ where: { organizationId, user: { email } }, select: { userId: true } });
+  },
+
+  /**
+   * The role of a member, who stays one until the transaction ends; null for who is none. Whoever writes something lasting in a member's name holds them first, and only then
+   * locks a workspace: a removal takes its locks in the same order.
+   */
+  async holdMember({ db, organizationId }: Tenant, userId: string): Promise<string | null> {
+    const rows = await db.$queryRaw<{ role: string }[]>`
+      select role from member where organization_id = ${organizationId}::uuid and user_id = ${userId}::uuid for key share`;
+    return rows[0]?.role ?? null;
+  },
+
+  /** The owners and these members, locked: no other change of memberships that could matter to this one happens meanwhile. */
+  async lockMembers(
+    { db, organizationId }: Tenant,
+    userIds: string[],
+  ): Promise<{ userId: string; role: string }[]> {
+    return db.$queryRaw`
+      select user_id as "userId", role from member
+       where organization_id = ${organizationId}::uuid and (role = 'owner' or user_id = any (${userIds}::uuid[]))
+       order by user_id for update`;
+  },
+
+  async setRole({ db, organizationId }: Tenant, userId: string, role: string): Promise<void> {
+    await db.member.updateMany({ where: { organizationId, userId }, data: { role } });
+  },
+
+  /** Removes a member, and by the table's keys what hangs on the membership: API keys and own credentials. */
+  async removeMember({ db, organizationId }: Tenant, userId: string): Promise<void> {
+    await db.member.deleteMany({ where: { organizationId, userId } });
+  },
+
+  async addMember(
+    { db, organizationId }: Tenant,
+    member: { userId: string; role: string; createdAt: Date },
+  ): Promise<void> {
+    await db.member.createMany({ data: [{ ...member, organizationId }] });
+  },
+
+  /** A new person. Nothing is read back: until they are a member, the organization does not see them. Throws a unique violation when the address is somebody's. */
+  async addPerson({ db }: Tenant, person: NewPerson): Promise<void> {
+    const { id, email, name, passwordHash, createdAt } = person;
+    await db.$executeRaw`
+      insert into "user" (id, email, name, password_hash, email_verified_at, created_at)
+      values (${id}::uuid, ${email}, ${name}, ${passwordHash}, ${createdAt}, ${createdAt})`;
   },
 
   /** API keys, newest first; of one member or of all. */

@@ -26,6 +26,12 @@ function callerOf<K extends keyof Caller>(context: ExecutionContext, key: K): No
 export const CurrentPerson = createParamDecorator((_: unknown, context: ExecutionContext) =>
   callerOf(context, 'person'),
 );
+/** Who is signed in, or null; for public routes that may be signed in to. */
+export const CurrentPersonIfAny = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Person | null =>
+    callers.get(context.switchToHttp().getRequest<object>())?.person ?? null,
+);
+
 /** The member who acts; for routes of an organization. */
 export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext) =>
   callerOf(context, 'actor'),

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { BerthError, World } from '../kernel/index.js';
 import { SystemStore, type PersonRow } from '../database/index.js';
 import type { Machine, Person } from './actor.js';
 import { hashMatches, hashToken, prefixOf } from './api-key.js';
+import { Attempts } from './attempts.js';
 import { passwordMatches } from './password.js';
 
 const SESSION_DAYS = 30;
@@ -12,20 +12,16 @@ const DAY_MS = 24 * 3600 * 1000;
 /** An API key's `lastUsedAt` is written at most this often, so that a busy key does not write on every request. */
 const TOUCH_EVERY_MS = 60_000;
 
-/** Failed sign-ins allowed per address and per caller within the window: enough for a forgetful person, useless for guessing. */
-const ATTEMPTS = { points: 10, duration: 15 * 60 };
+/** Failed sign-ins allowed per address and per caller: enough for a forgetful person, useless for guessing. */
+const ATTEMPTS = { perAddress: 10, perCaller: 100 };
 
 /**
  * Finds out who calls: a password, an API key, a session, a machine token. Each way answers a Person or a Machine, or null; none tells why not.
  */
 @Injectable()
 export class SignInService {
-  private readonly byAddress = new RateLimiterMemory({ ...ATTEMPTS, keyPrefix: 'email' });
-  private readonly byCaller = new RateLimiterMemory({
-    points: ATTEMPTS.points * 10,
-    duration: ATTEMPTS.duration,
-    keyPrefix: 'ip',
-  });
+  private readonly byAddress = new Attempts(ATTEMPTS.perAddress, 'email', 'sign in');
+  private readonly byCaller = new Attempts(ATTEMPTS.perCaller, 'ip', 'sign in');
 
   constructor(
     private readonly system: SystemStore,
@@ -36,13 +32,13 @@ export class SignInService {
   async withPassword(email: string, password: string, callerAddress: string): Promise<PersonRow> {
     // Counted before the password is looked at: a hundred guesses at once must not all pass the count. The caller first: one who is shut out already must neither shut out
     // the owner of an address nor fill the memory with addresses.
-    await consume(this.byCaller, callerAddress);
-    await consume(this.byAddress, email);
+    await this.byCaller.count(callerAddress);
+    await this.byAddress.count(email);
     const found = await this.system.findPersonByEmail(email);
     if (!(await passwordMatches(password, found?.passwordHash ?? null)) || !found) {
       throw new BerthError('sign-in-failed', 'Email or password is wrong.');
     }
-    await this.byAddress.delete(email);
+    await this.byAddress.forget(email);
     return {
       id: found.id,
       name: found.name,
@@ -92,20 +88,5 @@ export class SignInService {
     const row = await this.system.findMachineToken(hashToken(text));
     if (row?.identity !== 'runner' && row?.identity !== 'proxy') return null;
     return { identity: row.identity, organizationId: row.organizationId, workspaceId: row.workspaceId };
-  }
-}
-
-async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
-  try {
-    await limiter.consume(key);
-  } catch (refusal) {
-    const retryAfterSeconds = Math.ceil((refusal as RateLimiterRes).msBeforeNext / 1000);
-    throw new BerthError(
-      'too-many-requests',
-      `Too many attempts to sign in. Try again in ${Math.ceil(retryAfterSeconds / 60)} minutes.`,
-      {
-        retryAfterSeconds,
-      },
-    );
   }
 }

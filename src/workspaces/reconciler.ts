@@ -181,7 +181,8 @@ export class Reconciler {
       if (row.state !== 'hibernating') return true;
       await this.moves.move(tenant, row.id, 'hibernating', {
         to: 'hibernated',
-        reason: null,
+        // Why it was put to sleep is still the reason when it sleeps.
+        reason: row.stateReason,
         at: this.world.clock.now(),
         ends: { state: 'succeeded' },
       });

@@ -17,7 +17,7 @@ export function workspaceView(row: WorkspaceRow): WorkspaceView {
     branch: row.branch,
     agent: row.agent as Agent,
     model: row.model,
-    owner: row.owner.user,
+    owner: row.owner,
     state: row.state as WorkspaceState,
     desiredState: row.desiredState as DesiredState,
     stateReason: row.stateReason,

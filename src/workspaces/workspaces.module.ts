@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CredentialsModule } from '../credentials/index.js';
 import { IdentityModule } from '../identity/index.js';
+import { Departures } from './departures.js';
 import { WorkspaceMachines } from './machines.service.js';
 import { Moves } from './moves.js';
 import { Reconciler } from './reconciler.js';
@@ -13,7 +14,7 @@ import { WorkspacesService } from './workspaces.service.js';
 @Module({
   imports: [IdentityModule, CredentialsModule],
   controllers: [WorkspacesController],
-  providers: [Moves, Waker, WorkspacesService, WorkspaceMachines, Reconciler, Sweep],
+  providers: [Moves, Waker, Departures, WorkspacesService, WorkspaceMachines, Reconciler, Sweep],
   exports: [WorkspacesService, WorkspaceMachines, Sweep],
 })
 export class WorkspacesModule {}

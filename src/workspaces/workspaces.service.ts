@@ -12,7 +12,7 @@ import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
-import { administers, type Actor } from '../identity/index.js';
+import { administers, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, shortId, World } from '../kernel/index.js';
 import { accessTo, type WorkspaceAccess } from './access.js';
 import { Moves, type StopHook } from './moves.js';
@@ -35,6 +35,7 @@ export class WorkspacesService {
   constructor(
     private readonly database: Database,
     private readonly credentials: CredentialsService,
+    private readonly identity: IdentityService,
     private readonly waker: Waker,
     private readonly moves: Moves,
     private readonly settings: WorkspaceSettings,
@@ -58,6 +59,7 @@ export class WorkspacesService {
     if (!chosen) throw noCredential(input.agent);
     const id = this.world.ids.next();
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.identity.hold(tenant, actor);
       const columns = {
         id,
         ownerId: actor.userId,
@@ -135,15 +137,18 @@ export class WorkspacesService {
 
   /**
    * The workspace for reading, if the actor may at least `needed`; else `not-found` for who may not even see it, `forbidden` for who may only administer.
-   * Takes no lock: readers of a stream must not stand in the way of who writes it, nor of each other.
+   * Takes no lock: readers of a stream must not stand in the way of who writes it, nor of each other. The membership is asked anew, since a stream lives longer than a
+   * request, and longer perhaps than its reader's right to it.
    */
   async see(tenant: Tenant, actor: Actor, id: string, needed: Needed): Promise<WorkspaceRow> {
-    return allowed(await workspacesStore.find(tenant, id), actor, needed);
+    const member = await this.identity.still(tenant, actor);
+    return allowed(await workspacesStore.find(tenant, id), member, needed);
   }
 
-  /** As `see`, with the row locked until the transaction ends: other rooms act on it inside the same transaction. */
+  /** As `see`, with membership and row locked until the transaction ends: other rooms act on it inside the same transaction. */
   async reach(tenant: Tenant, actor: Actor, id: string, needed: Needed): Promise<LockedWorkspace> {
-    return allowed(await workspacesStore.findLocked(tenant, id), actor, needed);
+    const member = await this.identity.hold(tenant, actor);
+    return allowed(await workspacesStore.findLocked(tenant, id), member, needed);
   }
 
   /** Adds what another room has to end whenever a workspace begins to hibernate or fails; runs inside the transaction of the move. */

@@ -31,7 +31,7 @@ export interface Move {
   ends?: { state: 'succeeded' } | { state: 'failed'; error: { code: string; message: string } };
 }
 
-const withOwner = { owner: { select: { user: { select: { id: true, name: true, email: true } } } } } as const;
+const withOwner = { owner: { select: { id: true, name: true, email: true } } } as const;
 
 const openTurns = { turns: { where: { state: { in: ['queued', 'running', 'reauthenticating'] } } } };
 
@@ -97,6 +97,16 @@ export const workspacesStore = {
       orderBy: { id: 'desc' },
       take,
     });
+  },
+
+  /** In the order in which they are to be locked. */
+  async idsOfOwner({ db, organizationId }: Tenant, ownerId: string): Promise<string[]> {
+    const rows = await db.workspace.findMany({
+      where: { organizationId, ownerId },
+      select: { id: true },
+      orderBy: { id: 'asc' },
+    });
+    return rows.map(({ id }) => id);
   },
 
   async update(

@@ -7,7 +7,7 @@ import 'reflect-metadata';
 import { AppModule, type Parts } from '../../src/app/app.module.js';
 import { prepareEdge } from '../../src/app/edge.js';
 import { NestLog } from '../../src/app/nest-log.js';
-import { PublicUrl } from '../../src/app/public-url.js';
+import { PublicUrl } from '../../src/http/index.js';
 import { Readiness } from '../../src/app/readiness.js';
 import type { Role } from '../../src/contracts/index.js';
 import { CredentialPolicy, Vault } from '../../src/credentials/index.js';

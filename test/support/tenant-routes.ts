@@ -1,7 +1,8 @@
 import * as contracts from '../../src/contracts/index.js';
 import type { ApiKeyView, RouteContract } from '../../src/contracts/index.js';
+import { systemIds } from '../../src/kernel/index.js';
 import type { Api } from './api.js';
-import type { TestOrganization } from './app.js';
+import type { TestApp, TestOrganization } from './app.js';
 
 /** A credential as it is set. */
 export const KEY = { apiKey: 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2' };
@@ -9,6 +10,8 @@ export const KEY = { apiKey: 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2' };
 /** A body that each route with a body takes. A new route without one fails below, so that none is left out. */
 const bodies: Record<string, object> = {
   createApiKeyRoute: { name: 'mine' },
+  updateMemberRoute: { role: 'member' },
+  createInvitationRoute: { email: 'grace@example.com', role: 'member' },
   putCredentialRoute: KEY,
   createWorkspaceRoute: { repository: 'owner/name', message: 'hello' },
   updateWorkspaceRoute: { name: 'renamed' },
@@ -16,11 +19,23 @@ const bodies: Record<string, object> = {
 };
 const queries: Record<string, string> = { resolutionRoute: '?agent=claude' };
 
+/** Ids of things, none of which exists. */
+export const nothing = (): Things => ({
+  workspaceId: systemIds.next(),
+  messageId: systemIds.next(),
+  apiKeyId: systemIds.next(),
+  userId: systemIds.next(),
+  invitationId: systemIds.next(),
+});
+
 /** Ids of things of one organization, for the path parameters. */
 export interface Things {
   workspaceId: string;
   messageId: string;
   apiKeyId: string;
+  /** A member who is not the owner. */
+  userId: string;
+  invitationId: string;
 }
 
 export interface TenantRoute {
@@ -34,13 +49,14 @@ export const routes: TenantRoute[] = Object.entries(contracts as Record<string, 
   .map(([name, contract]) => ({ name, contract: contract as RouteContract }))
   .filter(({ contract }) => contract.path.includes('{org}'));
 /** Those that name a thing of the organization in their path. */
-export const withIds = routes.filter(({ contract }) => /\{(id|messageId)\}/.test(contract.path));
+export const withIds = routes.filter(({ contract }) => /\{(id|messageId|userId)\}/.test(contract.path));
 
 /** The route's path with every parameter filled in. */
 function pathOf({ name, contract }: TenantRoute, org: string, things: Things): string {
   const values: Record<string, string> = {
     org,
-    id: contract.path.includes('/api-keys/') ? things.apiKeyId : things.workspaceId,
+    id: idOf(contract.path, things),
+    userId: things.userId,
     messageId: things.messageId,
     scope: 'user',
     kind: 'anthropic_api_key',
@@ -51,6 +67,11 @@ function pathOf({ name, contract }: TenantRoute, org: string, things: Things): s
     return encodeURIComponent(value);
   });
   return path + (queries[name] ?? '');
+}
+
+function idOf(path: string, things: Things): string {
+  if (path.includes('/api-keys/')) return things.apiKeyId;
+  return path.includes('/invitations/') ? things.invitationId : things.workspaceId;
 }
 
 /** Calls a route of an organization with valid input. */
@@ -69,11 +90,24 @@ export function seen(answer: Awaited<ReturnType<typeof call>>): unknown {
   return { status: answer.status, body, headers };
 }
 
-/** An organization's owner makes a workspace with a message, and has a credential and a key. */
-export async function furnish({ owner }: TestOrganization): Promise<Things> {
+/** An organization's owner makes a workspace with a message, has a credential and a key, has invited somebody, and is not alone. */
+export async function furnish(berth: TestApp, organization: TestOrganization): Promise<Things> {
+  const { owner } = organization;
   await owner.api.setCredential('user', 'anthropic_api_key', KEY);
   const workspace = await owner.api.createWorkspace({ repository: 'owner/name', message: 'first' });
   const [message] = await owner.api.messages(workspace.id);
   const key = await owner.api.post<ApiKeyView>(owner.api.path('/api-keys'), { name: 'second key' }, 201);
-  return { workspaceId: workspace.id, messageId: message?.id ?? '', apiKeyId: key.body.id };
+  const invitation = await owner.api.post<{ id: string }>(
+    owner.api.path('/invitations'),
+    { email: 'invited@example.com', role: 'member' },
+    201,
+  );
+  const { userId } = await berth.member(organization, 'member');
+  return {
+    workspaceId: workspace.id,
+    messageId: message?.id ?? '',
+    apiKeyId: key.body.id,
+    userId,
+    invitationId: invitation.body.id,
+  };
 }

@@ -25,6 +25,15 @@ export async function fillTenantTables(
       created_at: at,
       updated_at: at,
     },
+    invitation: {
+      id: systemIds.next(),
+      email: 'a@example.com',
+      role: 'member',
+      hash: `hash of an invitation to ${organization}`,
+      invited_by: owner.userId,
+      created_at: at,
+      expires_at: at,
+    },
     workspace: {
       id: workspace,
       owner_id: owner.userId,

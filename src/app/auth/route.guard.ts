@@ -1,9 +1,10 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
+import { parse } from 'cookie';
 import type { Request } from 'express';
 import type { RouteContract } from '../../contracts/index.js';
-import { ROUTE } from '../../http/index.js';
+import { PublicUrl, ROUTE } from '../../http/index.js';
 import {
   administers,
   IdentityService,
@@ -13,7 +14,7 @@ import {
   type Person,
 } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
-import { PublicUrl } from '../public-url.js';
+import { SESSION_COOKIE } from './strategies.js';
 
 /** Passport's guard, failing in our words. The user it finds is left on the request for one moment, from where RouteGuard takes it. */
 class PersonGuard extends AuthGuard(['api-key', 'session']) {
@@ -54,6 +55,9 @@ export class RouteGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<Request>();
     switch (contract.access) {
       case 'public':
+        // Who brings a credential means it: one that is not valid is told so, as anywhere.
+        if (contract.mayBeSignedIn && isSignedIn(request))
+          setCaller(request, { person: await this.person(context) });
         return true;
       case 'runner':
       case 'proxy':
@@ -119,6 +123,13 @@ export class RouteGuard implements CanActivate {
         `Requests with the session cookie must come from ${this.publicUrl.origin}. Use an API key elsewhere.`,
       );
   }
+}
+
+function isSignedIn(request: Request): boolean {
+  return (
+    request.headers.authorization !== undefined ||
+    parse(request.headers.cookie ?? '')[SESSION_COOKIE] !== undefined
+  );
 }
 
 function unauthenticated(): BerthError {

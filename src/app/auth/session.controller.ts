@@ -3,9 +3,8 @@ import { AuthGuard } from '@nestjs/passport';
 import type { Request, Response } from 'express';
 import { signInRoute, signOutRoute, type Answer } from '../../contracts/index.js';
 import type { PersonRow } from '../../database/index.js';
-import { BindRoute, validateInput } from '../../http/index.js';
+import { BindRoute, PublicUrl, validateInput } from '../../http/index.js';
 import { CurrentPerson, SignInService, type Person } from '../../identity/index.js';
-import { PublicUrl } from '../public-url.js';
 import { SESSION_COOKIE } from './strategies.js';
 
 /** Checks the body's form before Passport sees it, so that a missing field is a 422 and not a wrong password. */

@@ -123,6 +123,33 @@ export const listMembersRoute = route({
   answer: { status: 200, body: listOf(memberViewSchema) },
 });
 
+const memberParams = organizationParams.extend({ userId: idSchema });
+
+/** Owners change everybody; admins make members admins. Nobody raises themselves, and the last owner stays (409 `last-owner`). It counts from the next request on. */
+export const updateMemberRoute = route({
+  method: 'PATCH',
+  path: '/api/v1/organizations/{org}/members/{userId}',
+  access: 'member',
+  summary: 'Change a member’s role (owners everybody’s, admins a member’s; oneself only down)',
+  params: memberParams,
+  body: z.strictObject({ role: roleSchema }),
+  answer: { status: 200, body: memberViewSchema },
+});
+
+/**
+ * Owners remove everybody, admins members, and everybody may leave; but the last owner stays (409 `last-owner`). At once the person's API keys of this organization and their own
+ * credentials in it are deleted, their sessions and streams lose it, their open messages are canceled, and invitations they made that are still open are revoked. Their
+ * workspaces stop and stay the organization's: admins see and delete them. The account itself stays; it may be in other organizations.
+ */
+export const removeMemberRoute = route({
+  method: 'DELETE',
+  path: '/api/v1/organizations/{org}/members/{userId}',
+  access: 'member',
+  summary: 'Remove a member, or leave; it counts at once, also for what is under way',
+  params: memberParams,
+  answer: { status: 204, body: null },
+});
+
 export const apiKeyViewSchema = z.object({
   id: z.uuid(),
   name: z.string(),

@@ -42,6 +42,15 @@ export const setupPageRoute = route({
   answer: { status: 200, body: z.string(), contentType: 'text/html' },
 });
 
+export const invitationPageRoute = route({
+  method: 'GET',
+  path: '/invitations/accept',
+  access: 'public',
+  summary: 'How to accept an invitation (the link that was made for you)',
+  query: z.object({ token: z.string().max(200).optional() }),
+  answer: { status: 200, body: z.string(), contentType: 'text/html' },
+});
+
 export const homeRoute = route({
   method: 'GET',
   path: '/',

@@ -11,6 +11,8 @@ export interface RouteContract {
   /** Path with parameters in braces, as in OpenAPI. */
   path: string;
   access: Access;
+  /** Of a public route: who does sign in is known to the handler. A credential that is not valid is refused here as anywhere. */
+  mayBeSignedIn?: boolean;
   summary: string;
   params?: z.ZodObject;
   query?: z.ZodObject;
