@@ -1,7 +1,7 @@
 /**
  * The one-way arrows of docs/architecture.md, as rules. A room may import only from the rooms below it; a circle anywhere fails.
  */
-const ground = ['queue', 'database', 'http', 'config', 'contracts', 'kernel'];
+const ground = ['queue', 'redis', 'database', 'http', 'config', 'contracts', 'kernel'];
 const facts = ['events', 'audit'];
 /** room -> rooms it may import from, besides itself. */
 const arrows = {
@@ -10,7 +10,8 @@ const arrows = {
   contracts: ['kernel'],
   http: ['contracts', 'kernel'],
   database: ['config', 'contracts', 'kernel'],
-  queue: ['database', 'config', 'contracts', 'kernel'],
+  redis: ['config', 'contracts', 'kernel'],
+  queue: ['redis', 'database', 'config', 'contracts', 'kernel'],
   events: ground,
   audit: ground,
   runtime: ground,

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 /** Program that tells whether the package is there -> Debian's name of the package. */
-const SYSTEM_PACKAGES = { bwrap: 'bubblewrap', git: 'git', curl: 'curl' };
+const SYSTEM_PACKAGES = { bwrap: 'bubblewrap', git: 'git', curl: 'curl', 'redis-server': 'redis-server' };
 
 /** Prepares everything; answers the environment of the tests. Ends the process when something is missing. */
 export async function prepare() {

@@ -7,7 +7,7 @@ import { DatabaseModule, type Database, type SystemStore } from '../database/ind
 import { WorkspaceFeed } from '../events/index.js';
 import { IdentityModule, SetupToken } from '../identity/index.js';
 import { LOG, World, type Log } from '../kernel/index.js';
-import { QueueModule } from '../queue/index.js';
+import { QueueModule, type QueueBackend } from '../queue/index.js';
 import { RunnerGatewayModule } from '../runner-gateway/index.js';
 import type { Runtime } from '../runtime/index.js';
 import { RUNTIME, WorkspacesModule, WorkspaceSettings } from '../workspaces/index.js';
@@ -24,7 +24,7 @@ export interface Parts {
   world: World;
   database: Database;
   system: SystemStore;
-  queueUrl: string;
+  queue: QueueBackend;
   feed: WorkspaceFeed;
   vault: Vault;
   runtime: Runtime;
@@ -64,7 +64,7 @@ export class AppModule {
       imports: [
         PartsModule.with(parts),
         DatabaseModule.with(parts.database, parts.system),
-        QueueModule.onPostgres(parts.queueUrl),
+        QueueModule.on(parts.queue),
         PassportModule,
         IdentityModule,
         CredentialsModule,

@@ -7,6 +7,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { findAgentPrograms, type Config } from '../config/index.js';
 import { checkKeyRing, CredentialPolicy, sealingKeyToBook, Vault } from '../credentials/index.js';
 import {
+  Database,
   openDatabase,
   openServer,
   readSealingKeys,
@@ -28,6 +29,7 @@ import { listenError } from './listen-error.js';
 import { NestLog } from './nest-log.js';
 import { PublicUrl } from '../http/index.js';
 import { Readiness } from './readiness.js';
+import { openWires } from './wires.js';
 
 const sources = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -57,8 +59,12 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
   const server = await openServer(config, log);
   closing.add('database server', () => server.stop());
   const { vault, opened } = await openSealed(config, log, world, server);
-  closing.add('database', () => opened.close());
-  const feed = new WorkspaceFeed(opened.appUrl, log);
+  closing.add('system login', () => opened.system.close());
+  const wires = await openWires(config.redisUrl, opened, log);
+  closing.add('wires', () => wires.close());
+  const database = new Database(opened.appUrl, wires.tell);
+  closing.add('database', () => database.close());
+  const feed = new WorkspaceFeed(wires.notices);
   await feed.open();
   // Closed again further up, before the web server; here for a start that fails before that. The second time does nothing.
   closing.add('feed after a failed start', () => feed.close());
@@ -75,9 +81,9 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
     runtime,
     setupToken,
     readiness,
-    database: opened.database,
+    database,
     system: opened.system,
-    queueUrl: opened.queueUrl,
+    queue: wires.queue,
     credentialPolicy: new CredentialPolicy(config.subscriptionOauth),
     workspaceSettings: new WorkspaceSettings(
       await repositoryPolicy(config),
@@ -91,7 +97,7 @@ async function open(config: Config, log: Log, closing: Closing): Promise<Berth> 
   closing.add('web server and queue', () => app.close());
   closing.add('feed', () => feed.close());
   // Their first query makes the clients load Prisma's compiler, a fifth of a second of work: it is done while the proxy's process starts.
-  const warm = Promise.all([opened.system.isFirstRun(), opened.database.ping()]);
+  const warm = Promise.all([opened.system.isFirstRun(), database.ping()]);
   // Whether it failed is seen below; until then a failure must not end the process.
   warm.catch(() => undefined);
   await runtime.open();

@@ -41,7 +41,7 @@ export class InstanceController {
   async ready() {
     if (!this.readiness.isOpen) throw notReady('it is starting or stopping');
     await this.answers('database', () => this.database.ping());
-    await this.answers('queue', () => this.queue.ping());
+    await this.answers(`queue on ${this.queue.store}`, () => this.queue.ping());
     return { status: 'ready' as const };
   }
 

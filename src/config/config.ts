@@ -81,6 +81,23 @@ const postgresUrl = z.string().refine((text) => /^postgres(ql)?:\/\//.test(text)
   error: 'must be a postgres:// URL',
 });
 
+function isPercentEncoded(text: string): boolean {
+  return !/%(?![0-9a-f]{2})/i.test(text);
+}
+
+/** Without query and fragment: what stands there would be taken for a setting and be none. The number of the database is the path. */
+const redisUrl = z.string().refine(
+  (text) => {
+    if (!/^rediss?:\/\/[^/?#]+(\/\d{0,5})?$/.test(text) || !URL.canParse(text)) return false;
+    const { hostname, username, password } = new URL(text);
+    return hostname !== '' && isPercentEncoded(username) && isPercentEncoded(password);
+  },
+  {
+    error:
+      'must be a redis:// or rediss:// URL, as in redis://user:password@host:6379/0 (other characters than letters and digits in the login as %XX)',
+  },
+);
+
 const host = z
   .string()
   .refine((text) => isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text), {
@@ -99,6 +116,7 @@ const environmentSchema = z.object({
   DATABASE_APP_URL: postgresUrl.optional(),
   DATABASE_SYSTEM_URL: postgresUrl.optional(),
   DATABASE_QUEUE_URL: postgresUrl.optional(),
+  REDIS_URL: redisUrl.optional(),
   BERTH_ENCRYPTION_KEYS: encryptionKeys.optional(),
   // The upper bound is that of the token in POST /api/v1/setup.
   BERTH_SETUP_TOKEN: z
@@ -165,6 +183,7 @@ export function parseConfig(environment: Record<string, string | undefined>) {
       systemUrl: env.DATABASE_SYSTEM_URL,
       queueUrl: env.DATABASE_QUEUE_URL,
     },
+    redisUrl: env.REDIS_URL,
     encryptionKeys: env.BERTH_ENCRYPTION_KEYS,
     setupToken: env.BERTH_SETUP_TOKEN,
     subscriptionOauth: env.BERTH_SUBSCRIPTION_OAUTH,

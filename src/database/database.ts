@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient, type Prisma } from './generated/client.js';
+import { tellThroughPostgres, type Tell } from './tell.js';
 import { Unit, type Tenant } from './unit.js';
 
 /** Connections per process and login. Few, because BullMQ holds some of its own and embedded Postgres admits 100. */
@@ -16,7 +17,10 @@ export class Database {
   readonly #client: PrismaClient;
   readonly #units = new AsyncLocalStorage<Unit>();
 
-  constructor(appUrl: string) {
+  constructor(
+    appUrl: string,
+    private readonly tell: Tell = tellThroughPostgres,
+  ) {
     this.#client = createClient(appUrl);
   }
 
@@ -33,7 +37,7 @@ export class Database {
         async (db) => {
           // `local` (the `true`) ends the setting with the transaction, so that a pooled connection carries it to nobody else.
           await db.$executeRaw`select set_config('berth.org', ${organizationId}, true)`;
-          const begun = (unit = new Unit(organizationId, db));
+          const begun = (unit = new Unit(organizationId, db, this.tell));
           return this.#units.run(begun, () => work(begun.tenant));
         },
         { timeout: TRANSACTION_TIMEOUT_MS, maxWait: TRANSACTION_TIMEOUT_MS },

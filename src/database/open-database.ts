@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config/index.js';
 import type { Log } from '../kernel/index.js';
-import { Database } from './database.js';
 import { startEmbeddedPostgres } from './embedded/index.js';
 import { assertRuntimeLogin, ensureGroupRoles, ensureLogins, type LoginUrls } from './logins.js';
 import { migrate } from './migrator.js';
@@ -14,11 +13,9 @@ export interface DatabaseServer {
   stop(): Promise<void>;
 }
 
-/** Everything that is open on it. */
+/** What is there to work with: the logins, and the one list of what must see more than one tenant. */
 export interface OpenDatabase extends LoginUrls {
-  database: Database;
   system: SystemStore;
-  close(): Promise<void>;
 }
 
 /** Throws `data-directory-in-use` when another Berth has the embedded one. */
@@ -28,7 +25,7 @@ export async function openServer(config: Config, log: Log): Promise<DatabaseServ
   return startEmbeddedPostgres({ directory: path.join(config.dataDirectory, 'postgres'), log });
 }
 
-/** Brings the schema up to date, makes or takes the run-time logins, and opens them. Refuses logins that row-level security would not hold. */
+/** Brings the schema up to date, makes or takes the run-time logins. Refuses logins that row-level security would not hold. */
 export async function openDatabase(
   { ownerUrl }: DatabaseServer,
   config: Config,
@@ -38,16 +35,7 @@ export async function openDatabase(
   await ensureGroupRoles(ownerUrl);
   await migrate({ ownerUrl, migrationsDirectory, log });
   const urls = (await preparedLogins(config)) ?? (await ensureLogins({ ownerUrl }));
-  const database = new Database(urls.appUrl);
-  const system = new SystemStore(urls.systemUrl);
-  return {
-    ...urls,
-    database,
-    system,
-    close: async () => {
-      await Promise.all([database.close(), system.close()]);
-    },
-  };
+  return { ...urls, system: new SystemStore(urls.systemUrl) };
 }
 
 /** The configured logins, if there are any; those that Berth makes are checked where they are made. */

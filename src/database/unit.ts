@@ -1,5 +1,6 @@
 import { BerthError } from '../kernel/index.js';
 import type { Prisma } from './generated/client.js';
+import type { Tell } from './tell.js';
 
 /**
  * A transaction inside one organization. Every store call takes one, so that no query can be written without saying whose rows it means; row-level
@@ -13,6 +14,8 @@ export interface Tenant {
    * the commit loses it, so it may only ever hasten what a sweep would find. It must not throw: what was asked for is written already.
    */
   afterCommit(work: () => Promise<void>): void;
+  /** Tells all processes something, once what was written is committed, and never if it is not. It may be lost. */
+  tell(channel: string, payload: string): Promise<void>;
 }
 
 /** One transaction under way. Whoever asks for the same organization's transaction inside of it gets a part of this one: all of it is committed, or nothing. */
@@ -23,8 +26,13 @@ export class Unit {
   #made = 0;
   #isOver = false;
 
-  constructor(organizationId: string, db: Prisma.TransactionClient) {
-    this.tenant = { organizationId, db, afterCommit: (work) => void this.#after.push(work) };
+  constructor(organizationId: string, db: Prisma.TransactionClient, tell: Tell) {
+    this.tenant = {
+      organizationId,
+      db,
+      afterCommit: (work) => void this.#after.push(work),
+      tell: (channel, payload) => tell(this.tenant, channel, payload),
+    };
   }
 
   /** False once it was committed or rolled back: what was started in it and still goes on needs a transaction of its own. */

@@ -1,8 +1,6 @@
 import type { JsonObject, Tenant } from '../database/index.js';
 import type { NewEvent, WorkspaceEvent } from './event.js';
-
-/** The channel on which the database tells all processes that something about a workspace changed. The payload is the workspace's id. */
-export const WORKSPACE_CHANNEL = 'berth_workspace';
+import { WORKSPACE_CHANNEL } from './notices.js';
 
 /** Postgres' integer: a reader may say any number, and is answered that nothing comes after it. */
 const MAX_SEQ = 2 ** 31 - 1;
@@ -42,8 +40,8 @@ export const eventsStore = {
   },
 
   /** Wakes who waits for something about this workspace, when the transaction commits. */
-  async notify({ db }: Tenant, workspaceId: string): Promise<void> {
-    await db.$executeRaw`select pg_notify(${WORKSPACE_CHANNEL}, ${workspaceId})`;
+  async notify(tenant: Tenant, workspaceId: string): Promise<void> {
+    await tenant.tell(WORKSPACE_CHANNEL, workspaceId);
   },
 
   /** Events after a number, ascending. */

@@ -1,41 +1,60 @@
 import { eventually } from '../../test/support/eventually.js';
 import { asSuperuser, createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
+import { TestRedis } from '../../test/support/redis.js';
 import { writeWorkspace } from '../../test/support/rows.js';
-import { Database } from '../database/index.js';
+import { openWires, type Wires } from '../app/wires.js';
+import { Database, SystemStore } from '../database/index.js';
 import { silentLog } from '../kernel/index.js';
 import { eventsStore, WorkspaceFeed } from './index.js';
 
 const never = new AbortController().signal;
 
-describe('WorkspaceFeed', () => {
+describe.each(['Postgres', 'Redis'])('WorkspaceFeed on %s', (carrier) => {
   let server: TestDatabase;
+  let redis: TestRedis | null;
+  let system: SystemStore;
   let database: Database;
   let organizationId: string;
   let workspaceId: string;
+  const wires: Wires[] = [];
   const feeds: WorkspaceFeed[] = [];
 
   beforeAll(async () => {
     server = await createTestDatabase();
-    database = new Database(server.appUrl);
+    redis = carrier === 'Redis' ? await TestRedis.start() : null;
+    system = new SystemStore(server.systemUrl);
+    database = new Database(server.appUrl, (await open()).tell);
     ({ organizationId, workspaceId } = await writeWorkspace(server.ownerUrl));
   });
   afterEach(async () => {
     await Promise.all(feeds.splice(0).map((feed) => feed.close()));
   });
   afterAll(async () => {
-    await database.close();
+    await Promise.all([database.close(), system.close(), ...wires.map((each) => each.close())]);
     await server.drop();
+    await redis?.remove();
   });
 
-  async function open(): Promise<WorkspaceFeed> {
-    const feed = new WorkspaceFeed(server.appUrl, silentLog);
+  /** The wires of one more process. */
+  async function open(): Promise<Wires> {
+    const opened = await openWires(redis?.url, { ...server, system }, silentLog);
+    wires.push(opened);
+    return opened;
+  }
+  async function openFeed(lookAgainSeconds?: number): Promise<WorkspaceFeed> {
+    const feed = new WorkspaceFeed((await open()).notices, lookAgainSeconds);
     feeds.push(feed);
     await feed.open();
     return feed;
   }
   const notify = (id = workspaceId): Promise<void> =>
     database.tenant(organizationId, (tenant) => eventsStore.notify(tenant, id));
+  /** Ids of the connections that listen. */
   const listening = async (): Promise<number[]> => {
+    if (redis) {
+      const list = String(await redis.command('CLIENT', 'LIST', 'TYPE', 'pubsub'));
+      return [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => Number(id));
+    }
     const found = await asSuperuser((client) =>
       client.query<{ pid: number }>(
         `SELECT pid FROM pg_stat_activity
@@ -45,9 +64,13 @@ describe('WorkspaceFeed', () => {
     );
     return found.rows.map(({ pid }) => pid);
   };
+  const cut = (id: number | undefined): Promise<unknown> =>
+    redis
+      ? redis.command('CLIENT', 'KILL', 'ID', String(id))
+      : asSuperuser((client) => client.query('SELECT pg_terminate_backend($1)', [id]));
 
   it('wakes who waits in any process, and nobody who waits for another workspace', async () => {
-    const [one, two] = [await open(), await open()];
+    const [one, two] = [await openFeed(), await openFeed()];
     const woken: string[] = [];
     one.subscribe(workspaceId, () => woken.push('one'));
     two.subscribe(workspaceId, () => woken.push('two'));
@@ -60,7 +83,7 @@ describe('WorkspaceFeed', () => {
   });
 
   it('wakes at the commit, not before, and never for what was rolled back', async () => {
-    const feed = await open();
+    const feed = await openFeed();
     let wakes = 0;
     feed.subscribe(workspaceId, () => wakes++);
     const broken = database.tenant(organizationId, async (tenant) => {
@@ -79,7 +102,7 @@ describe('WorkspaceFeed', () => {
 
   describe('until', () => {
     it('answers what is there at once, and after each change what came', async () => {
-      const feed = await open();
+      const feed = await openFeed();
       expect(await feed.until(workspaceId, 60, never, () => Promise.resolve('there'))).toBe('there');
       let found: string | null = null;
       let looks = 0;
@@ -98,7 +121,7 @@ describe('WorkspaceFeed', () => {
     });
 
     it('does not miss a change while it looks', async () => {
-      const feed = await open();
+      const feed = await openFeed();
       let there = false;
       let looks = 0;
       const answer = await feed.until(workspaceId, 60, never, async () => {
@@ -117,7 +140,7 @@ describe('WorkspaceFeed', () => {
     });
 
     it('gives up after its time, or when the caller hangs up, also in the middle of a look', async () => {
-      const feed = await open();
+      const feed = await openFeed();
       expect(await feed.until(workspaceId, 0, never, () => Promise.resolve(null))).toBeNull();
       const gone = new AbortController();
       const waiting = feed.until(workspaceId, 60, gone.signal, () => Promise.resolve(null));
@@ -133,8 +156,16 @@ describe('WorkspaceFeed', () => {
       expect(feed.waiting()).toBe(0);
     });
 
+    it('looks again by itself now and then, since a notice can be lost', async () => {
+      const feed = await openFeed(0.05);
+      let looks = 0;
+      expect(
+        await feed.until(workspaceId, 60, never, () => Promise.resolve(++looks === 3 ? 'there' : null)),
+      ).toBe('there');
+    });
+
     it('passes a failure of the look on, and leaves nobody behind', async () => {
-      const feed = await open();
+      const feed = await openFeed();
       await expect(
         feed.until(workspaceId, 60, never, () => Promise.reject(new Error('gone'))),
       ).rejects.toThrow('gone');
@@ -142,7 +173,7 @@ describe('WorkspaceFeed', () => {
     });
 
     it('ends for all when the feed closes', async () => {
-      const feed = await open();
+      const feed = await openFeed();
       const all = Promise.all(
         [1, 2, 3].map(() => feed.until(workspaceId, 60, never, () => Promise.resolve(null))),
       );
@@ -155,12 +186,12 @@ describe('WorkspaceFeed', () => {
   });
 
   it('connects again when its connection is lost, wakes everybody once it has, and goes on', async () => {
-    const feed = await open();
+    const feed = await openFeed();
     let wakes = 0;
     feed.subscribe(workspaceId, () => wakes++);
     feed.subscribe('another', () => wakes++);
     const [lost] = await listening();
-    await asSuperuser((client) => client.query('SELECT pg_terminate_backend($1)', [lost]));
+    await cut(lost);
     // What is told now is told to nobody: hence the waking of everybody afterwards.
     await notify();
     await eventually('everybody was woken', () => wakes === 2);
@@ -172,9 +203,9 @@ describe('WorkspaceFeed', () => {
   });
 
   it('closes in the middle of connecting again, and leaves no connection behind', async () => {
-    const feed = await open();
+    const feed = await openFeed();
     const [pid] = await listening();
-    await asSuperuser((client) => client.query('SELECT pg_terminate_backend($1)', [pid]));
+    await cut(pid);
     await feed.close();
     await eventually('nobody listens', async () => (await listening()).length === 0);
     await feed.close();

@@ -1,44 +1,26 @@
-import pg from 'pg';
-import { messageOf, type Log } from '../kernel/index.js';
-import { WORKSPACE_CHANNEL } from './events.store.js';
+import type { Notices } from './notices.js';
 
-const RETRY_MS = 1000;
-const CONNECT_TIMEOUT_MS = 10_000;
+/** Notices can be lost. Nobody who waits is wrong for longer than this. */
+const LOOK_AGAIN_SECONDS = 15;
 
 /**
- * Tells waiters in this process that something about a workspace changed, whichever process changed it: Postgres' LISTEN on one connection. It carries no
- * facts; who is woken reads the rows. After a lost connection everybody is woken once, since notices sent meanwhile are gone.
+ * Tells waiters in this process that something about a workspace changed, whichever process changed it. It carries no facts; who is woken reads the rows. After notices
+ * may have been lost everybody is woken once.
  */
 export class WorkspaceFeed {
   readonly #waiters = new Map<string, Set<() => void>>();
-  #client: pg.Client | null = null;
-  #retry: NodeJS.Timeout | null = null;
   #closed = false;
 
   constructor(
-    private readonly databaseUrl: string,
-    private readonly log: Log,
+    private readonly notices: Notices,
+    private readonly lookAgainSeconds = LOOK_AGAIN_SECONDS,
   ) {}
 
   async open(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.databaseUrl,
-      keepAlive: true,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      application_name: 'berth feed',
+    await this.notices.listen({
+      heard: (workspaceId) => this.#wake(workspaceId),
+      missed: () => this.#wakeAll(),
     });
-    client.on('notification', ({ payload }) => this.#wake(payload ?? ''));
-    client.on('error', (error) => this.#lost(client, error));
-    client.on('end', () => this.#lost(client, null));
-    this.#client = client;
-    try {
-      await client.connect();
-      await client.query(`listen ${WORKSPACE_CHANNEL}`);
-    } catch (error) {
-      // Connected but deaf is worse than not connected: nobody would ever ask for another connection.
-      client.end().catch(() => undefined);
-      throw error;
-    }
   }
 
   /** How many wait, for one workspace or in all; nobody may be left behind by who has gone. */
@@ -59,8 +41,8 @@ export class WorkspaceFeed {
   }
 
   /**
-   * Asks `look` now and after each change until it answers something or the time is over. Subscribes before it looks, so that a change between the two
-   * is not missed.
+   * Asks `look` now and after each change until it answers something or the time is over; now and then also without a change, since notices can be lost. Subscribes
+   * before it looks, so that a change between the two is not missed.
    */
   async until<T>(
     workspaceId: string,
@@ -81,6 +63,7 @@ export class WorkspaceFeed {
     const isOver = (): boolean => waiting.over || this.#closed;
     const unsubscribe = this.subscribe(workspaceId, stir);
     const timer = setTimeout(end, waitSeconds * 1000);
+    const again = setInterval(stir, this.lookAgainSeconds * 1000);
     signal.addEventListener('abort', end, { once: true });
     try {
       for (;;) {
@@ -97,6 +80,7 @@ export class WorkspaceFeed {
       }
     } finally {
       clearTimeout(timer);
+      clearInterval(again);
       signal.removeEventListener('abort', end);
       unsubscribe();
     }
@@ -109,38 +93,8 @@ export class WorkspaceFeed {
 
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#retry) clearTimeout(this.#retry);
-    const client = this.#client;
-    this.#client = null;
     this.#wakeAll();
-    await client?.end();
-  }
-
-  #lost(client: pg.Client, error: Error | null): void {
-    if (this.#closed || client !== this.#client) return;
-    this.#client = null;
-    this.log.warn(
-      { reason: error ? messageOf(error) : 'ended' },
-      'the connection that listens for changes was lost; connecting again',
-    );
-    client.end().catch(() => undefined);
-    this.#reopenLater();
-  }
-
-  #reopenLater(): void {
-    // A failed connection is told twice, by the promise and by the client's end; one of them is enough.
-    if (this.#retry) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = null;
-      this.open().then(
-        () => this.#wakeAll(),
-        (error: unknown) => {
-          this.log.warn({ reason: messageOf(error) }, 'still no connection to listen on');
-          this.#client = null;
-          if (!this.#closed) this.#reopenLater();
-        },
-      );
-    }, RETRY_MS);
+    await this.notices.close();
   }
 
   #wake(workspaceId: string): void {

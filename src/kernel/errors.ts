@@ -36,6 +36,7 @@ export const errorCodes = {
   'encryption-key-missing': 503,
   'data-directory-in-use': 500,
   'database-unavailable': 503,
+  'redis-unavailable': 503,
   'migration-mismatch': 500,
   'migration-failed': 500,
   'sandbox-unavailable': 500,

@@ -1,36 +1,55 @@
-import { InjectQueue } from '@nestjs/bullmq';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { LOG, type Log } from '../kernel/index.js';
+import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
 import { jobs, type JobName, type JobPayload } from './catalog.js';
+import { Trouble } from './trouble.js';
 
-export const QUEUE = 'berth';
+/** The queue of everything that any worker may do. */
+export const MAIN_QUEUE = 'berth';
 
 /** Finished jobs are kept for looking at, not for the record: the rows are the record. */
 const KEEP_DONE = { count: 100 };
 const KEEP_FAILED = { count: 1000 };
 
-/** Puts jobs on the queue, typed by the catalog. */
+/** How many jobs of a queue are where. */
+export interface JobCounts {
+  waiting: number;
+  active: number;
+  /** Those that failed and pause before their next attempt. */
+  delayed: number;
+  /** Those that failed for good, the last thousand. */
+  failed: number;
+}
+
+/** Puts jobs on the queues, typed by the catalog. */
 @Injectable()
-export class JobQueue {
+export class JobQueue implements OnApplicationShutdown {
+  readonly #queues = new Map<string, Queue>();
+  readonly #trouble: Trouble;
+
   constructor(
-    @InjectQueue(QUEUE) private readonly queue: Queue,
+    @Inject(QUEUE_BACKEND) private readonly backend: QueueBackend,
     @Inject(LOG) log: Log,
   ) {
-    // Without a listener BullMQ prints the error to the console, and with it the connection it belongs to, login and all.
-    queue.on('error', (error) => log.warn({ reason: error.message }, 'the queue has trouble with its store'));
+    this.#trouble = new Trouble(log, 'the queue has trouble with its store');
+  }
+
+  /** Where the queues are kept. */
+  get store(): QueueBackend['store'] {
+    return this.backend.store;
   }
 
   /**
    * Wakes a worker. While an equal job waits, another adds nothing; while one runs, exactly one more follows it, since the running one may have looked already; one
    * that failed and pauses before its next attempt is tried now. Call it after the commit. A lost call is made good by the sweep.
    */
-  async add<N extends JobName>(name: N, payload: JobPayload<N>): Promise<void> {
+  async add<N extends JobName>(name: N, payload: JobPayload<N>, queue = MAIN_QUEUE): Promise<void> {
     const { attempts, backoffSeconds } = jobs[name];
     // Sorted: JSON from the database comes back with its keys in another order.
     const ids = Object.entries(payload as Record<string, string>).sort(([a], [b]) => a.localeCompare(b));
     const id = [name, ...ids.map(([, value]) => value)].join('/');
-    await this.queue.add(name, payload, {
+    await this.#queue(queue).add(name, payload, {
       attempts,
       backoff: { type: 'exponential', delay: backoffSeconds * 1000 },
       deduplication: { id, keepLastIfActive: true, reschedule: true },
@@ -39,8 +58,30 @@ export class JobQueue {
     });
   }
 
+  async counts(queue = MAIN_QUEUE): Promise<JobCounts> {
+    const found = await this.#queue(queue).getJobCounts('waiting', 'active', 'delayed', 'failed');
+    const { waiting = 0, active = 0, delayed = 0, failed = 0 } = found;
+    return { waiting, active, delayed, failed };
+  }
+
   /** Answers when the queue's store does; throws when it does not. */
   async ping(): Promise<void> {
-    await this.queue.getJobCounts('waiting');
+    await this.counts();
+  }
+
+  /** Closed with the app, when no request and no worker asks for anything any more. */
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    await this.backend.close();
+  }
+
+  #queue(name: string): Queue {
+    const known = this.#queues.get(name);
+    if (known) return known;
+    const queue = this.backend.queue(name);
+    // Without a listener BullMQ prints the error to the console, and with it the connection it belongs to, login and all.
+    queue.on('error', (error) => this.#trouble.tell(error.message));
+    this.#queues.set(name, queue);
+    return queue;
   }
 }

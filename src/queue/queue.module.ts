@@ -1,31 +1,18 @@
-import { BullModule } from '@nestjs/bullmq';
 import { Module, type DynamicModule } from '@nestjs/common';
-import { createPostgresBackend, setDefaultBackendFactory, type ConnectionOptions } from 'bullmq';
+import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
 import { JobHandlers } from './job-handlers.js';
-import { JobQueue, QUEUE } from './job-queue.js';
+import { JobQueue } from './job-queue.js';
 import { JobWorker } from './job-worker.js';
 
-/** Each Queue and Worker opens a pool of its own, besides a connection that listens; two are enough for either. */
-const POOL_SIZE = 2;
-
-/** The queue on Postgres, in its own schema and with its own login, which can see nothing else. */
+/** The queues, wherever they are kept. The backend is closed with the app. */
 @Module({})
 export class QueueModule {
-  static onPostgres(queueUrl: string): DynamicModule {
-    setDefaultBackendFactory(createPostgresBackend);
-    // Typed for Redis by @nestjs/bullmq; the Postgres backend takes its own options in the same place. The owner has migrated the schema (rule 5).
-    const connection = {
-      connectionString: queueUrl,
-      schema: 'bullmq',
-      migrate: false,
-      max: POOL_SIZE,
-    } as unknown as ConnectionOptions;
+  static on(backend: QueueBackend): DynamicModule {
     return {
       module: QueueModule,
       global: true,
-      imports: [BullModule.forRoot({ connection }), BullModule.registerQueue({ name: QUEUE })],
-      providers: [JobHandlers, JobQueue, JobWorker],
-      exports: [JobHandlers, JobQueue, JobWorker],
+      providers: [{ provide: QUEUE_BACKEND, useValue: backend }, JobHandlers, JobQueue, JobWorker],
+      exports: [QUEUE_BACKEND, JobHandlers, JobQueue, JobWorker],
     };
   }
 }

@@ -1,9 +1,8 @@
-import { getQueueToken } from '@nestjs/bullmq';
-import type { Queue } from 'bullmq';
 import { Bench } from '../../test/support/bench.js';
 import { eventually } from '../../test/support/eventually.js';
 import { machinesOf } from '../../test/support/machines.js';
 import { systemIds } from '../kernel/index.js';
+import { MAIN_QUEUE } from '../queue/index.js';
 import { WorkspaceSettings } from './index.js';
 
 const stranger = (workspaceId: string) => ({
@@ -18,8 +17,9 @@ const stranger = (workspaceId: string) => ({
 
 /** Ids of the workspaces that are queued to be reconciled. */
 async function queued(bench: Bench): Promise<string[]> {
-  const queue = bench.app.app.get<Queue>(getQueueToken('berth'), { strict: false });
+  const queue = bench.app.parts.queue.queue(MAIN_QUEUE).on('error', () => undefined);
   const jobs = await queue.getWaiting(0, 1000);
+  await queue.close();
   return jobs
     .filter(({ name }) => name === 'workspace.reconcile')
     .map(({ data }) => (data as { workspaceId: string }).workspaceId);

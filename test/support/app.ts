@@ -9,6 +9,7 @@ import { prepareEdge } from '../../src/app/edge.js';
 import { NestLog } from '../../src/app/nest-log.js';
 import { PublicUrl } from '../../src/http/index.js';
 import { Readiness } from '../../src/app/readiness.js';
+import { openWires, type Wires } from '../../src/app/wires.js';
 import type { Role } from '../../src/contracts/index.js';
 import { CredentialPolicy, Vault } from '../../src/credentials/index.js';
 import { Database, SystemStore } from '../../src/database/index.js';
@@ -28,6 +29,8 @@ export interface TestAppOptions {
   log?: Log;
   /** Runs queued jobs. Without it they stay queued, and a test calls what it means to test. */
   worker?: boolean;
+  /** A Redis for queue and notices; without it both are on Postgres. */
+  redisUrl?: string;
   /** Parts in place of the usual ones. */
   parts?: Partial<Parts>;
 }
@@ -73,7 +76,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const world = new World(options.clock ?? systemClock, systemIds, randomBytes);
   const runtime = new FakeRuntime();
   let url = 'http://127.0.0.1:0';
-  const parts = makeParts(database, world, runtime, () => url, options);
+  const log = options.log ?? silentLog;
+  const system = new SystemStore(database.systemUrl);
+  const wires = await openWires(options.redisUrl, { ...database, system }, log);
+  const parts = makeParts({ database, world, runtime, log, system, wires, url: () => url }, options);
   await parts.feed.open();
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(parts), {
     bodyParser: false,
@@ -102,20 +108,26 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       if (options.worker) await app.get(JobWorker).stop();
       await parts.feed.close();
       await app.close();
-      await Promise.all([parts.database.close(), parts.system.close()]);
+      await Promise.all([parts.database.close(), parts.system.close(), wires.close()]);
       await database.drop();
     },
   };
 }
 
+interface Opened {
+  database: TestDatabase;
+  world: World;
+  runtime: FakeRuntime;
+  log: Log;
+  system: SystemStore;
+  wires: Wires;
+  url: () => string;
+}
+
 function makeParts(
-  database: TestDatabase,
-  world: World,
-  runtime: FakeRuntime,
-  url: () => string,
+  { database, world, runtime, log, system, wires, url }: Opened,
   options: TestAppOptions,
 ): Parts {
-  const log = options.log ?? silentLog;
   const readiness = new Readiness();
   readiness.isOpen = true;
   // Nothing is there: it only is the one folder that is no repository.
@@ -126,10 +138,10 @@ function makeParts(
   return {
     log,
     world,
-    database: new Database(database.appUrl),
-    system: new SystemStore(database.systemUrl),
-    queueUrl: database.queueUrl,
-    feed: new WorkspaceFeed(database.appUrl, log),
+    system,
+    database: new Database(database.appUrl, wires.tell),
+    queue: wires.queue,
+    feed: new WorkspaceFeed(wires.notices),
     vault: new Vault([{ id: 'test-key', key: randomBytes(32) }]),
     runtime,
     setupToken: new SetupToken(randomBytes(16).toString('hex')),

@@ -1,0 +1,16 @@
+/** The channel on which all processes are told that something about a workspace changed. What is told is the workspace's id. */
+export const WORKSPACE_CHANNEL = 'berth_workspace';
+
+export interface Listener {
+  /** Something about this workspace changed. */
+  heard(workspaceId: string): void;
+  /** Notices may have been lost: whatever may have changed. */
+  missed(): void;
+}
+
+/** The receiving end of what a tenant's `tell` sends, whatever carries it. */
+export interface Notices {
+  /** Begins to listen; throws when there is no connection. One that is lost later is made anew, and then the listener hears that it missed something. */
+  listen(listener: Listener): Promise<void>;
+  close(): Promise<void>;
+}

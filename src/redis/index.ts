@@ -1,0 +1,2 @@
+export { disconnect } from './disconnect.js';
+export { RedisServer } from './redis.js';
