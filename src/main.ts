@@ -11,10 +11,12 @@ async function main(): Promise<void> {
   const config = loadConfig();
   const log = createLog(config.logLevel);
   if (config.crashPoint) killAt(config.crashPoint);
-  const berth = await startBerth(config, log);
+  const berth = await startBerth(config, log, () => process.exit(1));
   stopOnSignal(() => berth.close(), log);
-  log.info({ url: berth.url, dataDirectory: config.dataDirectory }, 'Berth is ready');
-  process.stdout.write(welcome(berth.url, berth.setupUrl));
+  log.info({ role: config.role, url: berth.url, dataDirectory: config.dataDirectory }, 'Berth is ready');
+  process.stdout.write(
+    config.role === 'worker' ? workerWelcome(berth.url) : welcome(berth.url, berth.setupUrl),
+  );
 }
 
 /** For tests of crashes (BERTH_CRASH_POINT): the process takes itself away without a word when it comes to this place for the n-th time. */
@@ -28,6 +30,10 @@ function killAt({ name, count }: { name: CrashPoint; count: number }): void {
 function welcome(url: string, setupUrl: string | null): string {
   if (!setupUrl) return `\n  Berth is ready on ${url}  (API: ${url}/docs)\n\n`;
   return `\n  Berth is ready on ${url}\n  Nobody has set it up yet. Open this link to begin:\n\n    ${setupUrl}\n\n`;
+}
+
+function workerWelcome(url: string): string {
+  return `\n  Berth is ready on ${url}  (worker: /healthz and /readyz only)\n\n`;
 }
 
 /** The second signal does not wait any longer. */

@@ -1,33 +1,38 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
-import { ChatsModule } from '../chats/index.js';
-import { CredentialPolicy, CredentialsModule, Vault } from '../credentials/index.js';
+import { ChatsApiModule, ChatsModule } from '../chats/index.js';
+import { CredentialPolicy, CredentialsApiModule, CredentialsModule, Vault } from '../credentials/index.js';
 import { DatabaseModule, type Database, type SystemStore } from '../database/index.js';
 import { WorkspaceFeed } from '../events/index.js';
-import { IdentityModule, SetupToken } from '../identity/index.js';
+import { IdentityApiModule, IdentityModule, SetupToken } from '../identity/index.js';
 import { LOG, World, type Log } from '../kernel/index.js';
-import { QueueModule, type QueueBackend } from '../queue/index.js';
+import { QueueModule, QueueWorkModule, type QueueBackend } from '../queue/index.js';
 import { RunnerGatewayModule } from '../runner-gateway/index.js';
 import type { Runtime } from '../runtime/index.js';
-import { RUNTIME, WorkspacesModule, WorkspaceSettings } from '../workspaces/index.js';
+import {
+  RUNTIME,
+  WorkspacesApiModule,
+  WorkspacesModule,
+  WorkspacesWorkModule,
+  WorkspaceSettings,
+} from '../workspaces/index.js';
 import { RouteGuard } from './auth/route.guard.js';
 import { SessionController } from './auth/session.controller.js';
 import { ApiKeyStrategy, MachineStrategy, PasswordStrategy, SessionStrategy } from './auth/strategies.js';
+import { HealthController } from './health.controller.js';
 import { InstanceController } from './instance.controller.js';
 import { PublicUrl } from '../http/index.js';
 import { Readiness } from './readiness.js';
 
-/** What the rooms are given: opened and closed by who composes (compose.ts). */
-export interface Parts {
+/** What the rooms are given in every process: opened and closed by who composes (compose.ts). */
+export interface CommonParts {
   log: Log;
   world: World;
   database: Database;
   system: SystemStore;
   queue: QueueBackend;
-  feed: WorkspaceFeed;
   vault: Vault;
-  runtime: Runtime;
   setupToken: SetupToken;
   credentialPolicy: CredentialPolicy;
   workspaceSettings: WorkspaceSettings;
@@ -35,51 +40,99 @@ export interface Parts {
   readiness: Readiness;
 }
 
+/** What a process needs besides to serve people and machines. */
+export interface ApiParts {
+  feed: WorkspaceFeed;
+}
+
+/** What a process needs besides to do the work. */
+export interface WorkParts {
+  runtime: Runtime;
+}
+
+/** All of it, in one process. */
+export type Parts = CommonParts & ApiParts & WorkParts;
+
 /** The parts, for every room by type. */
 @Module({})
 class PartsModule {
-  static with(parts: Parts): DynamicModule {
+  static with(parts: CommonParts & Partial<ApiParts & WorkParts>): DynamicModule {
     const providers = [
       { provide: LOG, useValue: parts.log },
-      { provide: RUNTIME, useValue: parts.runtime },
       { provide: World, useValue: parts.world },
-      { provide: WorkspaceFeed, useValue: parts.feed },
       { provide: Vault, useValue: parts.vault },
       { provide: SetupToken, useValue: parts.setupToken },
       { provide: CredentialPolicy, useValue: parts.credentialPolicy },
       { provide: WorkspaceSettings, useValue: parts.workspaceSettings },
       { provide: PublicUrl, useValue: parts.publicUrl },
       { provide: Readiness, useValue: parts.readiness },
+      ...(parts.feed ? [{ provide: WorkspaceFeed, useValue: parts.feed }] : []),
+      ...(parts.runtime ? [{ provide: RUNTIME, useValue: parts.runtime }] : []),
     ];
     return { module: PartsModule, global: true, providers, exports: providers.map(({ provide }) => provide) };
   }
 }
 
-/** The composition: rooms, the guard of all routes, ways to sign in. */
+type Imports = NonNullable<DynamicModule['imports']>;
+
+/** In every process: the rooms, of which others make use, and how the process does. */
+function common(parts: CommonParts & Partial<ApiParts & WorkParts>): Imports {
+  return [
+    PartsModule.with(parts),
+    DatabaseModule.with(parts.database, parts.system),
+    QueueModule.on(parts.queue),
+    IdentityModule,
+    CredentialsModule,
+    WorkspacesModule,
+    ChatsModule,
+  ];
+}
+
+/** The routes of people and machines. */
+const apiModules: Imports = [
+  PassportModule,
+  IdentityApiModule,
+  CredentialsApiModule,
+  WorkspacesApiModule,
+  ChatsApiModule,
+  RunnerGatewayModule,
+];
+const apiControllers = [InstanceController, SessionController];
+const waysToSignIn = [PasswordStrategy, ApiKeyStrategy, MachineStrategy, SessionStrategy];
+
+/** What does jobs. */
+const workModules: Imports = [QueueWorkModule, WorkspacesWorkModule];
+
+/** Whichever routes there are, one guard stands before all of them. */
+const guard: Provider = { provide: APP_GUARD, useClass: RouteGuard };
+
+/** The composition, one for each role. */
 @Module({})
 export class AppModule {
   static with(parts: Parts): DynamicModule {
     return {
       module: AppModule,
-      imports: [
-        PartsModule.with(parts),
-        DatabaseModule.with(parts.database, parts.system),
-        QueueModule.on(parts.queue),
-        PassportModule,
-        IdentityModule,
-        CredentialsModule,
-        WorkspacesModule,
-        ChatsModule,
-        RunnerGatewayModule,
-      ],
-      controllers: [InstanceController, SessionController],
-      providers: [
-        PasswordStrategy,
-        ApiKeyStrategy,
-        MachineStrategy,
-        SessionStrategy,
-        { provide: APP_GUARD, useClass: RouteGuard },
-      ],
+      imports: [...common(parts), ...apiModules, ...workModules],
+      controllers: [HealthController, ...apiControllers],
+      providers: [...waysToSignIn, guard],
+    };
+  }
+
+  static api(parts: CommonParts & ApiParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [...common(parts), ...apiModules],
+      controllers: [HealthController, ...apiControllers],
+      providers: [...waysToSignIn, guard],
+    };
+  }
+
+  static worker(parts: CommonParts & WorkParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [...common(parts), ...workModules],
+      controllers: [HealthController],
+      providers: [guard],
     };
   }
 }

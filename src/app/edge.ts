@@ -7,6 +7,7 @@ import { BerthError, type Ids, type Log } from '../kernel/index.js';
 import { giveRequestId } from './request-id.js';
 import type { PublicUrl } from '../http/index.js';
 import { ProblemFilter } from './problem.filter.js';
+import type { Readiness } from './readiness.js';
 
 /** Named in the answer to whoever exceeds it (problem.filter.ts). Runners report up to 256 KiB at once. */
 const BODY_LIMIT = '512kb';
@@ -15,7 +16,7 @@ const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 /** What every request passes before a route: an id, a log line, safe headers, a bounded JSON body. */
 export function prepareEdge(
   app: NestExpressApplication,
-  options: { log: Log; ids: Ids; publicUrl: PublicUrl },
+  options: { log: Log; ids: Ids; publicUrl: PublicUrl; readiness: Readiness },
 ): void {
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
@@ -23,10 +24,15 @@ export function prepareEdge(
   app.use(identify(options.ids, options.log));
   app.use(securityHeaders(options.publicUrl));
   app.use(['/api', '/internal'], keepNoCopy);
+  app.use(['/api', '/internal'], refuseWhenOutdated(options.readiness));
   app.use(refuseOtherThanJson);
   app.use(express.json({ limit: BODY_LIMIT, strict: true }));
-  app.use('/docs/assets', express.static(swaggerAssets(), { index: false }));
   app.useGlobalFilters(new ProblemFilter(options.log));
+}
+
+/** The files of the pages that people read. */
+export function serveAssets(app: NestExpressApplication): void {
+  app.use('/docs/assets', express.static(swaggerAssets(), { index: false }));
 }
 
 function identify(ids: Ids, log: Log) {
@@ -69,6 +75,13 @@ function securityHeaders(publicUrl: PublicUrl) {
 function keepNoCopy(_request: Request, response: Response, next: NextFunction): void {
   response.setHeader('cache-control', 'no-store');
   next();
+}
+
+function refuseWhenOutdated(readiness: Readiness) {
+  return (_request: Request, _response: Response, next: NextFunction): void => {
+    readiness.requireCurrent();
+    next();
+  };
 }
 
 function refuseOtherThanJson(request: Request, _response: Response, next: NextFunction): void {

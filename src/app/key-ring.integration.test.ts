@@ -63,6 +63,7 @@ describe('the key ring and the database', () => {
         PORT: '0',
       }),
       new RecordingLog(),
+      () => undefined,
     );
 
   it('reads what was booked, in order, and nothing from a database that Berth never saw', async () => {

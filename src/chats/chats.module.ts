@@ -7,11 +7,14 @@ import { EventsController } from './events.controller.js';
 import { ReceiptsService } from './receipts.service.js';
 import { RunnerTurnsService } from './runner-turns.service.js';
 
-/** `WorkspaceFeed` comes from the composition (src/app). */
+/** In every process: where a workspace stops, its turn ends in the same transaction. */
 @Module({
   imports: [IdentityModule, WorkspacesModule],
-  controllers: [ChatsController, EventsController],
   providers: [ChatsService, ReceiptsService, RunnerTurnsService],
-  exports: [ReceiptsService, RunnerTurnsService],
+  exports: [ChatsService, ReceiptsService, RunnerTurnsService],
 })
 export class ChatsModule {}
+
+/** What people may ask, in processes that serve the API. `WorkspaceFeed` comes from the composition (src/app). */
+@Module({ imports: [ChatsModule], controllers: [ChatsController, EventsController] })
+export class ChatsApiModule {}

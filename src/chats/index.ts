@@ -1,3 +1,3 @@
-export { ChatsModule } from './chats.module.js';
+export { ChatsApiModule, ChatsModule } from './chats.module.js';
 export { ReceiptsService } from './receipts.service.js';
 export { RunnerTurnsService } from './runner-turns.service.js';

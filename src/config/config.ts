@@ -105,9 +105,7 @@ const host = z
   });
 
 const environmentSchema = z.object({
-  BERTH_ROLE: z
-    .enum(['all'], { error: 'must be all (api and worker come with a later version)' })
-    .default('all'),
+  BERTH_ROLE: oneOf('all', 'api', 'worker').default('all'),
   BERTH_HOST: host.default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(3000),
   BERTH_PUBLIC_URL: ownUrl.optional(),
@@ -141,6 +139,7 @@ const environmentSchema = z.object({
   BERTH_RUNNER_ORPHAN_SECONDS: seconds(600),
   BERTH_TURN_TIMEOUT_SECONDS: seconds(3600),
   BERTH_SWEEP_SECONDS: seconds(15),
+  BERTH_HOST_LOST_SECONDS: wholeNumber(5, MAX_SECONDS).default(300),
   BERTH_CRASH_POINT: z
     .string()
     .regex(
@@ -170,6 +169,7 @@ export function parseConfig(environment: Record<string, string | undefined>) {
   }
   const env = parsed.data;
   requireWholeDatabase(env);
+  requireWhatRoleNeeds(env);
   const dataDirectory = path.resolve(env.BERTH_DATA_DIR);
   return Object.freeze({
     role: env.BERTH_ROLE,
@@ -203,6 +203,7 @@ export function parseConfig(environment: Record<string, string | undefined>) {
       turnTimeoutSeconds: env.BERTH_TURN_TIMEOUT_SECONDS,
     },
     sweepSeconds: env.BERTH_SWEEP_SECONDS,
+    hostLostSeconds: env.BERTH_HOST_LOST_SECONDS,
     crashPoint: crashPointOf(env.BERTH_CRASH_POINT),
   });
 }
@@ -225,6 +226,23 @@ function requireWholeDatabase(env: z.infer<typeof environmentSchema>): void {
     throw new BerthError(
       'config-invalid',
       'BERTH_ENCRYPTION_KEYS: is required with DATABASE_URL, so that every replica opens the same secrets (make one: echo "k1:$(openssl rand -base64 32)").',
+    );
+  }
+}
+
+/** One process alone may have a database of its own and be reached where it listens. Several share one, and say where they find each other. */
+function requireWhatRoleNeeds(env: z.infer<typeof environmentSchema>): void {
+  if (env.BERTH_ROLE === 'all') return;
+  if (!env.DATABASE_URL) {
+    throw new BerthError(
+      'config-invalid',
+      `DATABASE_URL: is missing. BERTH_ROLE=${env.BERTH_ROLE} shares a Postgres with the processes of the other role; only BERTH_ROLE=all brings its own.`,
+    );
+  }
+  if (env.BERTH_ROLE === 'worker' && !env.BERTH_INTERNAL_URL) {
+    throw new BerthError(
+      'config-invalid',
+      'BERTH_INTERNAL_URL: is missing. The runners and the proxy of BERTH_ROLE=worker reach the api under it, for example http://127.0.0.1:3000.',
     );
   }
 }

@@ -92,6 +92,7 @@ describe('parseConfig', () => {
     ['BERTH_RUNNER_ORPHAN_SECONDS', '0'],
     ['BERTH_TURN_TIMEOUT_SECONDS', 'xyzzy'],
     ['BERTH_SWEEP_SECONDS', '99999999'],
+    ['BERTH_HOST_LOST_SECONDS', '1'],
     ['LOG_LEVEL', 'xyzzy'],
   ])('names %s when it is %j, and does not repeat it', (name, value) => {
     const message = refusal({ BERTH_ENCRYPTION_KEYS: KEY, [name]: value });
@@ -133,6 +134,18 @@ describe('parseConfig', () => {
     expect(
       parseConfig({ DATABASE_URL: 'postgres://user:pw@host/db', BERTH_ENCRYPTION_KEYS: KEY }).database.url,
     ).toBe('postgres://user:pw@host/db');
+  });
+
+  it.each(['api', 'worker'])('wants the shared database of %s', (role) => {
+    expect(refusal({ BERTH_ROLE: role })).toMatch(/^DATABASE_URL: is missing/);
+  });
+
+  it('wants to know where the runners of a worker reach the api, and of nobody else', () => {
+    const shared = { DATABASE_URL: 'postgres://user:pw@host/db', BERTH_ENCRYPTION_KEYS: KEY };
+    expect(refusal({ ...shared, BERTH_ROLE: 'worker' })).toMatch(/^BERTH_INTERNAL_URL: is missing/);
+    expect(parseConfig({ ...shared, BERTH_ROLE: 'api' }).role).toBe('api');
+    const worker = { ...shared, BERTH_ROLE: 'worker', BERTH_INTERNAL_URL: 'http://127.0.0.1:3000/' };
+    expect(parseConfig(worker)).toMatchObject({ role: 'worker', internalUrl: 'http://127.0.0.1:3000' });
   });
 
   it('wants the prepared logins all together, and with their database', () => {

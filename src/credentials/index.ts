@@ -1,4 +1,4 @@
-export { CredentialsModule } from './credentials.module.js';
+export { CredentialsApiModule, CredentialsModule } from './credentials.module.js';
 export {
   CredentialPolicy,
   CredentialsService,

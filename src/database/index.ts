@@ -1,6 +1,9 @@
 export { Database, isUnavailable, isUniqueViolation, type JsonObject } from './database.js';
 export { DatabaseModule } from './database.module.js';
+export { HostLock, type Host, type HostLockOptions } from './host-lock.js';
+export type { SeenHost } from './hosts.store.js';
 export { openDatabase, openServer, type DatabaseServer, type OpenDatabase } from './open-database.js';
+export { SchemaWatch } from './schema-watch.js';
 export { readSealingKeys, type SealingKey } from './sealing-keys.js';
 export * from './system.store.js';
 export { tellThroughPostgres, type Tell } from './tell.js';

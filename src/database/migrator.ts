@@ -116,11 +116,18 @@ interface Migration {
   checksum: string;
 }
 
-async function readMigrations(directory: string): Promise<Migration[]> {
+/** Names of the migrations of this build, in order. */
+export async function migrationNames(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+}
+
+async function readMigrations(directory: string): Promise<Migration[]> {
   return Promise.all(
-    names.sort().map(async (name) => {
+    (await migrationNames(directory)).map(async (name) => {
       const bytes = await readMigration(path.join(directory, name, 'migration.sql'));
       return {
         name,

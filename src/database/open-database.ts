@@ -4,7 +4,8 @@ import type { Config } from '../config/index.js';
 import type { Log } from '../kernel/index.js';
 import { startEmbeddedPostgres } from './embedded/index.js';
 import { assertRuntimeLogin, ensureGroupRoles, ensureLogins, type LoginUrls } from './logins.js';
-import { migrate } from './migrator.js';
+import { migrate, migrationNames } from './migrator.js';
+import { SchemaWatch } from './schema-watch.js';
 import { SystemStore } from './system.store.js';
 
 /** A server to keep data on: the configured one, or the embedded one started for us. */
@@ -16,6 +17,8 @@ export interface DatabaseServer {
 /** What is there to work with: the logins, and the one list of what must see more than one tenant. */
 export interface OpenDatabase extends LoginUrls {
   system: SystemStore;
+  /** Not started yet. */
+  schemaWatch: SchemaWatch;
 }
 
 /** Throws `data-directory-in-use` when another Berth has the embedded one. */
@@ -35,7 +38,13 @@ export async function openDatabase(
   await ensureGroupRoles(ownerUrl);
   await migrate({ ownerUrl, migrationsDirectory, log });
   const urls = (await preparedLogins(config)) ?? (await ensureLogins({ ownerUrl }));
-  return { ...urls, system: new SystemStore(urls.systemUrl) };
+  const system = new SystemStore(urls.systemUrl);
+  const schemaWatch = new SchemaWatch({
+    known: await migrationNames(migrationsDirectory),
+    booked: () => system.bookedMigrations(),
+    log,
+  });
+  return { ...urls, system, schemaWatch };
 }
 
 /** The configured logins, if there are any; those that Berth makes are checked where they are made. */

@@ -1,5 +1,6 @@
-import type { PrismaClient } from './generated/client.js';
+import type { Prisma, PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
+import { HostsStore } from './hosts.store.js';
 
 export interface PersonRow {
   id: string;
@@ -53,9 +54,11 @@ const FIRST_RUN_LOCK = 7_301_001;
  */
 export class SystemStore {
   readonly #client: PrismaClient;
+  readonly hosts: HostsStore;
 
   constructor(systemUrl: string) {
     this.#client = createClient(systemUrl);
+    this.hosts = new HostsStore(this.#client);
   }
 
   /** True while nobody has set this Berth up. */
@@ -174,19 +177,25 @@ export class SystemStore {
   }
 
   /**
-   * Workspaces the sweep has to ask about, in pages by id: all but those that sleep and are meant to. What is due for each is decided by the workspaces room.
+   * Workspaces the sweep has to ask about, in pages by id: all but those that are at rest. Either those of one host, or those that no host looks after: they have none, or
+   * one of the `lost` ones. What is due for each is decided by the workspaces room.
    */
   async workspacesToSweep(
+    whose: { host: string } | { lost: string[] },
     after: string | null,
     limit: number,
   ): Promise<{ id: string; organizationId: string }[]> {
+    const isHosts = 'host' in whose;
+    const failedAtRest: Prisma.WorkspaceWhereInput = {
+      state: 'failed',
+      NOT: { desiredState: 'deleted' },
+      // A failed one that still has machine tokens was not cleaned up yet: its runner may live. Only its own host can see to that.
+      ...(isHosts ? { machineTokens: { none: {} } } : {}),
+    };
     return this.#client.workspace.findMany({
       where: {
-        NOT: [
-          { state: 'hibernated', desiredState: 'hibernated' },
-          // A failed one that still has machine tokens was not cleaned up yet: its runner may live.
-          { state: 'failed', NOT: { desiredState: 'deleted' }, machineTokens: { none: {} } },
-        ],
+        NOT: [{ state: 'hibernated', desiredState: 'hibernated' }, failedAtRest],
+        ...(isHosts ? { hostId: whose.host } : { OR: [{ hostId: null }, { hostId: { in: whose.lost } }] }),
         ...(after ? { id: { gt: after } } : {}),
       },
       select: { id: true, organizationId: true },
@@ -199,6 +208,13 @@ export class SystemStore {
   async existingWorkspaces(ids: string[]): Promise<string[]> {
     const rows = await this.#client.workspace.findMany({ where: { id: { in: ids } }, select: { id: true } });
     return rows.map(({ id }) => id);
+  }
+
+  /** Names of the migrations that this database has. */
+  async bookedMigrations(): Promise<string[]> {
+    const rows = await this.#client.$queryRaw<{ name: string }[]>`
+      select migration_name as name from _prisma_migrations where rolled_back_at is null`;
+    return rows.map(({ name }) => name);
   }
 
   async bookSealingKey(key: { id: string; proof: string; createdAt: Date }): Promise<void> {

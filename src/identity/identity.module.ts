@@ -7,8 +7,11 @@ import { MembersService } from './members.service.js';
 import { SignInService } from './sign-in.service.js';
 
 @Module({
-  controllers: [IdentityController, MembersController],
   providers: [IdentityService, SignInService, MembersService, InvitationsService],
-  exports: [IdentityService, SignInService, MembersService],
+  exports: [IdentityService, SignInService, MembersService, InvitationsService],
 })
 export class IdentityModule {}
+
+/** What people may ask, in processes that serve the API. `SetupToken` comes from the composition (src/app). */
+@Module({ imports: [IdentityModule], controllers: [IdentityController, MembersController] })
+export class IdentityApiModule {}

@@ -1,6 +1,6 @@
 export * from './actor.js';
 export { hashToken } from './api-key.js';
-export { IdentityModule } from './identity.module.js';
+export { IdentityApiModule, IdentityModule } from './identity.module.js';
 export { IdentityService } from './identity.service.js';
 export { MembersService, type Leaving } from './members.service.js';
 export * from './request.js';

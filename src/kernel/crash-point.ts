@@ -21,6 +21,8 @@ export const crashPoints = [
   'turn.claimed',
   // What the runner told is stored; the runner does not know that.
   'report.stored',
+  // The workspace has its host; nothing was started there yet.
+  'place.committed',
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

@@ -37,6 +37,7 @@ export const errorCodes = {
   'data-directory-in-use': 500,
   'database-unavailable': 503,
   'redis-unavailable': 503,
+  'database-newer': 503,
   'migration-mismatch': 500,
   'migration-failed': 500,
   'sandbox-unavailable': 500,

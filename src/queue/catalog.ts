@@ -16,8 +16,10 @@ interface JobDefinition {
 export const jobs = {
   /** Do what is due for one workspace. */
   'workspace.reconcile': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
-  /** Look for what was forgotten: workspaces with something due, files and processes without a workspace. */
+  /** Look for what was forgotten of everything that no host looks after: workspaces that have none yet, or whose host is lost. */
   sweep: { payload: z.strictObject({}), attempts: 1, backoffSeconds: 1, timeoutSeconds: 120 },
+  /** The same on one host: its own workspaces, and files and processes there without a workspace. In that host's queue. */
+  'host.sweep': { payload: z.strictObject({}), attempts: 1, backoffSeconds: 1, timeoutSeconds: 120 },
 } satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;

@@ -5,7 +5,16 @@ import 'reflect-metadata';
 import { eventually } from '../../test/support/eventually.js';
 import { queueStores, type QueueStore } from '../../test/support/queue-stores.js';
 import { LOG, silentLog, systemIds } from '../kernel/index.js';
-import { JobHandlers, JobQueue, JobWorker, MAIN_QUEUE, QueueModule, type JobPayload } from './index.js';
+import {
+  JobHandlers,
+  JobQueue,
+  JobWorker,
+  MAIN_QUEUE,
+  QueueModule,
+  queueOf,
+  QueueWorkModule,
+  type JobPayload,
+} from './index.js';
 
 @Module({ providers: [{ provide: LOG, useValue: silentLog }], exports: [LOG] })
 class LogModule {}
@@ -14,6 +23,9 @@ class LogModule {}
 class Root {}
 
 type Ref = JobPayload<'workspace.reconcile'>;
+/** The host whose worker this is, and another. */
+const HOST = '019a0000-0000-7000-8000-0000000000aa';
+const OTHER_HOST = '019a0000-0000-7000-8000-0000000000bb';
 const newRef = (): Ref => ({ organizationId: systemIds.next(), workspaceId: systemIds.next() });
 
 /** Work whose end the test decides. */
@@ -40,12 +52,13 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
   let jobs: Queue;
   let reconcile: (ref: Ref) => Promise<void>;
   let sweep: () => Promise<void>;
+  let hostSweep: () => Promise<void>;
 
   beforeEach(async () => {
     store = await open();
     const module = {
       module: Root,
-      imports: [{ module: LogModule, global: true }, QueueModule.on(store.backend)],
+      imports: [{ module: LogModule, global: true }, QueueModule.on(store.backend), QueueWorkModule],
     };
     context = await NestFactory.createApplicationContext(module, { logger: false });
     queue = context.get(JobQueue);
@@ -54,9 +67,11 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     await jobs.waitUntilReady();
     reconcile = () => Promise.resolve();
     sweep = () => Promise.resolve();
+    hostSweep = () => Promise.resolve();
     const handlers = context.get(JobHandlers);
     handlers.add('workspace.reconcile', (ref) => reconcile(ref));
     handlers.add('sweep', () => sweep());
+    handlers.add('host.sweep', () => hostSweep());
   });
   afterEach(async () => {
     await worker.stop();
@@ -194,20 +209,45 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     expect(job?.opts.removeOnFail).toMatchObject({ count: expect.any(Number) as number });
   });
 
-  it('keeps the queues of two names apart', async () => {
-    const ref = newRef();
+  it('leaves the jobs of another host to that host, and does those of its own and those of nobody', async () => {
+    const [own, nobodys, others] = [newRef(), newRef(), newRef()];
+    const runs: Ref[] = [];
+    let sweeps = 0;
+    reconcile = (given) => Promise.resolve(void runs.push(given));
+    hostSweep = async () => {
+      await Promise.resolve();
+      sweeps++;
+    };
+    await queue.add('workspace.reconcile', others, { host: OTHER_HOST });
+    await queue.add('workspace.reconcile', own, { host: HOST });
+    await queue.add('workspace.reconcile', nobodys);
+    await queue.add('host.sweep', {}, { host: OTHER_HOST });
+    await queue.add('host.sweep', {}, { host: HOST });
+    worker.start();
+    worker.start(queueOf(HOST));
+    await eventually('its own are done', () => runs.length === 2 && sweeps === 1);
+    expect(runs).toEqual(expect.arrayContaining([own, nobodys]));
+    expect(await queue.counts(queueOf(OTHER_HOST))).toMatchObject({ waiting: 2, active: 0 });
+  });
+
+  it('follows a rhythm that many ask for once per beat, and goes on when everything queued is lost', async () => {
     let runs = 0;
-    reconcile = () => {
+    sweep = async () => {
+      await Promise.resolve();
       runs++;
-      return Promise.resolve();
     };
     worker.start();
-    await queue.add('workspace.reconcile', ref, 'berth-another');
-    await queue.add('workspace.reconcile', ref);
-    await eventually('that of the main queue ran', () => runs === 1);
-    expect(await queue.counts('berth-another')).toMatchObject({ waiting: 1 });
-    worker.start('berth-another');
-    await eventually('the other ran', () => runs === 2);
+    const ask = () => queue.add('sweep', {}, { onceInSeconds: 2 });
+    await Promise.all(Array.from({ length: 10 }, ask));
+    await eventually('it ran', () => runs === 1);
+    await ask();
+    await eventually('the queue is empty', atRest);
+    expect(runs).toBe(1);
+    await store.loseAll();
+    await eventually('the next beat runs', async () => {
+      await ask();
+      return runs === 2;
+    });
   });
 
   it('says when its store does not answer', async () => {

@@ -8,6 +8,19 @@ import { Trouble } from './trouble.js';
 /** The queue of everything that any worker may do. */
 export const MAIN_QUEUE = 'berth';
 
+/** The queue of one host: taken from by the one worker that holds it. */
+export function queueOf(hostId: string): string {
+  return `${MAIN_QUEUE}-${hostId}`;
+}
+
+/** Where a job waits, and how often it may come. */
+export interface JobOptions {
+  /** The host whose worker is to do it; null: whichever worker is free. */
+  host?: string | null;
+  /** At most one in so many seconds, however many ask: for a rhythm that every process keeps and one of them follows. */
+  onceInSeconds?: number;
+}
+
 /** Finished jobs are kept for looking at, not for the record: the rows are the record. */
 const KEEP_DONE = { count: 100 };
 const KEEP_FAILED = { count: 1000 };
@@ -44,15 +57,23 @@ export class JobQueue implements OnApplicationShutdown {
    * Wakes a worker. While an equal job waits, another adds nothing; while one runs, exactly one more follows it, since the running one may have looked already; one
    * that failed and pauses before its next attempt is tried now. Call it after the commit. A lost call is made good by the sweep.
    */
-  async add<N extends JobName>(name: N, payload: JobPayload<N>, queue = MAIN_QUEUE): Promise<void> {
+  async add<N extends JobName>(
+    name: N,
+    payload: JobPayload<N>,
+    { host = null, onceInSeconds }: JobOptions = {},
+  ): Promise<void> {
     const { attempts, backoffSeconds } = jobs[name];
     // Sorted: JSON from the database comes back with its keys in another order.
     const ids = Object.entries(payload as Record<string, string>).sort(([a], [b]) => a.localeCompare(b));
     const id = [name, ...ids.map(([, value]) => value)].join('/');
+    const once = onceInSeconds
+      ? { ttl: Math.round(onceInSeconds * 1000) }
+      : { keepLastIfActive: true, reschedule: true };
+    const queue = host === null ? MAIN_QUEUE : queueOf(host);
     await this.#queue(queue).add(name, payload, {
       attempts,
       backoff: { type: 'exponential', delay: backoffSeconds * 1000 },
-      deduplication: { id, keepLastIfActive: true, reschedule: true },
+      deduplication: { id, ...once },
       removeOnComplete: KEEP_DONE,
       removeOnFail: KEEP_FAILED,
     });

@@ -11,8 +11,12 @@ export class QueueModule {
     return {
       module: QueueModule,
       global: true,
-      providers: [{ provide: QUEUE_BACKEND, useValue: backend }, JobHandlers, JobQueue, JobWorker],
-      exports: [QUEUE_BACKEND, JobHandlers, JobQueue, JobWorker],
+      providers: [{ provide: QUEUE_BACKEND, useValue: backend }, JobHandlers, JobQueue],
+      exports: [QUEUE_BACKEND, JobHandlers, JobQueue],
     };
   }
 }
+
+/** Takes jobs off the queues, in processes that work. */
+@Module({ providers: [JobWorker], exports: [JobWorker] })
+export class QueueWorkModule {}

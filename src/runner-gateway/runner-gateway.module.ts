@@ -6,6 +6,7 @@ import { LeasesService } from './leases.service.js';
 import { ProxyController } from './proxy.controller.js';
 import { RunnerController } from './runner.controller.js';
 
+/** In processes that serve the API: any of them answers the machines of any host. */
 @Module({
   imports: [ChatsModule, WorkspacesModule, CredentialsModule],
   controllers: [RunnerController, ProxyController],

@@ -32,6 +32,8 @@ export type WorkspacePresence = 'running' | 'detached' | 'stopped' | 'absent';
  * and `not-found` (not a workspace id).
  */
 export interface Runtime {
+  /** The host whose workspaces this runtime sees: those of one data directory. */
+  readonly hostId: string;
   /**
    * Makes the workspace's runner run and its way out open. A living runner is adopted: it keeps its own token (`runnerToken` is then
    * unused), only the proxy's route is opened anew with `proxyToken`. A living runner that could not work any more (it was told

@@ -24,7 +24,7 @@ describe('repositories that are folders', () => {
       fileRoots: [path.join(folder, 'roots')],
       dataDirectory: path.join(folder, 'data'),
     };
-    const workspaceSettings = new WorkspaceSettings(repositories, { claude: 'm', codex: 'm' }, 3600);
+    const workspaceSettings = new WorkspaceSettings(repositories, { claude: 'm', codex: 'm' }, 3600, 300);
     bench = await Bench.start({ parts: { workspaceSettings } });
   });
   afterAll(async () => {

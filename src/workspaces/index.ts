@@ -1,9 +1,9 @@
 export { WorkspaceMachines } from './machines.service.js';
 export type { StoppingWorkspace } from './moves.js';
-export { RUNTIME } from './reconciler.js';
+export { RUNTIME } from './runtime-token.js';
 export { WorkspaceSettings } from './settings.js';
 export { statesWithRunner } from './state.js';
 export { Sweep } from './sweep.js';
-export { WorkspacesModule } from './workspaces.module.js';
+export { WorkspacesApiModule, WorkspacesModule, WorkspacesWorkModule } from './workspaces.module.js';
 export { noWorkspace, WorkspacesService } from './workspaces.service.js';
 export type { LockedWorkspace } from './workspaces.store.js';

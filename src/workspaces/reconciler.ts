@@ -6,13 +6,15 @@ import { hashToken } from '../identity/index.js';
 import { BerthError, crashPoint, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
 import { JobHandlers } from '../queue/index.js';
 import type { Runtime } from '../runtime/index.js';
+import { folderProblem } from './folder.js';
+import { withoutHost } from './hosts.js';
 import { Moves } from './moves.js';
+import { Placement } from './placement.js';
 import { gitRouteOf } from './repository.js';
+import { RUNTIME } from './runtime-token.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, type Step } from './state.js';
 import { factsOf, workspacesStore, type Initiator, type LockedWorkspace } from './workspaces.store.js';
-
-export const RUNTIME = Symbol('runtime');
 
 const TOKEN_BYTES = 32;
 /** More steps in a row than any legal life of a workspace has: a bug, not work. */
@@ -36,6 +38,7 @@ export class Reconciler {
   constructor(
     private readonly database: Database,
     private readonly moves: Moves,
+    private readonly placement: Placement,
     private readonly credentials: CredentialsService,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
@@ -71,7 +74,18 @@ export class Reconciler {
       await this.runtime.destroy(ref.workspaceId);
       return false;
     }
+    const { whose, host } = await this.placement.of(row);
     const step = plan(factsOf(row), this.world.clock.now());
+    if (whose === 'theirs') {
+      await this.placement.handOver(ref, host);
+      return false;
+    }
+    if (whose === 'lost' && host) return this.carryOut(ref, row, withoutHost(step, host));
+    if (whose === 'nobody' && step.do === 'ensure-runner') return this.placement.take(ref, row);
+    return this.carryOut(ref, row, step);
+  }
+
+  private async carryOut(ref: Ref, row: LockedWorkspace, step: Step): Promise<boolean> {
     switch (step.do) {
       case 'nothing':
         return false;
@@ -86,8 +100,10 @@ export class Reconciler {
         return false;
       case 'destroy':
         return this.destroy(ref);
+      case 'forget':
+        return this.forget(ref);
       case 'give-up':
-        return this.giveUp(ref, row, { code: 'deadline-exceeded', message: step.reason });
+        return this.giveUp(ref, row, { code: step.code, message: step.reason });
     }
   }
 
@@ -121,10 +137,12 @@ export class Reconciler {
 
   private async ensureRunner(ref: Ref, row: LockedWorkspace): Promise<boolean> {
     if ((await this.runtime.inspect(ref.workspaceId)) === 'running') return false;
+    const source = row.source as RepositorySource;
+    const problem = await folderProblem(source, this.settings.repositories);
+    if (problem) return this.giveUp(ref, row, { code: 'operation-not-possible', message: problem });
     await this.resolveAnew(ref, row);
     const tokens = await this.issueTokens(ref);
     crashPoint('runner.tokens-issued');
-    const source = row.source as RepositorySource;
     let adopted: boolean;
     try {
       ({ adopted } = await this.runtime.start({
@@ -201,6 +219,10 @@ export class Reconciler {
   private async destroy(ref: Ref): Promise<boolean> {
     await this.runtime.destroy(ref.workspaceId);
     crashPoint('delete.destroyed');
+    return this.forget(ref);
+  }
+
+  private async forget(ref: Ref): Promise<boolean> {
     await this.database.tenant(ref.organizationId, (tenant) =>
       workspacesStore.remove(tenant, ref.workspaceId),
     );

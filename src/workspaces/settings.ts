@@ -8,5 +8,7 @@ export class WorkspaceSettings {
     /** The model of an agent when none was asked for. */
     readonly defaultModels: Record<Agent, string>,
     readonly sweepSeconds: number,
+    /** A host that was not seen for so long is lost. */
+    readonly hostLostSeconds: number,
   ) {}
 }

@@ -38,7 +38,9 @@ export type Step =
   | { do: 'stop' }
   | { do: 'destroy' }
   | { do: 'clean-up' }
-  | { do: 'give-up'; reason: string };
+  /** Removes the row alone: the files are on a host that is lost. */
+  | { do: 'forget' }
+  | { do: 'give-up'; code: string; reason: string };
 
 const MINUTE_MS = 60_000;
 /** Cloning a big repository over a slow line takes long; waking only starts a process. */
@@ -91,6 +93,7 @@ function overdue({ state, stateChangedAt }: WorkspaceFacts, now: Date): Step | n
   const doing = state === 'provisioning' ? 'prepare the repository' : 'wake up';
   return {
     do: 'give-up',
+    code: 'deadline-exceeded',
     reason: `It did not ${doing} within ${minutes} minutes. Wake it to try again; the server's log has the details.`,
   };
 }

@@ -2,7 +2,6 @@ import { Bench } from '../../test/support/bench.js';
 import { eventually } from '../../test/support/eventually.js';
 import { machinesOf } from '../../test/support/machines.js';
 import { systemIds } from '../kernel/index.js';
-import { MAIN_QUEUE } from '../queue/index.js';
 import { WorkspaceSettings } from './index.js';
 
 const stranger = (workspaceId: string) => ({
@@ -17,12 +16,10 @@ const stranger = (workspaceId: string) => ({
 
 /** Ids of the workspaces that are queued to be reconciled. */
 async function queued(bench: Bench): Promise<string[]> {
-  const queue = bench.app.parts.queue.queue(MAIN_QUEUE).on('error', () => undefined);
-  const jobs = await queue.getWaiting(0, 1000);
-  await queue.close();
-  return jobs
-    .filter(({ name }) => name === 'workspace.reconcile')
-    .map(({ data }) => (data as { workspaceId: string }).workspaceId);
+  const rows = await bench.sql(
+    `SELECT data->>'workspaceId' AS id FROM bullmq.job WHERE name = 'workspace.reconcile' AND state = 'waiting'`,
+  );
+  return rows.map(({ id }) => String(id));
 }
 
 describe('the sweep', () => {
@@ -105,7 +102,7 @@ describe('the sweep’s rhythm', () => {
       fileRoots: null,
       dataDirectory: '/nowhere/berth',
     };
-    const workspaceSettings = new WorkspaceSettings(repositories, { claude: 'm', codex: 'm' }, 0.2);
+    const workspaceSettings = new WorkspaceSettings(repositories, { claude: 'm', codex: 'm' }, 0.2, 300);
     const bench = await Bench.start({ worker: true, parts: { workspaceSettings } });
     try {
       await bench.sweep.start();

@@ -1,13 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Tenant } from '../database/index.js';
+import { SystemStore, type Tenant } from '../database/index.js';
 import { crashPoint, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
+import { queueHost } from './hosts.js';
+import { WorkspaceSettings } from './settings.js';
 
-/** Wakes a worker for a workspace. */
+/** Wakes a worker for a workspace: that of its host, or any while it has none. */
 @Injectable()
 export class Waker {
   constructor(
     private readonly queue: JobQueue,
+    private readonly system: SystemStore,
+    private readonly settings: WorkspaceSettings,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -20,7 +24,9 @@ export class Waker {
     tenant.afterCommit(async () => {
       crashPoint('wake.committed');
       try {
-        await this.queue.add('workspace.reconcile', { organizationId, workspaceId });
+        const seen = await this.system.hosts.ofWorkspace(workspaceId);
+        const host = queueHost(seen, this.settings.hostLostSeconds);
+        await this.queue.add('workspace.reconcile', { organizationId, workspaceId }, { host });
         crashPoint('wake.enqueued');
       } catch (error) {
         this.log.warn(

@@ -4,17 +4,29 @@ import { IdentityModule } from '../identity/index.js';
 import { Departures } from './departures.js';
 import { WorkspaceMachines } from './machines.service.js';
 import { Moves } from './moves.js';
+import { Placement } from './placement.js';
 import { Reconciler } from './reconciler.js';
 import { Sweep } from './sweep.js';
 import { Waker } from './waker.js';
 import { WorkspacesController } from './workspaces.controller.js';
 import { WorkspacesService } from './workspaces.service.js';
 
-/** `RUNTIME` and `WorkspaceSettings` come from the composition (src/app). */
+/** `WorkspaceSettings` comes from the composition (src/app). */
 @Module({
   imports: [IdentityModule, CredentialsModule],
-  controllers: [WorkspacesController],
-  providers: [Moves, Waker, Departures, WorkspacesService, WorkspaceMachines, Reconciler, Sweep],
-  exports: [WorkspacesService, WorkspaceMachines, Sweep],
+  providers: [Moves, Waker, Departures, WorkspacesService, WorkspaceMachines],
+  exports: [Moves, WorkspacesService, WorkspaceMachines],
 })
 export class WorkspacesModule {}
+
+/** What people may ask, in processes that serve the API. */
+@Module({ imports: [WorkspacesModule], controllers: [WorkspacesController] })
+export class WorkspacesApiModule {}
+
+/** What is done about it, in processes that work. `RUNTIME` comes from the composition. */
+@Module({
+  imports: [WorkspacesModule, CredentialsModule],
+  providers: [Placement, Reconciler, Sweep],
+  exports: [Sweep],
+})
+export class WorkspacesWorkModule {}

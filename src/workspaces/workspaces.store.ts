@@ -159,6 +159,15 @@ export const workspacesStore = {
     return true;
   },
 
+  /** Gives a workspace that has no host to this one; does nothing to one that has. */
+  async place({ db, organizationId }: Tenant, id: string, hostId: string): Promise<boolean> {
+    const { count } = await db.workspace.updateMany({
+      where: { organizationId, id, hostId: null },
+      data: { hostId },
+    });
+    return count === 1;
+  },
+
   /** The end of a deletion: the row goes, and with it messages, turns, events and tokens. */
   async remove(tenant: Tenant, id: string): Promise<void> {
     const { db, organizationId } = tenant;

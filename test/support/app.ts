@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import 'reflect-metadata';
 import { AppModule, type Parts } from '../../src/app/app.module.js';
-import { prepareEdge } from '../../src/app/edge.js';
+import { prepareEdge, serveAssets } from '../../src/app/edge.js';
 import { NestLog } from '../../src/app/nest-log.js';
 import { PublicUrl } from '../../src/http/index.js';
 import { Readiness } from '../../src/app/readiness.js';
@@ -17,7 +17,7 @@ import { WorkspaceFeed } from '../../src/events/index.js';
 import { newApiKey } from '../../src/identity/api-key.js';
 import { SetupToken } from '../../src/identity/index.js';
 import { silentLog, systemClock, systemIds, World, type Clock, type Log } from '../../src/kernel/index.js';
-import { JobWorker } from '../../src/queue/index.js';
+import { JobWorker, queueOf } from '../../src/queue/index.js';
 import { FakeRuntime } from '../../src/runtime/testing/fake-runtime.js';
 import { WorkspaceSettings } from '../../src/workspaces/index.js';
 import { Api } from './api.js';
@@ -81,17 +81,27 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const wires = await openWires(options.redisUrl, { ...database, system }, log);
   const parts = makeParts({ database, world, runtime, log, system, wires, url: () => url }, options);
   await parts.feed.open();
+  const api = (apiKey: string | null, organization = ''): Api => new Api(url, apiKey, organization);
+  const write = new People(database.ownerUrl, world, api);
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(parts), {
     bodyParser: false,
     logger: new NestLog(parts.log),
   });
-  prepareEdge(app, { log: parts.log, ids: world.ids, publicUrl: parts.publicUrl });
+  prepareEdge(app, {
+    log: parts.log,
+    ids: world.ids,
+    publicUrl: parts.publicUrl,
+    readiness: parts.readiness,
+  });
+  serveAssets(app);
   await app.listen(0, '127.0.0.1');
   url = `http://127.0.0.1:${(app.getHttpServer().address() as { port: number }).port}`;
   await runtime.open();
-  if (options.worker) app.get(JobWorker).start();
-  const api = (apiKey: string | null, organization = ''): Api => new Api(url, apiKey, organization);
-  const write = new People(database.ownerUrl, world, api);
+  await write.host(runtime.hostId);
+  if (options.worker) {
+    app.get(JobWorker).start();
+    app.get(JobWorker).start(queueOf(runtime.hostId));
+  }
   return {
     url,
     setupToken: parts.setupToken.text,
@@ -135,6 +145,7 @@ function makeParts(
   const repositories = { githubUrl: 'https://github.com', fileRoots: null, dataDirectory };
   const models = { claude: 'claude-test', codex: 'codex-test' };
   const sweepSeconds = 3600;
+  const hostLostSeconds = 300;
   return {
     log,
     world,
@@ -146,14 +157,14 @@ function makeParts(
     runtime,
     setupToken: new SetupToken(randomBytes(16).toString('hex')),
     credentialPolicy: new CredentialPolicy('on'),
-    workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds),
+    workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds, hostLostSeconds),
     publicUrl: new PublicUrl(url),
     readiness,
     ...options.parts,
   };
 }
 
-/** Writes people and organizations as the owner of the database, past the API. */
+/** Writes people, organizations and hosts as the owner of the database, past the API. */
 class People {
   constructor(
     private readonly ownerUrl: string,
@@ -178,6 +189,13 @@ class People {
     await this.insert('member', { ...membership, role, created_at });
     await this.insert('api_key', { id: apiKeyId, ...membership, name: 'test key', prefix, hash, created_at });
     return { userId, name, email, role, apiKeyId, apiKey: text, api: this.api(text, slug) };
+  }
+
+  /** The runtime's host, as a worker makes its own known. */
+  async host(id: string): Promise<void> {
+    // Real time: by the database's clock.
+    const at = new Date();
+    await this.insert('host', { id, name: 'test-host', version: 'test', started_at: at, seen_at: at });
   }
 
   private async insert(table: string, row: Record<string, unknown>): Promise<void> {

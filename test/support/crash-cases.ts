@@ -100,6 +100,7 @@ const deleted: CrashCase = {
 export const crashCases: Record<CrashPoint, CrashCase> = {
   'wake.committed': newWorkspace,
   'wake.enqueued': newWorkspace,
+  'place.committed': newWorkspace,
   'reconcile.begun': sleepsAtOnce,
   'runner.tokens-issued': newWorkspace,
   'runner.started': newWorkspace,

@@ -36,6 +36,10 @@ export class LocalRuntime implements Runtime {
     this.runners = new WorkspaceRunner({ ...options, ...defaults(options) }, this.sandbox);
   }
 
+  get hostId(): string {
+    return this.options.hostId;
+  }
+
   /** Pid of the proxy process, when there is one. */
   get proxyPid(): number | undefined {
     return this.proxy?.pid;

@@ -7,6 +7,8 @@ export type SandboxMode = 'required' | 'preferred' | 'off';
 export interface LocalRuntimeOptions {
   /** `BERTH_DATA_DIR`; may be relative. Everything of a workspace lies below `<data>/workspaces/<id>`. */
   dataDirectory: string;
+  /** The id of this data directory, which this process holds alone (src/app/host.ts). */
+  hostId: string;
   /** Where runners and the proxy reach the control plane. A function, since the port is known only after listening. */
   internalUrl: () => string;
   anthropicUrl: string;

@@ -1,4 +1,4 @@
-import { BerthError } from '../../kernel/index.js';
+import { BerthError, systemIds } from '../../kernel/index.js';
 import type { Runtime, RuntimeStart, WorkspacePresence } from '../runtime.js';
 
 /** One call as it was made; `start` carries its whole request. */
@@ -15,6 +15,8 @@ export class FakeRuntime implements Runtime {
   isOpen = false;
   private readonly present = new Map<string, 'running' | 'stopped'>();
   private readonly failures = new Map<FailingMethod, Error[]>();
+
+  constructor(readonly hostId: string = systemIds.next()) {}
 
   /** Makes the next `times` calls of `method` fail. The calls are recorded all the same. */
   failNext(

@@ -35,6 +35,7 @@ export interface RouteTold {
 /** A local runtime in a temporary folder, with the stand-in runner and proxy. */
 export class Harness {
   private readonly opened: LocalRuntime[] = [];
+  private readonly hostId = systemIds.next();
 
   private constructor(
     readonly directory: string,
@@ -54,6 +55,7 @@ export class Harness {
   options(changes: Partial<LocalRuntimeOptions> = {}): LocalRuntimeOptions {
     return {
       dataDirectory: this.dataDirectory,
+      hostId: this.hostId,
       internalUrl: () => 'http://127.0.0.1:9',
       anthropicUrl: 'http://127.0.0.1:9',
       openaiUrl: 'http://127.0.0.1:9',

@@ -1,0 +1,147 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFile, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config/index.js';
+import {
+  checkKeyRing,
+  CredentialPolicy,
+  sealingKeyToBook,
+  Vault,
+  type RingKey,
+} from '../credentials/index.js';
+import {
+  Database,
+  openDatabase,
+  openServer,
+  readSealingKeys,
+  type DatabaseServer,
+  type OpenDatabase,
+} from '../database/index.js';
+import type { Notices } from '../events/index.js';
+import { PublicUrl } from '../http/index.js';
+import { SetupToken } from '../identity/index.js';
+import { systemClock, systemIds, World, type Log } from '../kernel/index.js';
+import { WorkspaceSettings } from '../workspaces/index.js';
+import { Address } from './address.js';
+import type { CommonParts } from './app.module.js';
+import type { Closing } from './closing.js';
+import { tieDataDirectory } from './data-directory.js';
+import { keyRingOf } from './key-file.js';
+import { Readiness } from './readiness.js';
+import { openWires } from './wires.js';
+
+/** The folder of the built program: `dist`. */
+export const sources = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+/** What every role opens, and what it is made of. */
+export interface Common {
+  config: Config;
+  log: Log;
+  closing: Closing;
+  /** That something changed, from whichever process. */
+  notices: Notices;
+  world: World;
+  /** Of this build. */
+  version: string;
+  opened: OpenDatabase;
+  address: Address;
+  parts: CommonParts;
+}
+
+/** Opens what every role needs: the database, brought up to date, and the key ring, found to be the right one. */
+export async function openCommon(config: Config, log: Log, closing: Closing): Promise<Common> {
+  const world = new World(systemClock, systemIds, randomBytes);
+  const server = await openServer(config, log);
+  closing.add('database server', () => server.stop());
+  const { ring, vault, opened } = await openSealed(config, log, world, server);
+  closing.add('system login', () => opened.system.close());
+  const wires = await openWires(config.redisUrl, opened, log);
+  closing.add('wires', () => wires.close());
+  const database = new Database(opened.appUrl, wires.tell);
+  closing.add('database', () => database.close());
+  const address = new Address(config);
+  const token = config.setupToken ?? sharedSetupToken(ring, await opened.system.instanceId());
+  const parts: CommonParts = {
+    log,
+    world,
+    vault,
+    database,
+    system: opened.system,
+    queue: wires.queue,
+    setupToken: new SetupToken(token),
+    credentialPolicy: new CredentialPolicy(config.subscriptionOauth),
+    workspaceSettings: new WorkspaceSettings(
+      await repositoryPolicy(config),
+      config.models,
+      config.sweepSeconds,
+      config.hostLostSeconds,
+    ),
+    publicUrl: new PublicUrl(() => address.publicUrl),
+    readiness: new Readiness(),
+  };
+  return {
+    config,
+    log,
+    closing,
+    notices: wires.notices,
+    world,
+    version: await ownVersion(),
+    opened,
+    address,
+    parts,
+  };
+}
+
+/** The key ring is asked before the database is changed, and kept before anything is sealed with it. */
+async function openSealed(
+  config: Config,
+  log: Log,
+  world: World,
+  server: DatabaseServer,
+): Promise<{ ring: RingKey[]; vault: Vault; opened: OpenDatabase }> {
+  const given = config.encryptionKeys;
+  const ring = given
+    ? { keys: given, keep: () => Promise.resolve() }
+    : await keyRingOf(config.dataDirectory, world.random);
+  const vault = new Vault(ring.keys);
+  const booked = await readSealingKeys(server.ownerUrl);
+  await checkKeyRing(vault, booked);
+  await ring.keep();
+  const opened = await openDatabase(server, config, path.resolve(sources, '../prisma/migrations'), log);
+  // An api has no use for the directory: what it needs is in the database and in its environment.
+  if (config.role !== 'api') await tieDataDirectory(config.dataDirectory, await opened.system.instanceId());
+  const toBook = await sealingKeyToBook(vault, booked, world.clock);
+  if (toBook) await opened.system.bookSealingKey(toBook);
+  return { ring: ring.keys, vault, opened };
+}
+
+/** The same for every replica, so that the link one of them prints opens at all: made of what they share and nobody else has. */
+function sharedSetupToken([first]: RingKey[], instanceId: string): string {
+  return createHmac('sha256', first?.key ?? '')
+    .update(`berth setup token ${instanceId}`)
+    .digest('hex')
+    .slice(0, 32);
+}
+
+/**
+ * Folders with their links resolved: a repository's real path is compared with them, and behind a link Berth's own data would not be known as such. Roots
+ * stand here both ways, since the path as it was asked for is compared first.
+ */
+async function repositoryPolicy({
+  upstreams,
+  repositories,
+}: Config): Promise<WorkspaceSettings['repositories']> {
+  const real = (folder: string): Promise<string> => realpath(folder).catch(() => folder);
+  const { fileRoots } = repositories;
+  return {
+    githubUrl: upstreams.githubUrl,
+    dataDirectory: await real(repositories.dataDirectory),
+    fileRoots: fileRoots && [...new Set([...fileRoots, ...(await Promise.all(fileRoots.map(real)))])],
+  };
+}
+
+async function ownVersion(): Promise<string> {
+  const text = await readFile(path.resolve(sources, '../package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
