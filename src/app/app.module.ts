@@ -1,5 +1,5 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { ChatsApiModule, ChatsModule } from '../chats/index.js';
 import { CredentialPolicy, CredentialsApiModule, CredentialsModule, Vault } from '../credentials/index.js';
@@ -21,6 +21,10 @@ import { RouteGuard } from './auth/route.guard.js';
 import { SessionController } from './auth/session.controller.js';
 import { ApiKeyStrategy, MachineStrategy, PasswordStrategy, SessionStrategy } from './auth/strategies.js';
 import { HealthController } from './health.controller.js';
+import { Expiry } from './idempotency/expiry.js';
+import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
+import { KeyScopes } from './idempotency/key-scopes.js';
+import { KeptAnswers } from './idempotency/kept-answers.js';
 import { InstanceController } from './instance.controller.js';
 import { PublicUrl } from '../http/index.js';
 import { Readiness } from './readiness.js';
@@ -100,6 +104,14 @@ const apiModules: Imports = [
 const apiControllers = [InstanceController, SessionController];
 const waysToSignIn = [PasswordStrategy, ApiKeyStrategy, MachineStrategy, SessionStrategy];
 
+/** One effect per Idempotency-Key. */
+const idempotency: Provider[] = [
+  KeptAnswers,
+  KeyScopes,
+  Expiry,
+  { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
+];
+
 /** What does jobs. */
 const workModules: Imports = [QueueWorkModule, WorkspacesWorkModule];
 
@@ -114,7 +126,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules, ...workModules],
       controllers: [HealthController, ...apiControllers],
-      providers: [...waysToSignIn, guard],
+      providers: [...waysToSignIn, ...idempotency, guard],
     };
   }
 
@@ -123,7 +135,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules],
       controllers: [HealthController, ...apiControllers],
-      providers: [...waysToSignIn, guard],
+      providers: [...waysToSignIn, ...idempotency, guard],
     };
   }
 

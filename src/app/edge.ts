@@ -4,12 +4,13 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { BerthError, type Ids, type Log } from '../kernel/index.js';
+import { noteBody } from './idempotency/fingerprint.js';
 import { giveRequestId } from './request-id.js';
 import type { PublicUrl } from '../http/index.js';
 import { ProblemFilter } from './problem.filter.js';
 import type { Readiness } from './readiness.js';
 
-/** Named in the answer to whoever exceeds it (problem.filter.ts). Runners report up to 256 KiB at once. */
+/** Named in the answer to whoever exceeds it (problem.ts). Runners report up to 256 KiB at once. */
 const BODY_LIMIT = '512kb';
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
@@ -26,7 +27,7 @@ export function prepareEdge(
   app.use(['/api', '/internal'], keepNoCopy);
   app.use(['/api', '/internal'], refuseWhenOutdated(options.readiness));
   app.use(refuseOtherThanJson);
-  app.use(express.json({ limit: BODY_LIMIT, strict: true }));
+  app.use(express.json({ limit: BODY_LIMIT, strict: true, verify: noteBody }));
   app.useGlobalFilters(new ProblemFilter(options.log));
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import * as contracts from '../contracts/rest/index.js';
 import { problemSchema, type RouteContract } from '../contracts/rest/index.js';
+import { takesKey } from './idempotency/key.js';
 
 /** Every route of the outside contract, as data. */
 export const publicRoutes: readonly RouteContract[] = (Object.values(contracts) as unknown[]).filter(isRoute);
@@ -19,6 +20,19 @@ const accessText: Record<RouteContract['access'], string> = {
   'instance-administrator': 'For administrators of this instance.',
   runner: 'For runners.',
   proxy: 'For proxies.',
+};
+
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'A text of your choice, best a random UUID, that makes it safe to send this request again: it has one effect, and its answer (errors included) is given again for 24 hours. Another request with the same key: 422 `idempotency-key-reused`. The first one still under way: 409 `idempotency-key-in-use`, with Retry-After.',
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
+};
+const idempotencyReplayed = {
+  description: '`true` when this answer was given before, to the same request with the same Idempotency-Key.',
+  schema: { type: 'string', enum: ['true'] },
 };
 
 /** OpenAPI 3.1, whose schema language is JSON Schema as zod writes it: from the same objects that validate. */
@@ -52,7 +66,11 @@ function operation(route: RouteContract): Record<string, unknown> {
     summary: route.summary,
     description: accessText[route.access],
     tags: [tagOf(route.path)],
-    parameters: [...parameters('path', route.params), ...parameters('query', route.query)],
+    parameters: [
+      ...parameters('path', route.params),
+      ...parameters('query', route.query),
+      ...(takesKey(route) ? [idempotencyKey] : []),
+    ],
     ...(route.body
       ? {
           requestBody: {
@@ -62,7 +80,11 @@ function operation(route: RouteContract): Record<string, unknown> {
         }
       : {}),
     responses: {
-      [status]: { description: 'Done', ...content },
+      [status]: {
+        description: 'Done',
+        ...(takesKey(route) ? { headers: { 'Idempotency-Replayed': idempotencyReplayed } } : {}),
+        ...content,
+      },
       default: {
         description: 'A problem (RFC 9457)',
         content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },

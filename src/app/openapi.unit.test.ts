@@ -74,13 +74,15 @@ describe('the OpenAPI document', () => {
     for (const [, { path }] of routesOf(machines)) expect(document.paths).not.toHaveProperty([path]);
   });
 
-  it.each(operations)('$name declares its parameters, and no other', ({ path, operation }) => {
+  it.each(operations)('$name declares its parameters, and no other', ({ method, path, operation }) => {
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     const declared = operation.parameters.filter((parameter) => parameter.in === 'path');
     expect(declared.map(({ name }) => name).sort()).toEqual(inPath.sort());
     expect(declared.every(({ required }) => required)).toBe(true);
+    const headers = operation.parameters.filter((parameter) => parameter.in === 'header');
+    expect(headers.map(({ name }) => name)).toEqual(method === 'get' ? [] : ['Idempotency-Key']);
     for (const parameter of operation.parameters) {
-      expect(['path', 'query']).toContain(parameter.in);
+      expect(['path', 'query', 'header']).toContain(parameter.in);
       expect(typeof parameter.schema).toBe('object');
     }
     const names = operation.parameters.map((parameter) => `${parameter.in} ${parameter.name}`);

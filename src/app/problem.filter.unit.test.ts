@@ -3,18 +3,18 @@ import type { Problem } from '../contracts/index.js';
 import { problemSchema } from '../contracts/index.js';
 import { BerthError } from '../kernel/index.js';
 import { RecordingLog } from '../runtime/testing/recording-log.js';
-import { problemOf, ProblemFilter } from './problem.filter.js';
+import { ProblemFilter } from './problem.filter.js';
+import { problemOf } from './problem.js';
 import { giveRequestId } from './request-id.js';
 
 /** What the filter answers and logs about something thrown. */
 function answerTo(thrown: unknown, { headersSent = false } = {}) {
   const log = new RecordingLog();
-  const answer = { status: 0, type: '', headers: {} as Record<string, string>, body: '', destroyed: false };
+  const answer = { status: 0, headers: {} as Record<string, string>, body: '', destroyed: false };
   const response = {
     headersSent,
     setHeader: (name: string, value: string) => void (answer.headers[name] = value),
     status: (status: number) => ((answer.status = status), response),
-    type: (type: string) => ((answer.type = type), response),
     send: (body: string) => void (answer.body = body),
     destroy: () => void (answer.destroyed = true),
   };
@@ -65,7 +65,10 @@ describe('ProblemFilter', () => {
     ['null', null, 500, 'internal'],
   ])('makes a problem of %s', (_, thrown, status, code) => {
     const { problem, body, ...answer } = answerTo(thrown);
-    expect(answer).toMatchObject({ status, type: 'application/problem+json' });
+    expect(answer).toMatchObject({
+      status,
+      headers: { 'content-type': 'application/problem+json; charset=utf-8' },
+    });
     expect(problem).toMatchObject({ status, code, requestId: 'request-1' });
     expect(problemSchema.parse(problem)).toEqual(problem);
     expect(body).not.toContain('secret detail');
@@ -88,13 +91,17 @@ describe('ProblemFilter', () => {
   });
 
   it('sends the headers that belong to a code', () => {
-    expect(answerTo(new BerthError('unauthenticated', 'Sign in.')).headers).toEqual({
+    const headersOf = (error: BerthError): Record<string, string> => {
+      const { 'content-type': _, ...headers } = answerTo(error).headers;
+      return headers;
+    };
+    expect(headersOf(new BerthError('unauthenticated', 'Sign in.'))).toEqual({
       'www-authenticate': 'Bearer realm="Berth"',
     });
-    expect(answerTo(new BerthError('too-many-requests', 'Later.', { retryAfterSeconds: 7 })).headers).toEqual(
-      { 'retry-after': '7' },
-    );
-    expect(answerTo(new BerthError('not-ready', 'Now.', { retryAfterSeconds: 0 })).headers).toEqual({
+    expect(headersOf(new BerthError('too-many-requests', 'Later.', { retryAfterSeconds: 7 }))).toEqual({
+      'retry-after': '7',
+    });
+    expect(headersOf(new BerthError('not-ready', 'Now.', { retryAfterSeconds: 0 }))).toEqual({
       'retry-after': '0',
     });
   });

@@ -7,4 +7,4 @@ export {
   type ServedMember,
 } from './credentials.service.js';
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
-export { Vault, type RingKey } from './vault.js';
+export { Vault, type RingKey, type SealedPlace } from './vault.js';

@@ -1,13 +1,12 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient, type Prisma } from './generated/client.js';
 import { tellThroughPostgres, type Tell } from './tell.js';
-import { Unit, type Tenant } from './unit.js';
+import { Transactions } from './transactions.js';
+import type { Tenant } from './unit.js';
 
 /** Connections per process and login. Few, because BullMQ holds some of its own and embedded Postgres admits 100. */
 const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
-const TRANSACTION_TIMEOUT_MS = 15_000;
 
 /** What fits into a JSON column. */
 export type JsonObject = Prisma.InputJsonObject;
@@ -15,13 +14,11 @@ export type JsonObject = Prisma.InputJsonObject;
 /** The database as the app's login sees it. */
 export class Database {
   readonly #client: PrismaClient;
-  readonly #units = new AsyncLocalStorage<Unit>();
+  readonly #transactions: Transactions;
 
-  constructor(
-    appUrl: string,
-    private readonly tell: Tell = tellThroughPostgres,
-  ) {
+  constructor(appUrl: string, tell: Tell = tellThroughPostgres) {
     this.#client = createClient(appUrl);
+    this.#transactions = new Transactions(this.#client, tell);
   }
 
   /**
@@ -29,25 +26,12 @@ export class Database {
    * another, it is a part of that one: so an answer can be kept in the same transaction as what it tells of.
    */
   async tenant<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
-    const open = this.#units.getStore();
-    if (open?.isOpen) return open.part(organizationId, work);
-    let unit: Unit | undefined;
-    try {
-      const value = await this.#client.$transaction(
-        async (db) => {
-          // `local` (the `true`) ends the setting with the transaction, so that a pooled connection carries it to nobody else.
-          await db.$executeRaw`select set_config('berth.org', ${organizationId}, true)`;
-          const begun = (unit = new Unit(organizationId, db, this.tell));
-          return this.#units.run(begun, () => work(begun.tenant));
-        },
-        { timeout: TRANSACTION_TIMEOUT_MS, maxWait: TRANSACTION_TIMEOUT_MS },
-      );
-      unit?.over();
-      await unit?.runAfterCommit();
-      return value;
-    } finally {
-      unit?.over();
-    }
+    return this.#transactions.run(
+      organizationId,
+      work,
+      // `local` (the `true`) ends the setting with the transaction, so that a pooled connection carries it to nobody else.
+      (db) => db.$executeRaw`select set_config('berth.org', ${organizationId}, true)`,
+    );
   }
 
   /** Answers when the database does; throws when it does not. */
@@ -77,6 +61,22 @@ export function isUniqueViolation(error: unknown): boolean {
   return meta?.driverAdapterError?.cause?.kind === 'UniqueConstraintViolation';
 }
 
+/** What Postgres says when it ended a transaction for the sake of another: deadlock_detected, serialization_failure. */
+const CONFLICT_CODES = ['40P01', '40001'];
+
+/** True when a transaction was ended because another one stood in its way: nothing of it was done, and doing it again will most likely work. */
+export function isConflict(error: unknown): boolean {
+  if (hasCode(error, 'P2034')) return true;
+  const { meta } = (error ?? {}) as {
+    meta?: { code?: unknown; driverAdapterError?: { cause?: { kind?: unknown; originalCode?: unknown } } };
+  };
+  const { kind, originalCode } = meta?.driverAdapterError?.cause ?? {};
+  return (
+    kind === 'TransactionWriteConflict' ||
+    [meta?.code, originalCode].some((code) => CONFLICT_CODES.includes(String(code)))
+  );
+}
+
 /** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time. */
 const UNAVAILABLE_CODES = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
 /** What @prisma/adapter-pg calls the same where Prisma has no code of its own. */
@@ -103,8 +103,9 @@ export function isUnavailable(error: unknown): boolean {
     meta?: { driverAdapterError?: { cause?: object } };
   };
   if (error instanceof Error && UNAVAILABLE_MESSAGE.test(error.message)) return true;
-  // All connections of the pool are taken.
-  if (hasCode(error, 'P2028') && String(message).includes('Unable to start a transaction')) return true;
+  // All connections of the pool are taken, or the transaction ran into its time limit, and nothing of it was done.
+  if (hasCode(error, 'P2028') && /Unable to start a transaction|expired transaction/.test(String(message)))
+    return true;
   // FATAL is Postgres' word for an error that ends the connection, or refuses it.
   const { kind, severity } = (meta?.driverAdapterError?.cause ?? {}) as { kind?: string; severity?: string };
   return severity === 'FATAL' || UNAVAILABLE_KINDS.includes(kind ?? '');

@@ -1,4 +1,4 @@
-export { Database, isUnavailable, isUniqueViolation, type JsonObject } from './database.js';
+export { Database, isConflict, isUnavailable, isUniqueViolation, type JsonObject } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { HostLock, type Host, type HostLockOptions } from './host-lock.js';
 export type { SeenHost } from './hosts.store.js';
@@ -7,4 +7,5 @@ export { SchemaWatch } from './schema-watch.js';
 export { readSealingKeys, type SealingKey } from './sealing-keys.js';
 export * from './system.store.js';
 export { tellThroughPostgres, type Tell } from './tell.js';
+export { tryLock } from './try-lock.js';
 export type { Tenant } from './unit.js';

@@ -1,6 +1,9 @@
 import type { Prisma, PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
 import { HostsStore } from './hosts.store.js';
+import { Transactions } from './transactions.js';
+import { tryLock } from './try-lock.js';
+import type { Tenant } from './unit.js';
 
 export interface PersonRow {
   id: string;
@@ -45,6 +48,18 @@ export interface NewPerson {
 
 const person = { id: true, name: true, email: true, instanceAdministrator: true } as const;
 
+/** An answer that is kept for a retry, sealed (src/app/idempotency). Its id is a digest of whose it is and of the key they chose. */
+export interface KeptAnswerRow {
+  id: string;
+  sealed: string;
+  keyId: string;
+  createdAt: Date;
+  expiresAt: Date;
+}
+
+/** Stands for the scope of a transaction that is no organization's. */
+const INSTANCE = 'instance';
+
 /** One process at a time decides whether this is the first run; the number is arbitrary and ours. */
 const FIRST_RUN_LOCK = 7_301_001;
 
@@ -54,26 +69,36 @@ const FIRST_RUN_LOCK = 7_301_001;
  */
 export class SystemStore {
   readonly #client: PrismaClient;
+  readonly #transactions: Transactions;
   readonly hosts: HostsStore;
 
   constructor(systemUrl: string) {
     this.#client = createClient(systemUrl);
+    this.#transactions = new Transactions(this.#client);
     this.hosts = new HostsStore(this.#client);
+  }
+
+  /**
+   * Runs `work` in one transaction: what is called of this store inside is a part of it. As `Database.tenant`, for effects that belong to no organization; the two are
+   * transactions of two logins and never one.
+   */
+  async atomic<T>(work: (unit: Pick<Tenant, 'afterCommit'>) => Promise<T>): Promise<T> {
+    return this.#transactions.run(INSTANCE, work);
   }
 
   /** True while nobody has set this Berth up. */
   async isFirstRun(): Promise<boolean> {
-    return (await this.#client.user.count()) === 0;
+    return (await this.#db.user.count()) === 0;
   }
 
   /** The id of this database, made with it. */
   async instanceId(): Promise<string> {
-    return (await this.#client.instance.findFirstOrThrow({ select: { id: true } })).id;
+    return (await this.#db.instance.findFirstOrThrow({ select: { id: true } })).id;
   }
 
   /** The first person and organization. False when somebody else was first: two set-ups at once end with one. */
   async foundFirst(user: NewPerson, founding: Founding): Promise<boolean> {
-    return this.#client.$transaction(async (db) => {
+    return this.#write(async (db) => {
       await db.$executeRaw`select pg_advisory_xact_lock(${FIRST_RUN_LOCK})`;
       if ((await db.user.count()) > 0) return false;
       await db.user.create({ data: user, select: { id: true } });
@@ -84,15 +109,15 @@ export class SystemStore {
 
   /** A further organization of an existing person. Throws a unique violation when the slug is taken. */
   async found(founding: Founding): Promise<void> {
-    await this.#client.$transaction((db) => writeFounding(db, founding));
+    await this.#write((db) => writeFounding(db, founding));
   }
 
   async findPersonByEmail(email: string): Promise<(PersonRow & { passwordHash: string | null }) | null> {
-    return this.#client.user.findUnique({ where: { email }, select: { ...person, passwordHash: true } });
+    return this.#db.user.findUnique({ where: { email }, select: { ...person, passwordHash: true } });
   }
 
   async membershipsOf(userId: string): Promise<MembershipRow[]> {
-    const rows = await this.#client.member.findMany({
+    const rows = await this.#db.member.findMany({
       where: { userId },
       select: { role: true, organization: { select: { id: true, slug: true, name: true } } },
       orderBy: { createdAt: 'asc' },
@@ -107,7 +132,7 @@ export class SystemStore {
 
   /** The key with this prefix, whose it is, and the one organization it reaches. The caller compares the hash. */
   async findApiKey(prefix: string) {
-    return this.#client.apiKey.findUnique({
+    return this.#db.apiKey.findUnique({
       where: { prefix },
       select: {
         id: true,
@@ -122,12 +147,12 @@ export class SystemStore {
 
   async touchApiKey(id: string, lastUsedAt: Date): Promise<void> {
     // updateMany: the key may have been deleted a moment ago, which is nothing to complain about here.
-    await this.#client.apiKey.updateMany({ where: { id }, data: { lastUsedAt } });
+    await this.#db.apiKey.updateMany({ where: { id }, data: { lastUsedAt } });
   }
 
   /** The invitation with a token of this hash, of whichever organization. What becomes of it is written inside that organization. */
   async findInvitation(hash: string): Promise<InvitationRow | null> {
-    return this.#client.invitation.findUnique({
+    return this.#db.invitation.findUnique({
       where: { hash },
       select: {
         id: true,
@@ -148,29 +173,29 @@ export class SystemStore {
     expiresAt: Date;
     createdAt: Date;
   }): Promise<void> {
-    await this.#client.session.create({ data: session });
+    await this.#write((db) => db.session.create({ data: session }));
   }
 
   async findSession(hash: string): Promise<{ id: string; expiresAt: Date; user: PersonRow } | null> {
-    return this.#client.session.findUnique({
+    return this.#db.session.findUnique({
       where: { hash },
       select: { id: true, expiresAt: true, user: { select: person } },
     });
   }
 
   async deleteSession(id: string): Promise<void> {
-    await this.#client.session.deleteMany({ where: { id } });
+    await this.#write((db) => db.session.deleteMany({ where: { id } }));
   }
 
   async deleteExpiredSessions(now: Date): Promise<void> {
-    await this.#client.session.deleteMany({ where: { expiresAt: { lt: now } } });
+    await this.#write((db) => db.session.deleteMany({ where: { expiresAt: { lt: now } } }));
   }
 
   /** Which workspace a machine token speaks for, and as what. */
   async findMachineToken(
     hash: string,
   ): Promise<{ organizationId: string; workspaceId: string; identity: string } | null> {
-    return this.#client.machineToken.findUnique({
+    return this.#db.machineToken.findUnique({
       where: { hash },
       select: { organizationId: true, workspaceId: true, identity: true },
     });
@@ -192,7 +217,7 @@ export class SystemStore {
       // A failed one that still has machine tokens was not cleaned up yet: its runner may live. Only its own host can see to that.
       ...(isHosts ? { machineTokens: { none: {} } } : {}),
     };
-    return this.#client.workspace.findMany({
+    return this.#db.workspace.findMany({
       where: {
         NOT: [{ state: 'hibernated', desiredState: 'hibernated' }, failedAtRest],
         ...(isHosts ? { hostId: whose.host } : { OR: [{ hostId: null }, { hostId: { in: whose.lost } }] }),
@@ -206,7 +231,7 @@ export class SystemStore {
 
   /** Of these ids, those that are workspaces of any organization: the rest are orphans of the runtime. */
   async existingWorkspaces(ids: string[]): Promise<string[]> {
-    const rows = await this.#client.workspace.findMany({ where: { id: { in: ids } }, select: { id: true } });
+    const rows = await this.#db.workspace.findMany({ where: { id: { in: ids } }, select: { id: true } });
     return rows.map(({ id }) => id);
   }
 
@@ -218,7 +243,42 @@ export class SystemStore {
   }
 
   async bookSealingKey(key: { id: string; proof: string; createdAt: Date }): Promise<void> {
-    await this.#client.sealingKey.createMany({ data: [key], skipDuplicates: true });
+    await this.#write((db) => db.sealingKey.createMany({ data: [key], skipDuplicates: true }));
+  }
+
+  /** Takes the lock of a kept answer until the transaction ends; false when another has it. Inside `atomic`. */
+  async lockAnswer(id: string): Promise<boolean> {
+    return tryLock(this.#db, id);
+  }
+
+  /** An answer to a request outside of any organization. */
+  async findAnswer(id: string): Promise<KeptAnswerRow | null> {
+    return this.#db.idempotentInstanceAnswer.findUnique({ where: { id } });
+  }
+
+  async keepAnswer(row: KeptAnswerRow): Promise<void> {
+    await this.#write((db) => db.idempotentInstanceAnswer.create({ data: row }));
+  }
+
+  async removeAnswer(id: string): Promise<void> {
+    await this.#write((db) => db.idempotentInstanceAnswer.deleteMany({ where: { id } }));
+  }
+
+  /** Removes kept answers whose time is over, of all organizations and of none; answers how many. */
+  async deleteExpiredAnswers(now: Date): Promise<number> {
+    const expired = { where: { expiresAt: { lte: now } } };
+    const ofOrganizations = await this.#db.idempotentAnswer.deleteMany(expired);
+    const ofInstance = await this.#db.idempotentInstanceAnswer.deleteMany(expired);
+    return ofOrganizations.count + ofInstance.count;
+  }
+
+  /** A write as a part of its own: one that fails inside `atomic` is undone alone, and its caller may go on another way. */
+  async #write<T>(work: (db: Prisma.TransactionClient) => Promise<T>): Promise<T> {
+    return this.#transactions.run(INSTANCE, ({ db }) => work(db));
+  }
+
+  get #db(): Prisma.TransactionClient {
+    return this.#transactions.current?.tenant.db ?? this.#client;
   }
 
   async close(): Promise<void> {
@@ -226,9 +286,10 @@ export class SystemStore {
   }
 }
 
-type Transaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0];
-
-async function writeFounding(db: Transaction, { organization, owner, apiKey }: Founding): Promise<void> {
+async function writeFounding(
+  db: Prisma.TransactionClient,
+  { organization, owner, apiKey }: Founding,
+): Promise<void> {
   await db.organization.create({ data: organization });
   await db.member.create({
     data: { organizationId: organization.id, userId: owner.id, role: 'owner', createdAt: owner.createdAt },

@@ -18,7 +18,7 @@ export interface Tenant {
   tell(channel: string, payload: string): Promise<void>;
 }
 
-/** One transaction under way. Whoever asks for the same organization's transaction inside of it gets a part of this one: all of it is committed, or nothing. */
+/** One transaction under way. Whoever asks for the same organization's (or the instance's) transaction inside of it gets a part of this one: all of it is committed, or nothing. */
 export class Unit {
   readonly tenant: Tenant;
   readonly #after: (() => Promise<void>)[] = [];

@@ -112,6 +112,12 @@ export class InvitationsService {
     });
   }
 
+  /** Into which organization this token leads, also after it was used; null for none. */
+  async organizationOf(token: string): Promise<string | null> {
+    const invitation = await this.system.findInvitation(hashToken(token));
+    return invitation?.organizationId ?? null;
+  }
+
   private async mayInvite(tenant: Tenant, actor: Actor, { email, role }: { email: string; role: Role }) {
     // Asked of the row and not of the request: the role may have been taken away since.
     const now = await identityStore.holdMember(tenant, actor.userId);

@@ -16,15 +16,20 @@ export function setCaller(request: object, caller: Caller): void {
   callers.set(request, caller);
 }
 
-function callerOf<K extends keyof Caller>(context: ExecutionContext, key: K): NonNullable<Caller[K]> {
-  const value = callers.get(context.switchToHttp().getRequest<object>())?.[key];
+/** What the guard found out; empty where a route asks for nobody. */
+export function callerOf(request: object): Caller {
+  return callers.get(request) ?? {};
+}
+
+function needed<K extends keyof Caller>(context: ExecutionContext, key: K): NonNullable<Caller[K]> {
+  const value = callerOf(context.switchToHttp().getRequest<object>())[key];
   if (!value) throw new BerthError('internal', `A handler asked for the ${key} of a route that has none.`);
   return value;
 }
 
 /** The signed-in person; for routes without an organization. */
 export const CurrentPerson = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  callerOf(context, 'person'),
+  needed(context, 'person'),
 );
 /** Who is signed in, or null; for public routes that may be signed in to. */
 export const CurrentPersonIfAny = createParamDecorator(
@@ -34,9 +39,9 @@ export const CurrentPersonIfAny = createParamDecorator(
 
 /** The member who acts; for routes of an organization. */
 export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  callerOf(context, 'actor'),
+  needed(context, 'actor'),
 );
 /** The runner or proxy that calls. */
 export const CurrentMachine = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  callerOf(context, 'machine'),
+  needed(context, 'machine'),
 );

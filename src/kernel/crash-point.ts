@@ -23,6 +23,10 @@ export const crashPoints = [
   'report.stored',
   // The workspace has its host; nothing was started there yet.
   'place.committed',
+  // What a request with an Idempotency-Key asked for is written beside its answer; neither is committed.
+  'answer.kept',
+  // Both are committed; nobody was answered yet.
+  'answer.committed',
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

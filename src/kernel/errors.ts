@@ -28,6 +28,8 @@ export const errorCodes = {
   'workspace-failed': 409,
   'operation-not-possible': 409,
   'not-cancelable': 409,
+  'idempotency-key-in-use': 409,
+  'idempotency-key-reused': 422,
   'runner-replaced': 401,
   'not-ready': 503,
   internal: 500,

@@ -31,6 +31,8 @@ export interface TestAppOptions {
   worker?: boolean;
   /** A Redis for queue and notices; without it both are on Postgres. */
   redisUrl?: string;
+  /** Another replica: on the database, key ring and setup token of that one. Close it before that one. */
+  beside?: TestApp;
   /** Parts in place of the usual ones. */
   parts?: Partial<Parts>;
 }
@@ -72,7 +74,7 @@ export interface TestApp {
 
 /** Starts the app on a fresh database and a free port. Nobody is set up: begin with `founded` or with POST /api/v1/setup. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const database = await createTestDatabase();
+  const database = options.beside?.database ?? (await createTestDatabase());
   const world = new World(options.clock ?? systemClock, systemIds, randomBytes);
   const runtime = new FakeRuntime();
   let url = 'http://127.0.0.1:0';
@@ -119,7 +121,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       await parts.feed.close();
       await app.close();
       await Promise.all([parts.database.close(), parts.system.close(), wires.close()]);
-      await database.drop();
+      if (!options.beside) await database.drop();
     },
   };
 }
@@ -153,9 +155,9 @@ function makeParts(
     database: new Database(database.appUrl, wires.tell),
     queue: wires.queue,
     feed: new WorkspaceFeed(wires.notices),
-    vault: new Vault([{ id: 'test-key', key: randomBytes(32) }]),
+    vault: options.beside?.parts.vault ?? new Vault([{ id: 'test-key', key: randomBytes(32) }]),
     runtime,
-    setupToken: new SetupToken(randomBytes(16).toString('hex')),
+    setupToken: options.beside?.parts.setupToken ?? new SetupToken(randomBytes(16).toString('hex')),
     credentialPolicy: new CredentialPolicy('on'),
     workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds, hostLostSeconds),
     publicUrl: new PublicUrl(url),

@@ -5,6 +5,8 @@ import type { CrashPoint } from '../../src/kernel/index.js';
 import { expectCompletedOnce, statesOf } from '../e2e/support/events.js';
 import { processesNaming } from '../e2e/support/processes.js';
 import type { TestSystem } from '../e2e/support/system.js';
+import type { Answered } from './api.js';
+import { requestJson } from './http.js';
 
 /**
  * What is asked for so that Berth comes to a crash point, and what must hold once it was killed there and started again: nothing lost, nothing twice. One case per name; a new
@@ -97,6 +99,29 @@ const deleted: CrashCase = {
   },
 };
 
+/** A workspace that is asked for with a key, and once more after the next start. `committed` tells whether the first time counted. */
+const askedAgain = (committed: boolean): CrashCase => {
+  const ask = ({ api }: TestSystem, repository: string): Promise<Answered<unknown>> =>
+    requestJson(
+      `${api.url}${api.path('/workspaces')}`,
+      'POST',
+      { repository, agent: 'claude', message: 'create hello.txt' },
+      { authorization: `Bearer ${api.apiKey}`, 'idempotency-key': repository },
+    );
+  return {
+    before: newRepository,
+    act: (system, repository) => unanswered(ask(system, repository)),
+    holds: async (system, repository) => {
+      const again = await ask(system, repository);
+      expect(again.status).toBe(202);
+      expect(again.headers.get('idempotency-replayed')).toBe(committed ? 'true' : null);
+      const [made] = await madeOn(system, repository);
+      expect((again.body as WorkspaceView).id).toBe(made?.id);
+      await newWorkspace.holds(system, repository);
+    },
+  };
+};
+
 export const crashCases: Record<CrashPoint, CrashCase> = {
   'wake.committed': newWorkspace,
   'wake.enqueued': newWorkspace,
@@ -107,6 +132,8 @@ export const crashCases: Record<CrashPoint, CrashCase> = {
   'hibernate.silenced': sleepsAtOnce,
   'delete.destroyed': deleted,
   'turn.claimed': newWorkspace,
+  'answer.kept': askedAgain(false),
+  'answer.committed': askedAgain(true),
   // The first says that the tree is there; the second is of the turn.
   'report.stored': { ...newWorkspace, count: 2 },
 };

@@ -50,3 +50,18 @@ export async function rowCounts(ownerUrl: string): Promise<Record<string, number
     return counts;
   });
 }
+
+/** A digest of what each table in `public` holds, to the last column. */
+export async function contents(ownerUrl: string): Promise<Record<string, string>> {
+  const tables = [...new Set((await columnsOf(ownerUrl, ['public'])).map(({ table }) => table))];
+  return withClient(ownerUrl, async (client) => {
+    const digests: Record<string, string> = {};
+    for (const table of tables) {
+      const { rows } = await client.query<{ digest: string | null }>(
+        `SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) AS digest FROM public.${escapeIdentifier(table)} t`,
+      );
+      digests[table] = rows[0]?.digest ?? 'nothing';
+    }
+    return digests;
+  });
+}

@@ -74,11 +74,17 @@ function idOf(path: string, things: Things): string {
   return path.includes('/invitations/') ? things.invitationId : things.workspaceId;
 }
 
-/** Calls a route of an organization with valid input. */
-export function call(api: Api, route: TenantRoute, org: string, things: Things) {
+/** A valid request to a route of an organization. */
+export function requestTo(route: TenantRoute, org: string, things: Things) {
   const { method, body } = route.contract;
   if (body && !bodies[route.name]) throw new Error(`Teach this test a valid body for ${route.name}.`);
-  return api.call(method, pathOf(route, org, things), body ? bodies[route.name] : undefined);
+  return { method, path: pathOf(route, org, things), body: body ? bodies[route.name] : undefined };
+}
+
+/** Calls a route of an organization with valid input. */
+export function call(api: Api, route: TenantRoute, org: string, things: Things) {
+  const { method, path, body } = requestTo(route, org, things);
+  return api.call(method, path, body);
 }
 
 /** All that can be seen of an answer but its request id and the time. */

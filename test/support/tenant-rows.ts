@@ -96,6 +96,13 @@ export async function fillTenantTables(
       at,
     },
     event: { workspace_id: workspace, seq: 1, at, type: 'workspace.state', data: {} },
+    idempotent_answer: {
+      id: `answer of ${workspace}`,
+      sealed: 'sealed',
+      key_id: 'test-key',
+      created_at: at,
+      expires_at: at,
+    },
     runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
   };
   await withClient(ownerUrl, async (client) => {

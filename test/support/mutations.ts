@@ -1,0 +1,156 @@
+import * as contracts from '../../src/contracts/rest/index.js';
+import type { RouteContract } from '../../src/contracts/index.js';
+import { hashPassword } from '../../src/identity/password.js';
+import { startTestApp, type TestApp, type TestAppOptions } from './app.js';
+import { withClient } from './tables.js';
+import { furnish, requestTo, routes } from './tenant-routes.js';
+
+/** A request that is valid as it stands, once: what it makes is not there yet, and what it changes is. */
+export interface Prepared {
+  method: string;
+  path: string;
+  /** Whoever may do it. */
+  headers: Record<string, string>;
+  body: object | undefined;
+}
+
+export interface Mutation {
+  name: string;
+  contract: RouteContract;
+  /** Makes what the request needs, new each time. */
+  prepare(berth: TestApp): Promise<Prepared>;
+  /** It can succeed only once in the life of a database. */
+  onceOnly: boolean;
+}
+
+const PASSWORD = 'correct horse battery staple';
+let made = 0;
+const newSlug = (): string => `org-${++made}-${Date.now().toString(36)}`;
+const bearer = (apiKey: string): Record<string, string> => ({ authorization: `Bearer ${apiKey}` });
+
+/** Requests to the routes outside of any organization. A new route without one fails below, so that none is left out. */
+const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'method' | 'path'>>> = {
+  setupRoute: (berth) =>
+    Promise.resolve({
+      headers: {},
+      body: {
+        token: berth.setupToken,
+        organization: { name: 'First', slug: newSlug() },
+        user: { name: 'Ada', email: 'ada@first.example', password: PASSWORD },
+      },
+    }),
+  signInRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    const hash = await hashPassword(PASSWORD);
+    await withClient(berth.database.ownerUrl, (client) =>
+      client.query('UPDATE "user" SET password_hash = $1 WHERE id = $2', [hash, owner.userId]),
+    );
+    return { headers: {}, body: { email: owner.email, password: PASSWORD } };
+  },
+  signOutRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    return { headers: bearer(owner.apiKey), body: undefined };
+  },
+  acceptInvitationRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    const email = `${newSlug()}@invited.example`;
+    const made = await owner.api.post<{ url: string }>(
+      owner.api.path('/invitations'),
+      { email, role: 'member' },
+      201,
+    );
+    const token = new URL(made.body.url).searchParams.get('token');
+    return { headers: {}, body: { token, name: 'Invited', password: PASSWORD } };
+  },
+  createOrganizationRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    await withClient(berth.database.ownerUrl, (client) =>
+      client.query('UPDATE "user" SET instance_administrator = true WHERE id = $1', [owner.userId]),
+    );
+    return { headers: bearer(owner.apiKey), body: { name: 'Further', slug: newSlug() } };
+  },
+};
+
+/**
+ * Every route that changes something, from the contracts. Those that need a database of their own come last: Passport's strategies are of the whole process, so the app
+ * that started last is asked who calls, also by the others.
+ */
+export const mutations: Mutation[] = [
+  ...routes
+    .filter(({ contract }) => contract.method !== 'GET')
+    .map((route) => ({
+      name: route.name,
+      contract: route.contract,
+      onceOnly: false,
+      prepare: async (berth: TestApp): Promise<Prepared> => {
+        const organization = await berth.founded(newSlug());
+        const things = await furnish(berth, organization);
+        return {
+          ...requestTo(route, organization.slug, things),
+          headers: bearer(organization.owner.apiKey),
+        };
+      },
+    })),
+  ...Object.entries(contracts as Record<string, unknown>)
+    .filter(([name]) => name.endsWith('Route'))
+    .map(([name, contract]) => ({ name, contract: contract as RouteContract }))
+    .filter(({ contract: { method, path } }) => method !== 'GET' && !path.includes('{org}'))
+    .map(({ name, contract }) => ({
+      name,
+      contract,
+      onceOnly: name === 'setupRoute',
+      prepare: async (berth: TestApp): Promise<Prepared> => {
+        const make = instance[name];
+        if (!make) throw new Error(`Teach this test a valid request to ${name}.`);
+        return { method: contract.method, path: contract.path, ...(await make(berth)) };
+      },
+    })),
+].sort((one, other) => Number(one.onceOnly) - Number(other.onceOnly));
+
+/** An answer to the byte. */
+export interface Exact {
+  status: number;
+  text: string;
+  headers: Headers;
+}
+
+/** Sends a prepared request with a key, or without one. */
+export async function sendWith(
+  url: string,
+  { method, path, headers, body }: Prepared,
+  key: string | null,
+): Promise<Exact> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: {
+      ...headers,
+      ...(key === null ? {} : { 'idempotency-key': key }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, text: await response.text(), headers: response.headers };
+}
+
+/** What of an answer a retry gets again: all but what is of the one exchange. */
+export function lasting({ status, text, headers }: Exact): unknown {
+  const own = ['x-request-id', 'date', 'idempotency-replayed'];
+  const all = [...headers].filter(([name]) => !own.includes(name) && !name.startsWith('ratelimit'));
+  return { status, text, headers: all };
+}
+
+/** Runs `work` on the app, or on a fresh one for what works only once per database. */
+export async function onBerth<T>(
+  { onceOnly }: Mutation,
+  shared: TestApp,
+  options: TestAppOptions,
+  work: (berth: TestApp) => Promise<T>,
+): Promise<T> {
+  if (!onceOnly) return work(shared);
+  const fresh = await startTestApp(options);
+  try {
+    return await work(fresh);
+  } finally {
+    await fresh.close();
+  }
+}
