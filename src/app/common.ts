@@ -3,6 +3,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/index.js';
+import { pollSeconds } from '../contracts/index.js';
 import {
   checkKeyRing,
   CredentialPolicy,
@@ -30,6 +31,9 @@ import { tieDataDirectory } from './data-directory.js';
 import { keyRingOf } from './key-file.js';
 import { Readiness } from './readiness.js';
 import { openWires } from './wires.js';
+
+/** A runner of which so many heartbeats are missing is suspected to hang. */
+const POLLS_MISSED = 4;
 
 /** The folder of the built program: `dist`. */
 export const sources = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -76,6 +80,7 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
       config.models,
       config.sweepSeconds,
       config.hostLostSeconds,
+      POLLS_MISSED * pollSeconds(config.runtime.orphanSeconds),
     ),
     publicUrl: new PublicUrl(() => address.publicUrl),
     readiness: new Readiness(),

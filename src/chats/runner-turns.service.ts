@@ -89,6 +89,7 @@ export class RunnerTurnsService {
     return this.database.tenant(machine.organizationId, async (tenant) => {
       if (await this.machines.isStopping(tenant, machine, runnerId)) return { cancel: [], stop: true };
       const workspace = await this.machines.ofRunner(tenant, machine, runnerId);
+      await this.machines.heard(tenant, workspace, runnerId);
       const turns = await chatsStore.turnsToCancel(tenant, workspace.id);
       const cancel = turns.map(({ id }) => id).filter((id) => !known.includes(id));
       return cancel.length > 0 ? { cancel, stop: false } : null;

@@ -1,4 +1,5 @@
 export * from './agents.js';
+export * from './heartbeat.js';
 export * from './machine-routes.js';
 export * from './proxy.js';
 export * from './rest/index.js';

@@ -1,3 +1,4 @@
+import { pollSeconds } from '../contracts/heartbeat.js';
 import type { ClaimedTurn, RunnerAssignment } from '../contracts/runner.js';
 import { messageOf } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
@@ -28,10 +29,6 @@ export interface SupervisorOptions {
   turnTimeoutSeconds: number;
 }
 
-/** Long polls; the wire allows 30. */
-const WAIT_SECONDS = 25;
-/** An answered poll is the sign that a control plane is there, so several must fit into the time after which it is given up. */
-const POLLS_PER_ORPHAN_TIME = 3;
 /** How long the last facts may take to get out when the runner ends. */
 const FLUSH_MILLISECONDS = 3000;
 /** A clone that the network cut off is begun again so often; the pauses between grow from a quarter of a second. */
@@ -53,7 +50,7 @@ export class Supervisor {
   #reason: EndReason = 'stopped';
 
   constructor(private readonly options: SupervisorOptions) {
-    this.#waitSeconds = Math.min(WAIT_SECONDS, options.orphanSeconds / POLLS_PER_ORPHAN_TIME);
+    this.#waitSeconds = pollSeconds(options.orphanSeconds);
     this.#outbox = new Outbox({
       send: (items, signal) => options.controlPlane.report(items, signal),
       timer: options.timer,

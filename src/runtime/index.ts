@@ -1,3 +1,4 @@
+export { BoundedRuntime } from './bounded-runtime.js';
 export * from './runtime.js';
 export { LocalRuntime } from './local/local-runtime.js';
 export type { LocalRuntimeOptions } from './local/options.js';

@@ -48,6 +48,10 @@ export interface Runtime {
   inspect(workspaceId: string): Promise<WorkspacePresence>;
   /** Ids of all workspaces that have files or a runner here (the sweep compares them with the rows). */
   list(): Promise<string[]>;
+  /** Ids of those that have a living runner here, whatever their rows say. */
+  running(): Promise<string[]>;
+  /** Whether a runner here could be heard at this moment: the control plane answers at the address that runners are told. */
+  canReachBerth(): Promise<boolean>;
   /** Starts what the runtime itself needs. Call it once the control plane listens. */
   open(): Promise<void>;
   /** Orderly end: ends all runners in parallel and within a bound, then what the runtime itself started. */

@@ -220,6 +220,8 @@ describe('the life of a workspace', () => {
     const turn = await runner.claim();
     await proxy.report(proxy.served(await proxy.lease()));
     bench.clock.advance(60 * MINUTE_MS);
+    // Its heartbeat: without it, it would be taken for one that hangs.
+    await runner.commands();
     await bench.reconcile(id);
     expect(await bench.state(id)).toBe('running');
     await runner.report(runner.finished(turn));

@@ -9,6 +9,8 @@ import { statesWithRunner } from './state.js';
 import { Waker } from './waker.js';
 import { workspacesStore, type LockedWorkspace } from './workspaces.store.js';
 
+const HEARD_EVERY_MS = 1_000;
+
 /** What machines say of workspaces: that a runner started, that the tree is there, that work is done. Their right to speak was proven by their token. */
 @Injectable()
 export class WorkspaceMachines {
@@ -83,6 +85,13 @@ export class WorkspaceMachines {
   /** Has a worker look at the workspace after the commit: it moved, and something has to be done about it. */
   reconcileSoon(tenant: Tenant, { id }: { id: string }): void {
     this.waker.reconcileSoon(tenant, id);
+  }
+
+  /** The heartbeat of a runner: written now and then, since a poll looks at the rows more often than time passes. */
+  async heard(tenant: Tenant, row: LockedWorkspace, runnerId: string): Promise<void> {
+    const now = this.world.clock.now();
+    const isFresh = row.runnerSeenAt && now.getTime() - row.runnerSeenAt.getTime() < HEARD_EVERY_MS;
+    if (!isFresh) await workspacesStore.runnerSeen(tenant, row.id, runnerId, now);
   }
 
   runnerSeen(tenant: Tenant, row: LockedWorkspace, runnerId: string): Promise<void> {

@@ -5,12 +5,14 @@ import { Database, type Tenant } from '../database/index.js';
 import { hashToken } from '../identity/index.js';
 import { BerthError, crashPoint, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
 import { JobHandlers } from '../queue/index.js';
-import type { Runtime } from '../runtime/index.js';
+import { BoundedRuntime, type Runtime } from '../runtime/index.js';
+import { deadlineOf } from './deadlines.js';
 import { folderProblem } from './folder.js';
 import { withoutHost } from './hosts.js';
 import { Moves } from './moves.js';
 import { Placement } from './placement.js';
 import { gitRouteOf } from './repository.js';
+import { RunnerWatch } from './runner-watch.js';
 import { RUNTIME } from './runtime-token.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, type Step } from './state.js';
@@ -34,6 +36,8 @@ interface IssuedTokens {
 @Injectable()
 export class Reconciler {
   private readonly oneAtATime = new KeyedLock();
+  private readonly runtime: Runtime;
+  private readonly watch: RunnerWatch;
 
   constructor(
     private readonly database: Database,
@@ -42,10 +46,12 @@ export class Reconciler {
     private readonly credentials: CredentialsService,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
-    @Inject(RUNTIME) private readonly runtime: Runtime,
+    @Inject(RUNTIME) runtime: Runtime,
     @Inject(LOG) private readonly log: Log,
     handlers: JobHandlers,
   ) {
+    this.runtime = new BoundedRuntime(runtime, settings.runtimeSeconds);
+    this.watch = new RunnerWatch(settings.runnerSilentSeconds);
     handlers.add('workspace.reconcile', (ref) => this.reconcile(ref));
   }
 
@@ -80,15 +86,16 @@ export class Reconciler {
       await this.placement.handOver(ref, host);
       return false;
     }
-    if (whose === 'lost' && host) return this.carryOut(ref, row, withoutHost(step, host));
+    if (whose === 'lost' && host)
+      return this.tellingObstacles(ref, row, () => this.carryOut(ref, row, withoutHost(step, host)));
     if (whose === 'nobody' && step.do === 'ensure-runner') return this.placement.take(ref, row);
-    return this.carryOut(ref, row, step);
+    return this.tellingObstacles(ref, row, () => this.carryOut(ref, row, step));
   }
 
   private async carryOut(ref: Ref, row: LockedWorkspace, step: Step): Promise<boolean> {
     switch (step.do) {
       case 'nothing':
-        return false;
+        return this.keepAsleep(ref);
       case 'begin':
         return this.begin(ref, step);
       case 'ensure-runner':
@@ -136,7 +143,12 @@ export class Reconciler {
   }
 
   private async ensureRunner(ref: Ref, row: LockedWorkspace): Promise<boolean> {
-    if ((await this.runtime.inspect(ref.workspaceId)) === 'running') return false;
+    if ((await this.runtime.inspect(ref.workspaceId)) === 'running') {
+      if (!(await this.hangs(row))) return false;
+      this.log.warn({ workspaceId: row.id, lastHeardAt: row.runnerSeenAt }, 'a runner hangs and is replaced');
+      await this.runtime.stop(ref.workspaceId);
+      this.watch.forget(row.id);
+    }
     const source = row.source as RepositorySource;
     const problem = await folderProblem(source, this.settings.repositories);
     if (problem) return this.giveUp(ref, row, { code: 'operation-not-possible', message: problem });
@@ -160,6 +172,47 @@ export class Reconciler {
     // Not inside the try: when this fails, what was started lives on, and so must its tokens.
     await this.dropOldTokens(ref, tokens, adopted);
     return false;
+  }
+
+  /** A runner that should have said hello by now counts as one that should have been heard. */
+  private hangs(row: LockedWorkspace): Promise<boolean> {
+    const { runnerSeenAt: seen, stateChangedAt: changed } = row;
+    return this.watch.hangs(row.id, {
+      heardAt: seen && seen > changed ? seen : changed,
+      now: this.world.clock.now(),
+      canReachBerth: () => this.runtime.canReachBerth(),
+    });
+  }
+
+  /** What sleeps has no runner. One may live all the same: a start that came late, a stop that did not reach it. */
+  private async keepAsleep(ref: Ref): Promise<boolean> {
+    const presence = await this.runtime.inspect(ref.workspaceId);
+    if (presence !== 'running' && presence !== 'detached') return false;
+    this.log.warn({ workspaceId: ref.workspaceId }, 'a runner lives in a workspace that sleeps; ending it');
+    await this.silence(ref);
+    return false;
+  }
+
+  /** What could not be done is said to people, in the row and in the operation, for as long as it lasts. The queue and the sweep try again. */
+  private async tellingObstacles(
+    ref: Ref,
+    row: LockedWorkspace,
+    work: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const state = row.state as WorkspaceState;
+    const deadline = deadlineOf(state);
+    const tell = (obstacle: string | null): Promise<void> =>
+      this.database.tenant(ref.organizationId, (tenant) =>
+        workspacesStore.tellObstacle(tenant, ref.workspaceId, state, obstacle),
+      );
+    try {
+      const more = await work();
+      if (deadline && row.obstacle !== null) await tell(null);
+      return more;
+    } catch (error) {
+      if (deadline) await tell(obstacleOf(deadline.doing, error));
+      throw error;
+    }
   }
 
   /** A start is a new start for credentials (rule 7): what the workspace shows is what would serve it now, not what served before it slept. */
@@ -296,4 +349,11 @@ function systemInitiator(why: 'asked' | 'idle'): Initiator {
   return why === 'idle'
     ? { type: 'system', id: 'idle-policy', name: 'Idle policy' }
     : { type: 'system', id: 'worker', name: 'Berth' };
+}
+
+/** For people: what was tried, and what the runtime said where it said something meant for them. */
+function obstacleOf(doing: string, error: unknown): string {
+  const isTold = error instanceof BerthError && error.code !== 'internal';
+  const said = isTold ? error.message : 'Something went wrong; the server’s log has the details.';
+  return `It could not ${doing} yet, and is tried again. ${said}`;
 }

@@ -1,4 +1,5 @@
 import type { DesiredState, OperationView, WorkspaceState } from '../contracts/index.js';
+import { overdueReason, type PhaseFacts } from './deadlines.js';
 
 /** Every legal move of a workspace. One function writes them (workspaces.store.ts, `move`), and it asks this table. */
 export const legalMoves: Record<WorkspaceState, readonly WorkspaceState[]> = {
@@ -16,15 +17,13 @@ export const legalMoves: Record<WorkspaceState, readonly WorkspaceState[]> = {
 export const statesWithRunner: readonly WorkspaceState[] = ['provisioning', 'waking', 'running'];
 
 /** What `plan` needs to know of a workspace. */
-export interface WorkspaceFacts {
-  state: WorkspaceState;
+export interface WorkspaceFacts extends PhaseFacts {
   desiredState: DesiredState;
   /** Its tree was there once: a retry wakes it, it need not be cloned again. */
   prepared: boolean;
   /** Turns queued or under way. */
   openTurns: number;
   lastActivityAt: Date;
-  stateChangedAt: Date;
   idleTimeoutMinutes: number;
 }
 
@@ -43,8 +42,6 @@ export type Step =
   | { do: 'give-up'; code: string; reason: string };
 
 const MINUTE_MS = 60_000;
-/** Cloning a big repository over a slow line takes long; waking only starts a process. */
-const DEADLINE_MINUTES = { provisioning: 30, waking: 5 } as const;
 
 /** What is due for this workspace now? Pure: rows and a time in, a step out. */
 export function plan(facts: WorkspaceFacts, now: Date): Step {
@@ -53,10 +50,12 @@ export function plan(facts: WorkspaceFacts, now: Date): Step {
       ? { do: 'destroy' }
       : { do: 'begin', to: 'deleting', operation: 'delete', why: 'asked' };
   }
+  const late = overdueReason(facts, now);
+  if (late !== null) return { do: 'give-up', code: 'deadline-exceeded', reason: late };
   switch (facts.state) {
     case 'provisioning':
     case 'waking':
-      return overdue(facts, now) ?? { do: 'ensure-runner' };
+      return { do: 'ensure-runner' };
     case 'running':
       if (facts.desiredState === 'hibernated')
         return { do: 'begin', to: 'hibernating', operation: 'hibernate', why: 'asked' };
@@ -85,15 +84,4 @@ export function retryStep(facts: Pick<WorkspaceFacts, 'prepared'>): Extract<Step
 
 function isIdle({ openTurns, lastActivityAt, idleTimeoutMinutes }: WorkspaceFacts, now: Date): boolean {
   return openTurns === 0 && now.getTime() - lastActivityAt.getTime() >= idleTimeoutMinutes * MINUTE_MS;
-}
-
-function overdue({ state, stateChangedAt }: WorkspaceFacts, now: Date): Step | null {
-  const minutes = state === 'provisioning' ? DEADLINE_MINUTES.provisioning : DEADLINE_MINUTES.waking;
-  if (now.getTime() - stateChangedAt.getTime() < minutes * MINUTE_MS) return null;
-  const doing = state === 'provisioning' ? 'prepare the repository' : 'wake up';
-  return {
-    do: 'give-up',
-    code: 'deadline-exceeded',
-    reason: `It did not ${doing} within ${minutes} minutes. Wake it to try again; the server's log has the details.`,
-  };
 }

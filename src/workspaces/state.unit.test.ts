@@ -15,6 +15,9 @@ function facts(changes: Partial<WorkspaceFacts>): WorkspaceFacts {
     openTurns: 0,
     lastActivityAt: minutesAgo(1),
     stateChangedAt: minutesAgo(1),
+    hasTokens: true,
+    runnerHeardAt: minutesAgo(0.5),
+    obstacle: null,
     idleTimeoutMinutes: 30,
     ...changes,
   };
@@ -94,7 +97,9 @@ describe('plan: overdue', () => {
     ['waking', 4, 'ensure-runner'],
     ['waking', 5, 'give-up'],
     ['running', 60, 'ensure-runner'],
-    ['hibernating', 60, 'stop'],
+    ['hibernating', 4, 'stop'],
+    ['hibernating', 5, 'give-up'],
+    ['deleting', 60, 'destroy'],
   ] as [WorkspaceState, number, string][])('%s for %d minutes: %s', (state, minutes, due) => {
     expect(word(plan(facts({ state, stateChangedAt: minutesAgo(minutes) }), now))).toBe(due);
   });

@@ -5,10 +5,11 @@ import type {
   WorkspaceState,
   WorkspaceView,
 } from '../contracts/index.js';
-import type { workspacesStore, WorkspaceRow } from './workspaces.store.js';
+import { waitOf } from './deadlines.js';
+import { phaseOf, type workspacesStore, type WorkspaceRow } from './workspaces.store.js';
 
 /** A workspace as the outside sees it. */
-export function workspaceView(row: WorkspaceRow): WorkspaceView {
+export function workspaceView(row: WorkspaceRow, now: Date): WorkspaceView {
   return {
     id: row.id,
     name: row.name,
@@ -20,7 +21,8 @@ export function workspaceView(row: WorkspaceRow): WorkspaceView {
     owner: row.owner,
     state: row.state as WorkspaceState,
     desiredState: row.desiredState as DesiredState,
-    stateReason: row.stateReason,
+    // Of one that changes and takes long, what it waits for; else why it is where it is.
+    stateReason: waitOf(phaseOf(row), now)?.message ?? row.stateReason,
     authentication: row.authentication as WorkspaceView['authentication'],
     credential: row.credential as WorkspaceView['credential'],
     origin: row.origin as WorkspaceView['origin'],
@@ -33,7 +35,9 @@ export function workspaceView(row: WorkspaceRow): WorkspaceView {
 
 type OperationRow = Awaited<ReturnType<typeof workspacesStore.operations>>[number];
 
-export function operationView(row: OperationRow): OperationView {
+/** `workspace` is the row it belongs to: what an operation under way waits for is seen there. */
+export function operationView(row: OperationRow, workspace: WorkspaceRow, now: Date): OperationView {
+  const isRunning = row.state === 'running';
   return {
     id: row.id,
     kind: row.kind as OperationView['kind'],
@@ -41,6 +45,7 @@ export function operationView(row: OperationRow): OperationView {
     reason: row.reason,
     initiator: row.initiator as OperationView['initiator'],
     error: row.error as OperationView['error'],
+    waitsFor: isRunning ? waitOf(phaseOf(workspace), now) : null,
     createdAt: row.createdAt.toISOString(),
     finishedAt: row.finishedAt?.toISOString() ?? null,
   };

@@ -83,7 +83,7 @@ export class WorkspacesService {
       this.waker.reconcileSoon(tenant, id);
       return workspacesStore.find(tenant, id);
     });
-    return workspaceView(present(row));
+    return this.view(row);
   }
 
   async list(actor: Actor, query: PageQuery): Promise<Page<WorkspaceView>> {
@@ -92,11 +92,12 @@ export class WorkspacesService {
     const rows = await this.database.tenant(actor.organizationId, (tenant) =>
       workspacesStore.list(tenant, whose, slice),
     );
-    return pageOf(rows, slice, workspaceView);
+    const now = this.world.clock.now();
+    return pageOf(rows, slice, (row) => workspaceView(row, now));
   }
 
   async show(actor: Actor, id: string): Promise<WorkspaceView> {
-    return workspaceView(
+    return this.view(
       await this.database.tenant(actor.organizationId, (tenant) => this.see(tenant, actor, id, 'administer')),
     );
   }
@@ -109,17 +110,18 @@ export class WorkspacesService {
     return this.database.tenant(actor.organizationId, async (tenant) => {
       await this.reach(tenant, actor, id, 'use');
       await workspacesStore.update(tenant, id, change);
-      return workspaceView(present(await workspacesStore.find(tenant, id)));
+      return this.view(await workspacesStore.find(tenant, id));
     });
   }
 
   async operations(actor: Actor, id: string, query: PageQuery): Promise<Page<OperationView>> {
     const slice = sliceOf(query);
-    const rows = await this.database.tenant(actor.organizationId, async (tenant) => {
-      await this.see(tenant, actor, id, 'administer');
-      return workspacesStore.operations(tenant, id, slice);
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      const workspace = await this.see(tenant, actor, id, 'administer');
+      const rows = await workspacesStore.operations(tenant, id, slice);
+      const now = this.world.clock.now();
+      return pageOf(rows, slice, (row) => operationView(row, workspace, now));
     });
-    return pageOf(rows, slice, operationView);
   }
 
   hibernate(actor: Actor, id: string): Promise<WorkspaceView> {
@@ -172,7 +174,13 @@ export class WorkspacesService {
       await this.desire(tenant, locked, desired, memberInitiator(actor), 'asked for', true);
       return workspacesStore.find(tenant, id);
     });
-    return workspaceView(present(row));
+    return this.view(row);
+  }
+
+  /** A row that was just written or read under lock, as the outside sees it. */
+  private view(row: WorkspaceRow | null): WorkspaceView {
+    if (!row) throw noWorkspace();
+    return workspaceView(row, this.world.clock.now());
   }
 
   /** Writes what is wanted, and begins at once what is due by that: the operation then carries the name of who asked. */
@@ -247,12 +255,6 @@ function allowed<Row extends { ownerId: string }>(row: Row | null, actor: Actor,
 
 export function noWorkspace(): BerthError {
   return new BerthError('not-found', 'There is no such workspace here.');
-}
-
-/** A row that was just written or read under lock. */
-function present(row: WorkspaceRow | null): WorkspaceRow {
-  if (!row) throw noWorkspace();
-  return row;
 }
 
 function memberInitiator({ userId, name }: Actor): Initiator {

@@ -11,6 +11,7 @@ import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
 import { BerthError } from '../kernel/index.js';
+import type { PhaseFacts } from './deadlines.js';
 import { legalMoves, type OperationKind, type WorkspaceFacts } from './state.js';
 
 /** Who asked for an operation. */
@@ -31,9 +32,11 @@ export interface Move {
   ends?: { state: 'succeeded' } | { state: 'failed'; error: { code: string; message: string } };
 }
 
-const withOwner = { owner: { select: { id: true, name: true, email: true } } } as const;
-
+const owner = { select: { id: true, name: true, email: true } } as const;
 const openTurns = { turns: { where: { state: { in: ['queued', 'running', 'reauthenticating'] } } } };
+/** Whether a worker has begun to start machines: part of what a workspace waits for. */
+const machineTokens = { machineTokens: true } as const;
+const withOwner = { owner, _count: { select: machineTokens } } as const;
 
 /** The only writer of workspaces, their operations and machine tokens. */
 export const workspacesStore = {
@@ -85,7 +88,7 @@ export const workspacesStore = {
     await db.$queryRaw`select 1 from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
     return db.workspace.findUnique({
       where: { organizationId_id: { organizationId, id } },
-      include: { ...withOwner, _count: { select: openTurns } },
+      include: { owner, _count: { select: { ...openTurns, ...machineTokens } } },
     });
   },
 
@@ -147,6 +150,7 @@ export const workspacesStore = {
       data: {
         state: move.to,
         stateReason: move.reason,
+        obstacle: null,
         stateChangedAt: move.at,
         ...(move.to === 'running' ? { preparedAt: move.at, lastActivityAt: move.at } : {}),
         ...(move.to === 'hibernated' || move.to === 'failed' ? { runnerId: null } : {}),
@@ -166,6 +170,18 @@ export const workspacesStore = {
       data: { hostId },
     });
     return count === 1;
+  },
+
+  /**
+   * Says what keeps a workspace in a state that must end, or (null) that nothing does any more. Does nothing when it left that state meanwhile.
+   */
+  async tellObstacle(
+    { db, organizationId }: Tenant,
+    id: string,
+    state: WorkspaceState,
+    obstacle: string | null,
+  ): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id, state }, data: { obstacle } });
   },
 
   /** The end of a deletion: the row goes, and with it messages, turns, events and tokens. */
@@ -287,12 +303,22 @@ export type LockedWorkspace = NonNullable<Awaited<ReturnType<typeof workspacesSt
 
 export function factsOf(row: LockedWorkspace): WorkspaceFacts {
   return {
-    state: row.state as WorkspaceState,
     desiredState: row.desiredState as DesiredState,
     prepared: row.preparedAt !== null,
     openTurns: row._count.turns,
     lastActivityAt: row.lastActivityAt,
-    stateChangedAt: row.stateChangedAt,
     idleTimeoutMinutes: row.idleTimeoutMinutes,
+    ...phaseOf(row),
+  };
+}
+
+/** What a workspace waits for is read from this. */
+export function phaseOf(row: WorkspaceRow): PhaseFacts {
+  return {
+    state: row.state as WorkspaceState,
+    stateChangedAt: row.stateChangedAt,
+    hasTokens: row._count.machineTokens > 0,
+    runnerHeardAt: row.runnerSeenAt,
+    obstacle: row.obstacle,
   };
 }

@@ -131,6 +131,21 @@ export const wakeWorkspaceRoute = route({
   answer: { status: 202, body: workspaceViewSchema },
 });
 
+/** What a change that takes long waits for. The list of codes may grow. */
+export const causeSchema = z.object({
+  code: z.enum([
+    'no-worker',
+    'runner-silent',
+    'clone-under-way',
+    'tree-under-way',
+    'runtime-refuses',
+    'processes-to-end',
+    'files-to-go',
+  ]),
+  message: z.string(),
+});
+export type Cause = z.infer<typeof causeSchema>;
+
 export const operationViewSchema = z.object({
   id: z.uuid(),
   kind: z.enum(['provision', 'hibernate', 'wake', 'delete']),
@@ -138,6 +153,8 @@ export const operationViewSchema = z.object({
   reason: z.string(),
   initiator: z.object({ type: z.enum(['member', 'system']), id: z.string(), name: z.string() }),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  /** Of one that runs for more than half a minute. */
+  waitsFor: causeSchema.nullable(),
   createdAt: timeSchema,
   finishedAt: timeSchema.nullable(),
 });

@@ -17,6 +17,8 @@ import { WorkspaceRunner } from './workspace-runner.js';
 const LOG_CHECK_EVERY_MS = 60_000;
 /** Room for a start that is under way when `close` is called. */
 const CLOSE_WAIT_MS = 30_000;
+/** A control plane on the way down or up does not count as there. */
+const REACH_MS = 3_000;
 
 /**
  * Runs workspaces as processes of this machine (Linux): one runner per workspace, each in a session of its own, and one proxy for all.
@@ -107,9 +109,24 @@ export class LocalRuntime implements Runtime {
 
   async list(): Promise<string[]> {
     try {
-      return [...new Set([...(await this.idsWithFiles()), ...this.running()])].sort();
+      return [...new Set([...(await this.idsWithFiles()), ...this.runningIds()])].sort();
     } catch (error) {
       throw this.failure(error, undefined, 'Listing the workspaces');
+    }
+  }
+
+  running(): Promise<string[]> {
+    return Promise.resolve(this.runningIds());
+  }
+
+  async canReachBerth(): Promise<boolean> {
+    try {
+      const url = new URL('/healthz', this.options.internalUrl());
+      const answer = await fetch(url, { signal: AbortSignal.timeout(REACH_MS) });
+      await answer.body?.cancel();
+      return answer.ok;
+    } catch {
+      return false;
     }
   }
 
@@ -117,7 +134,7 @@ export class LocalRuntime implements Runtime {
     this.closing = true;
     await this.opening?.catch(() => undefined);
     clearInterval(this.logCheck);
-    const ids = new Set([...this.running(), ...this.lock.keys()]);
+    const ids = new Set([...this.runningIds(), ...this.lock.keys()]);
     const stops = [...ids].map((id) => this.stop(id));
     const ended = await within(Promise.allSettled(stops), CLOSE_WAIT_MS);
     if (ended === 'timeout') this.options.log.error({}, 'some workspaces did not stop in time');
@@ -166,7 +183,7 @@ export class LocalRuntime implements Runtime {
     return workspaceFiles(this.options.dataDirectory, workspaceId);
   }
 
-  private running(): string[] {
+  private runningIds(): string[] {
     return runningWorkspaces(workspacesFolder(this.options.dataDirectory), this.options.runnerEntry);
   }
 

@@ -13,7 +13,10 @@ export class FakeRuntime implements Runtime {
   readonly calls: RuntimeCall[] = [];
   /** True between `open` and `close`. */
   isOpen = false;
+  /** Whether runners there could be heard. */
+  reachesBerth = true;
   private readonly present = new Map<string, 'running' | 'stopped'>();
+  private readonly held = new Map<FailingMethod, Promise<void>>();
   private readonly failures = new Map<FailingMethod, Error[]>();
 
   constructor(readonly hostId: string = systemIds.next()) {}
@@ -26,6 +29,18 @@ export class FakeRuntime implements Runtime {
   ): void {
     const queue = this.failures.get(method) ?? [];
     this.failures.set(method, [...queue, ...Array<Error>(times).fill(error)]);
+  }
+
+  /** Makes the next call of `method` wait until the answer is called; it is carried out then. */
+  holdNext(method: FailingMethod): () => void {
+    let release = (): void => undefined;
+    this.held.set(method, new Promise((resolve) => (release = resolve)));
+    return release;
+  }
+
+  /** A runner lives although nobody asked for it (any more). */
+  resurrect(workspaceId: string): void {
+    this.present.set(workspaceId, 'running');
   }
 
   /** The runner of a workspace ends without anybody asking; its files stay. */
@@ -64,6 +79,14 @@ export class FakeRuntime implements Runtime {
     return this.present.get(workspaceId) ?? 'absent';
   }
 
+  running(): Promise<string[]> {
+    return Promise.resolve([...this.present].filter(([, is]) => is === 'running').map(([id]) => id));
+  }
+
+  canReachBerth(): Promise<boolean> {
+    return Promise.resolve(this.reachesBerth);
+  }
+
   async list(): Promise<string[]> {
     await this.failIfTold('list');
     return [...this.present.keys()].sort();
@@ -80,8 +103,11 @@ export class FakeRuntime implements Runtime {
     return Promise.resolve();
   }
 
-  private failIfTold(method: FailingMethod): Promise<void> {
+  private async failIfTold(method: FailingMethod): Promise<void> {
+    const held = this.held.get(method);
+    this.held.delete(method);
+    await held;
     const error = this.failures.get(method)?.shift();
-    return error === undefined ? Promise.resolve() : Promise.reject(error);
+    if (error !== undefined) throw error;
   }
 }
