@@ -20,7 +20,7 @@ export default {
   projects: [
     tier('unit', ['<rootDir>/src', '<rootDir>/test']),
     { ...tier('integration', ['<rootDir>/src', '<rootDir>/test']), ...withPostgres },
-    tier('e2e', ['<rootDir>/test']),
+    { ...tier('e2e', ['<rootDir>/test']), ...withPostgres },
     // The figures of docs/trust.md at a small number of rounds; `npm run trust` plays them in full.
     { ...tier('trust', ['<rootDir>/test/trust']), ...withPostgres },
   ],

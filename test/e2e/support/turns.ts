@@ -20,18 +20,23 @@ export interface GatedTurn {
   timesRun(): Promise<number>;
 }
 
-/** Starts a gated turn, and waits until its command runs. */
-export async function startGatedTurn(system: TestSystem, workspaceId: string): Promise<GatedTurn> {
+/** Starts a gated turn, and waits until its command runs. `name` tells the gates of one workspace apart. */
+export async function startGatedTurn(
+  system: Pick<TestSystem, 'api' | 'treeOf'>,
+  workspaceId: string,
+  name = 'gate',
+): Promise<GatedTurn> {
   const tree = system.treeOf(workspaceId);
+  const [ran, go] = [`${name}-ran.txt`, `${name}-go.txt`];
   const message = await system.api.send(
     workspaceId,
-    'run echo ran >> ran.txt; until [ -e go.txt ]; do sleep 0.05; done; echo the gate is open',
+    `run echo ran >> ${ran}; until [ -e ${go} ]; do sleep 0.05; done; echo the gate is open`,
   );
-  await until('the command runs', () => existsSync(path.join(tree, 'ran.txt')), DEADLINE_SECONDS);
+  await until('the command runs', () => existsSync(path.join(tree, ran)), DEADLINE_SECONDS);
   return {
     message,
-    open: () => writeFile(path.join(tree, 'go.txt'), ''),
-    timesRun: async () => (await readFile(path.join(tree, 'ran.txt'), 'utf8')).trimEnd().split('\n').length,
+    open: () => writeFile(path.join(tree, go), ''),
+    timesRun: async () => (await readFile(path.join(tree, ran), 'utf8')).trimEnd().split('\n').length,
   };
 }
 

@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A dumb balancer: each connection goes to the next of the ports on which somebody listens. It knows nothing of HTTP. */
+export interface Splitter {
+  url: string;
+  close(): Promise<void>;
+}
+
+export async function startSplitter(ports: readonly number[]): Promise<Splitter> {
+  const open = new Set<Socket>();
+  let next = 0;
+  const keep = (socket: Socket): void => {
+    open.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => open.delete(socket));
+  };
+  const server = createServer((socket) => {
+    keep(socket);
+    void reach(ports, next++, keep).then((target) => {
+      if (!target) return socket.destroy();
+      socket.pipe(target).pipe(socket);
+      // What ends abruptly on one side ends so on the other.
+      socket.on('close', () => target.destroy());
+      target.on('close', () => socket.destroy());
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of open) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+/** A connection to the first that takes one, beginning with the `from`-th. */
+async function reach(
+  ports: readonly number[],
+  from: number,
+  keep: (socket: Socket) => void,
+): Promise<Socket | null> {
+  for (let tried = 0; tried < ports.length; tried++) {
+    const target = connect(ports[(from + tried) % ports.length] ?? 0, '127.0.0.1');
+    keep(target);
+    const isThere = await new Promise<boolean>((resolve) => {
+      target.once('connect', () => resolve(true));
+      target.once('error', () => resolve(false));
+    });
+    if (isThere) return target;
+  }
+  return null;
+}
