@@ -1,13 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import 'reflect-metadata';
 import { createLog } from './app/log.js';
 import { startBerth } from './app/compose.js';
-import { loadConfig } from './config/index.js';
+import { diagnoseEnvironment, loadConfig } from './config/index.js';
 import { armCrashPoints, BerthError, messageOf, type CrashPoint, type Log } from './kernel/index.js';
 
 /** A stop that hangs must not hang forever; supervisors give less time than that anyway. */
 const STOP_SECONDS = 30;
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'doctor') return examine();
   const config = loadConfig();
   const log = createLog(config.logLevel);
   if (config.crashPoint) killAt(config.crashPoint);
@@ -17,6 +19,15 @@ async function main(): Promise<void> {
   process.stdout.write(
     config.role === 'worker' ? workerWelcome(berth.url) : welcome(berth.url, berth.setupUrl),
   );
+}
+
+/** `main.js doctor`: looks at everything and starts nothing; one line of JSON for each finding, for the berth command to show. */
+async function examine(): Promise<void> {
+  const { runDoctor } = await import('./app/doctor/index.js');
+  const migrations = fileURLToPath(new URL('../prisma/migrations', import.meta.url));
+  await runDoctor(diagnoseEnvironment(), migrations, (line) => {
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+  });
 }
 
 /** For tests of crashes (BERTH_CRASH_POINT): the process takes itself away without a word when it comes to this place for the n-th time. */

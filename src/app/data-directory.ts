@@ -10,13 +10,18 @@ const FILE = 'database-id';
  */
 export async function tieDataDirectory(dataDirectory: string, databaseId: string): Promise<void> {
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const known = await checkTie(dataDirectory, databaseId);
+  if (known === null) await writeFile(path.join(dataDirectory, FILE), `${databaseId}\n`, { mode: 0o600 });
+}
+
+/** The database this directory is tied to; null when it is tied to none yet. Throws `config-invalid` when it is another. Changes nothing. */
+export async function checkTie(dataDirectory: string, databaseId: string): Promise<string | null> {
   const file = path.join(dataDirectory, FILE);
   const known = await readFile(file, 'utf8').catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   });
-  if (known === null) return writeFile(file, `${databaseId}\n`, { mode: 0o600 });
-  if (known.trim() === databaseId) return;
+  if (known === null || known.trim() === databaseId) return known;
   throw new BerthError(
     'config-invalid',
     `The data directory ${dataDirectory} belongs to another database than the one Berth was started with: its workspaces would be taken for nobody's and removed. ` +

@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { BerthError } from '../kernel/index.js';
 
 /** Why an address could not be had, as `config-invalid` that names the variable to change (codes of listen(2) and getaddrinfo(3)); any other error as it came. */
@@ -8,7 +9,7 @@ export function listenError(cause: unknown, host: string, port: number): Error {
     EADDRNOTAVAIL: `BERTH_HOST: ${host} is not an address of this machine. Set BERTH_HOST to one, or unset it.`,
     ENOTFOUND: `BERTH_HOST: no address is known for ${host}. Set BERTH_HOST to an address of this machine.`,
   };
-  const error = cause instanceof Error ? cause : new Error(String(cause));
+  const error = isNativeError(cause) ? cause : new Error(String(cause));
   const message = advice[(error as NodeJS.ErrnoException).code ?? ''];
   return message ? new BerthError('config-invalid', message, { cause }) : error;
 }

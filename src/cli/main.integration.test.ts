@@ -95,7 +95,7 @@ describe('start', () => {
       runner,
       `import { runCli } from ${JSON.stringify(resolve('src/cli/program.ts'))};
        const say = (stream) => (text) => stream.write(text);
-       const progress = { wait() {}, note() {}, clear() {} };
+       const progress = { wait() {}, glance() {}, note() {}, clear() {} };
        const configFile = { path: '' };
        process.exitCode = await runCli(['start'], { progress, configFile, out: say(process.stdout), err: say(process.stderr), serverEntry: ${JSON.stringify(entry)}, inputIsTerminal: false });`,
     );

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.js';
 import { credentialsCommand } from './commands/credentials.js';
+import { doctorCommand } from './commands/doctor.js';
 import { ExitCodesCommand } from './commands/exit-codes.js';
 import { loginCommand } from './commands/login.js';
 import { logoutCommand } from './commands/logout.js';
@@ -30,6 +31,7 @@ export function buildProgram(context: CliContext): Command {
     workspacesCommand(context),
     credentialsCommand(context),
     agentsCommand(context),
+    doctorCommand(context),
     new ExitCodesCommand(context),
   ];
   for (const command of commands) program.addCommand(command);

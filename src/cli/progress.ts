@@ -4,6 +4,8 @@ import { oneLine } from './render.js';
 export interface Progress {
   /** What is being waited for now. On a terminal it turns until something else is said. */
   wait(text: string): void;
+  /** The same for what is over in a moment: nowhere but on a terminal is it worth a line. */
+  glance(text: string): void;
   /** A remark that stays. */
   note(text: string): void;
   /** Nothing is waited for any more. Comes before anything else is printed. */
@@ -38,6 +40,10 @@ export class SpinnerProgress implements Progress {
     this.#timer.unref();
   }
 
+  glance(text: string): void {
+    this.wait(text);
+  }
+
   note(text: string): void {
     this.clear();
     this.write(`${text}\n`);
@@ -70,6 +76,10 @@ export class PlainProgress implements Progress {
     this.write(`${oneLine(text)}\n`);
   }
 
+  glance(): void {
+    // What it comes to is said soon.
+  }
+
   note(text: string): void {
     this.write(`${text}\n`);
   }
@@ -82,6 +92,7 @@ export class PlainProgress implements Progress {
 /** Says nothing; with `--json`, where standard error holds nothing but a failure. */
 export const silentProgress: Progress = {
   wait: () => undefined,
+  glance: () => undefined,
   note: () => undefined,
   clear: () => undefined,
 };

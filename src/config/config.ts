@@ -151,6 +151,9 @@ const environmentSchema = z.object({
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
+/** Every variable that is read here. */
+export const variableNames: readonly string[] = Object.keys(environmentSchema.shape);
+
 export type Config = ReturnType<typeof parseConfig>;
 
 /**

@@ -1,5 +1,6 @@
 export * from './agents.js';
 export * from './heartbeat.js';
+export * from './doctor.js';
 export * from './machine-routes.js';
 export * from './proxy.js';
 export * from './rest/index.js';

@@ -2,6 +2,9 @@ export { Database, isConflict, isUnavailable, isUniqueViolation, type JsonObject
 export { DatabaseModule } from './database.module.js';
 export { HostLock, type Host, type HostLockOptions } from './host-lock.js';
 export type { SeenHost } from './hosts.store.js';
+export { inspectDatabase, inspectMigrations, type DatabaseFacts } from './inspect.js';
+export { runningEmbeddedUrl, startEmbeddedPostgres } from './embedded/index.js';
+export { assertRuntimeLogin } from './logins.js';
 export { openDatabase, openServer, type DatabaseServer, type OpenDatabase } from './open-database.js';
 export { SchemaWatch } from './schema-watch.js';
 export { readSealingKeys, type SealingKey } from './sealing-keys.js';

@@ -56,6 +56,19 @@ export async function migrate({
   });
 }
 
+/** Names of the migrations a start would apply. Changes nothing, and throws what `migrate` would throw before it applies the first. */
+export async function pendingMigrations(ownerUrl: string, migrationsDirectory: string): Promise<string[]> {
+  const known = await readMigrations(migrationsDirectory);
+  return withConnection(ownerUrl, async (client) => {
+    await assertVersion(client);
+    const { rows } = await client.query<{ there: boolean }>(
+      `SELECT to_regclass('public._prisma_migrations') IS NOT NULL AS there`,
+    );
+    const pending = rows[0]?.there === true ? await compare(client, known) : known;
+    return pending.map((migration) => migration.name);
+  });
+}
+
 /**
  * Opens one plain connection for `work` and closes it. Throws `database-unavailable` when the server cannot be reached and
  * `config-invalid` when it refuses the login; the URL is in neither message.
@@ -190,6 +203,11 @@ async function findPending(client: Client, known: Migration[]): Promise<Migratio
       { cause },
     );
   });
+  return compare(client, known);
+}
+
+/** What is known and not booked. */
+async function compare(client: Client, known: Migration[]): Promise<Migration[]> {
   const { rows } = await client.query<Booking>(
     `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
        FROM public._prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name`,

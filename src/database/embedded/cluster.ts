@@ -159,6 +159,13 @@ export async function findPostmaster(paths: ClusterPaths): Promise<Postmaster | 
   return undefined;
 }
 
+/** As `findPostmaster`, and leaves a stale file where it is. */
+export async function lookForPostmaster(paths: ClusterPaths): Promise<Postmaster | undefined> {
+  const text = await readOptional(path.join(paths.data, 'postmaster.pid'));
+  const running = text === undefined ? undefined : parsePostmasterFile(text);
+  return running !== undefined && (await isPostgresOn(running.pid, paths.data)) ? running : undefined;
+}
+
 /** True also for a zombie, which Postgres's own look at the number takes for a running server. */
 function isProcess(pid: number): boolean {
   if (isAlive(pid)) return true;

@@ -1,7 +1,7 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { BerthError, type Log } from '../../kernel/index.js';
 import { locateBinaries } from './binaries.js';
-import { clusterPaths, ensureCluster, findPostmaster, readPasswords } from './cluster.js';
+import { clusterPaths, ensureCluster, findPostmaster, lookForPostmaster, readPasswords } from './cluster.js';
 import { superuserUrl } from './guard.js';
 import { chooseRunAs } from './identity.js';
 import { ownerUrl } from './owner.js';
@@ -54,4 +54,16 @@ export async function embeddedSuperuserUrl(directory: string): Promise<string> {
     throw new BerthError('database-unavailable', `No Postgres runs in ${directory}. Start Berth first.`);
   }
   return superuserUrl(running.port, (await readPasswords(paths)).superuser);
+}
+
+/**
+ * URL of the owner on the embedded Postgres that runs in this directory; null when none does. Only looks: nothing is started, and no stale file put away.
+ * Throws `database-unavailable` when its passwords cannot be read.
+ */
+export async function runningEmbeddedUrl(directory: string): Promise<string | null> {
+  const real = await realpath(directory).catch(() => null);
+  if (real === null) return null;
+  const paths = clusterPaths(real);
+  const running = await lookForPostmaster(paths);
+  return running === undefined ? null : ownerUrl(running.port, (await readPasswords(paths)).owner);
 }

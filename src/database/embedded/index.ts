@@ -1,6 +1,7 @@
 export { scramVerifier } from './scram.js';
 export {
   embeddedSuperuserUrl,
+  runningEmbeddedUrl,
   startEmbeddedPostgres,
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
