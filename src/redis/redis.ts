@@ -18,6 +18,8 @@ const LONGEST_RETRY_MS = 1_000;
 export class RedisServer {
   #isOpen = false;
   #isLost = false;
+  /** Why the last connection failed: a command only hears that there is none. */
+  #failure: Error | null = null;
   readonly #all: Redis[] = [];
   /**
    * For short commands: fails at once while there is no connection, and after two seconds without an answer, since who asks has a person waiting. It is shared by
@@ -53,9 +55,11 @@ export class RedisServer {
     try {
       await this.commands.connect();
       await this.patient.connect();
-      await this.commands.ping();
+      // The client keeps to itself that there is no database of this number, and would go on in another one.
+      await this.commands.select(addressOf(this.url).db ?? 0);
     } catch (error) {
-      throw this.#unavailable(messageOf(error), error);
+      const cause = this.#failure ?? error;
+      throw this.#unavailable(messageOf(cause), cause);
     }
     this.#isOpen = true;
     this.#judge(await this.#settings());
@@ -86,7 +90,10 @@ export class RedisServer {
       ...options,
     });
     // Told once for all connections, by `commands`; without a listener ioredis prints each error.
-    client.on('error', (error) => this.log.debug({ reason: error.message }, 'a connection to Redis failed'));
+    client.on('error', (error) => {
+      this.#failure = error;
+      this.log.debug({ reason: error.message }, 'a connection to Redis failed');
+    });
     this.#all.push(client);
     return client;
   }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
@@ -56,8 +56,10 @@ export class TestRedis {
       'enable-debug-command': 'local',
       ...this.settings,
     };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const child = spawn('redis-server', args, { stdio: 'ignore' });
+    const file = path.join(this.directory, 'redis.conf');
+    const lines = Object.entries(settings).map(([name, value]) => `${name} ${value || '""'}\n`);
+    await writeFile(file, lines.join(''), { mode: 0o600 });
+    const child = spawn('redis-server', [file], { stdio: 'ignore' });
     const failed = once(child, 'error').then(([error]) => {
       throw new Error(`redis-server cannot be started (Debian's package redis-server): ${String(error)}`);
     });
@@ -127,6 +129,12 @@ export class TestRedis {
   async remove(): Promise<void> {
     if (this.#child) await this.kill();
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** What it had written to disk is gone; for the time between an end and a start. */
+  async removeFiles(): Promise<void> {
+    for (const name of await readdir(this.directory))
+      await rm(path.join(this.directory, name), { recursive: true, force: true });
   }
 
   private answers(): Promise<boolean> {
