@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { startTestApp, type TestApp } from '../../test/support/app.js';
 import { Canary, findCanaries, findInDatabase } from '../../test/support/canary.js';
 import { requestJson } from '../../test/support/http.js';
+import { TestRedis } from '../../test/support/redis.js';
 import { withClient } from '../../test/support/tables.js';
 import type { Lease, WorkspaceView } from '../contracts/index.js';
 import { systemIds } from '../kernel/index.js';
@@ -37,7 +38,9 @@ function credentialsOf(scope: string) {
   return { canaries: Object.values(canaries), bodies };
 }
 
-describe('no secret is seen', () => {
+describe.each(['Postgres', 'Redis'])('no secret is seen, with the queue on %s', (store) => {
+  let redis: TestRedis | null;
+  let watched: Awaited<ReturnType<TestRedis['watch']>> | null;
   let berth: TestApp;
   let logged = '';
   const answers: string[] = [];
@@ -62,10 +65,16 @@ describe('no secret is seen', () => {
 
   beforeAll(async () => {
     const log = createLog('debug', { write: (line: string) => void (logged += line) });
-    berth = await startTestApp({ log, worker: true });
+    redis = store === 'Redis' ? await TestRedis.start() : null;
+    watched = redis && (await redis.watch());
+    berth = await startTestApp({ log, worker: true, redisUrl: redis?.url });
     await live();
   });
-  afterAll(() => berth.close());
+  afterAll(async () => {
+    await berth.close();
+    watched?.stop();
+    await redis?.remove();
+  });
 
   /** An answer that is remembered, to be searched. */
   async function call<T>(method: string, path: string, body?: unknown, bearer?: string): Promise<T> {
@@ -248,6 +257,15 @@ describe('no secret is seen', () => {
 
   it('in any table of any schema, the queue’s too', async () => {
     expect(await findInDatabase(canaries, berth.database.ownerUrl)).toEqual([]);
+  });
+
+  it('in any key of Redis, nor in anything that was sent to it', async () => {
+    if (!redis || !watched) return;
+    const keys = await redis.dump();
+    expect([...keys.keys()].some((key) => key.endsWith(':berth:completed'))).toBe(true);
+    expect(watched.text()).toContain('"publish"');
+    for (const [key, value] of keys) expect([key, findCanaries(canaries, value)]).toEqual([key, []]);
+    expect(findCanaries(canaries, watched.text())).toEqual([]);
   });
 
   it('by a search that would find it', async () => {

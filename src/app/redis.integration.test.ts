@@ -20,6 +20,7 @@ describe('Berth over Redis', () => {
       { githubUrl: 'https://github.com', fileRoots: null, dataDirectory: '/nowhere' },
       { claude: 'claude-test', codex: 'codex-test' },
       SWEEP_SECONDS,
+      60,
     );
     bench = await Bench.start({ redisUrl: redis.url, worker: true, log, parts: { workspaceSettings } });
     await bench.sweep.start();

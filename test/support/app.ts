@@ -30,7 +30,7 @@ export interface TestAppOptions {
   /** Runs queued jobs. Without it they stay queued, and a test calls what it means to test. */
   worker?: boolean;
   /** A Redis for queue and notices; without it both are on Postgres. */
-  redisUrl?: string;
+  redisUrl?: string | undefined;
   /** Another replica: on the database, key ring and setup token of that one. Close it before that one. */
   beside?: TestApp;
   /** Parts in place of the usual ones. */

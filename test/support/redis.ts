@@ -125,6 +125,16 @@ export class TestRedis {
     });
   }
 
+  /** Everything that anybody sends from now on, as text; also what is not kept, such as notices. */
+  async watch(): Promise<{ text(): string; stop(): void }> {
+    const client = new Redis(this.url);
+    const monitor = await client.monitor();
+    client.disconnect();
+    let text = '';
+    monitor.on('monitor', (_time: string, args: string[]) => (text += `${JSON.stringify(args)}\n`));
+    return { text: () => text, stop: () => monitor.disconnect() };
+  }
+
   /** Ends it and removes its files. */
   async remove(): Promise<void> {
     if (this.#child) await this.kill();
