@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { LOG, messageOf, type Log } from '../../kernel/index.js';
+import { Readiness } from '../readiness.js';
 import { KeptAnswers } from './kept-answers.js';
 
 const EVERY_MS = 10 * 60_000;
@@ -12,6 +13,7 @@ export class Expiry implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly answers: KeptAnswers,
+    private readonly readiness: Readiness,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -28,6 +30,8 @@ export class Expiry implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Never throws: what is left is removed next time, and is no answer to anybody meanwhile. */
   async run(): Promise<void> {
+    // Past a newer migration this process writes no more.
+    if (this.readiness.isOutdated) return;
     try {
       const count = await this.answers.deleteExpired();
       if (count > 0) this.log.debug({ count }, 'removed answers that were kept long enough');
