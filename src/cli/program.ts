@@ -1,10 +1,14 @@
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.js';
+import { apiKeysCommand } from './commands/api-keys.js';
+import { completeCommand, completionCommand } from './commands/completion.js';
 import { credentialsCommand } from './commands/credentials.js';
 import { doctorCommand } from './commands/doctor.js';
 import { ExitCodesCommand } from './commands/exit-codes.js';
+import { invitationsCommand } from './commands/invitations.js';
 import { loginCommand } from './commands/login.js';
 import { logoutCommand } from './commands/logout.js';
+import { membersCommand } from './commands/members.js';
 import { setupCommand } from './commands/setup.js';
 import { startCommand } from './commands/start.js';
 import { workspacesCommand } from './commands/workspaces.js';
@@ -30,11 +34,16 @@ export function buildProgram(context: CliContext): Command {
     logoutCommand(context),
     workspacesCommand(context),
     credentialsCommand(context),
+    membersCommand(context),
+    invitationsCommand(context),
+    apiKeysCommand(context),
     agentsCommand(context),
     doctorCommand(context),
+    completionCommand(context),
     new ExitCodesCommand(context),
   ];
   for (const command of commands) program.addCommand(command);
+  program.addCommand(completeCommand(context, program), { hidden: true });
   program.addHelpText('after', '\n"berth help <command>" tells more, "berth help exit-codes" how it ends.');
   inheritSettings(program);
   return program;

@@ -95,7 +95,13 @@ export const resolutionSchema = z.looseObject({
 });
 export type Resolution = z.infer<typeof resolutionSchema>;
 
-export const apiKeySchema = z.looseObject({ id: z.string(), name: z.string(), prefix: z.string() });
+export const apiKeySchema = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  prefix: z.string(),
+  expiresAt: optionalText,
+  lastUsedAt: optionalText,
+});
 /** A key at the one time its text is shown. */
 export const newApiKeySchema = apiKeySchema.extend({ apiKey: z.string() });
 
@@ -104,3 +110,21 @@ export const setupAnswerSchema = z.looseObject({
   user: z.looseObject({ name: z.string(), email: z.string() }),
   apiKey: z.string(),
 });
+
+export const memberSchema = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  email: z.string(),
+  role: z.string(),
+  createdAt: optionalText,
+});
+export type Member = z.infer<typeof memberSchema>;
+
+export const invitationSchema = z.looseObject({
+  id: z.string(),
+  email: z.string(),
+  role: z.string(),
+  expiresAt: z.string(),
+});
+/** An invitation at the one time its link is shown. */
+export const newInvitationSchema = z.looseObject({ id: z.string(), url: z.string(), expiresAt: z.string() });

@@ -1,0 +1,69 @@
+import {
+  startTestApp,
+  type TestApp,
+  type TestMember,
+  type TestOrganization,
+} from '../../test/support/app.js';
+import { answers, testCli, type TestCli } from './testing/test-cli.js';
+
+/** `berth members`, `invitations` and `api-keys` on the real app. */
+
+let app: TestApp;
+let acme: TestOrganization;
+let member: TestMember;
+beforeAll(async () => {
+  app = await startTestApp();
+  acme = await app.founded('acme');
+  member = await app.member(acme, 'member');
+});
+afterAll(() => app.close());
+
+const cli = (): TestCli => testCli(app.url, acme.owner.apiKey);
+const json = async <T>(...args: string[]): Promise<T> => {
+  const test = cli();
+  expect(await test.run(...args, '--json')).toBe(0);
+  expect(test.err).toBe('');
+  return JSON.parse(test.out) as T;
+};
+
+it('lists members, changes a role and removes one', async () => {
+  const test = cli();
+  expect(await test.run('members', 'list')).toBe(0);
+  expect(test.out).toMatch(/^ID +NAME +EMAIL +ROLE +SINCE\n/);
+  expect(test.out).toContain(member.email);
+  expect(await json('members', 'role', member.email, 'admin')).toMatchObject({
+    id: member.userId,
+    role: 'admin',
+  });
+
+  const asked = testCli(app.url, acme.owner.apiKey, { prompts: answers('n') });
+  expect(await asked.run('members', 'remove', member.userId)).toBe(1);
+  expect(await json('members', 'remove', member.email)).toMatchObject({ id: member.userId, removed: true });
+  expect((await member.api.call('GET', '/api/v1/me')).status).toBe(401);
+  expect(await cli().run('members', 'remove', member.email)).toBe(4);
+  expect(await cli().run('members', 'role', acme.owner.email, 'member')).toBe(5);
+});
+
+it('invites by a link that is shown once, and takes it back', async () => {
+  const test = cli();
+  expect(await test.run('invitations', 'create', 'grace@example.com', '--role', 'admin')).toBe(0);
+  expect(test.out).toMatch(/^http:\S+\n$/);
+  const [open] = await json<{ id: string }[]>('invitations', 'list');
+  expect(open).toMatchObject({ email: 'grace@example.com', role: 'admin' });
+  expect(await json('invitations', 'revoke', open?.id ?? '')).toEqual({ id: open?.id, revoked: true });
+  expect(await json('invitations', 'list')).toEqual([]);
+});
+
+it('makes an API key that works, lists and deletes it', async () => {
+  const test = cli();
+  expect(await test.run('api-keys', 'create', 'ci', '--expires-at', '2099-01-31')).toBe(0);
+  const key = test.out.trim();
+  expect((await app.api(key).call('GET', '/api/v1/me')).status).toBe(200);
+  const made = (await json<{ id: string; name: string }[]>('api-keys', 'list')).find(
+    ({ name }) => name === 'ci',
+  );
+  expect(made).toMatchObject({ expiresAt: '2099-01-31T00:00:00.000Z' });
+  expect(await json('api-keys', 'delete', made?.id ?? '')).toMatchObject({ deleted: true });
+  expect((await app.api(key).call('GET', '/api/v1/me')).status).toBe(401);
+  expect(await cli().run('api-keys', 'create', 'ci', '--expires-at', 'soon')).toBe(2);
+});
