@@ -27,6 +27,7 @@ import { KeyScopes } from './idempotency/key-scopes.js';
 import { KeptAnswers } from './idempotency/kept-answers.js';
 import { InstanceController } from './instance.controller.js';
 import { PublicUrl } from '../http/index.js';
+import { RequestLimits } from './limits/request-limits.js';
 import { Readiness } from './readiness.js';
 
 /** What the rooms are given in every process: opened and closed by who composes (compose.ts). */
@@ -41,6 +42,7 @@ export interface CommonParts {
   credentialPolicy: CredentialPolicy;
   workspaceSettings: WorkspaceSettings;
   publicUrl: PublicUrl;
+  requestLimits: RequestLimits;
   readiness: Readiness;
 }
 
@@ -69,6 +71,7 @@ class PartsModule {
       { provide: CredentialPolicy, useValue: parts.credentialPolicy },
       { provide: WorkspaceSettings, useValue: parts.workspaceSettings },
       { provide: PublicUrl, useValue: parts.publicUrl },
+      { provide: RequestLimits, useValue: parts.requestLimits },
       { provide: Readiness, useValue: parts.readiness },
       ...(parts.feed ? [{ provide: WorkspaceFeed, useValue: parts.feed }] : []),
       ...(parts.runtime ? [{ provide: RUNTIME, useValue: parts.runtime }] : []),

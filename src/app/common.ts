@@ -29,6 +29,7 @@ import type { CommonParts } from './app.module.js';
 import type { Closing } from './closing.js';
 import { tieDataDirectory } from './data-directory.js';
 import { keyRingOf } from './key-file.js';
+import { RequestLimits } from './limits/request-limits.js';
 import { Readiness } from './readiness.js';
 import { openWires } from './wires.js';
 
@@ -83,6 +84,7 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
       POLLS_MISSED * pollSeconds(config.runtime.orphanSeconds),
     ),
     publicUrl: new PublicUrl(() => address.publicUrl),
+    requestLimits: new RequestLimits(),
     readiness: new Readiness(),
   };
   return {

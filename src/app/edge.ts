@@ -5,6 +5,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import helmet from 'helmet';
 import { BerthError, type Ids, type Log } from '../kernel/index.js';
 import { noteBody } from './idempotency/fingerprint.js';
+import type { RequestLimits } from './limits/request-limits.js';
 import { giveRequestId } from './request-id.js';
 import type { PublicUrl } from '../http/index.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -17,7 +18,7 @@ const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 /** What every request passes before a route: an id, a log line, safe headers, a bounded JSON body. */
 export function prepareEdge(
   app: NestExpressApplication,
-  options: { log: Log; ids: Ids; publicUrl: PublicUrl; readiness: Readiness },
+  options: { log: Log; ids: Ids; publicUrl: PublicUrl; readiness: Readiness; requestLimits: RequestLimits },
 ): void {
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
@@ -26,6 +27,8 @@ export function prepareEdge(
   app.use(securityHeaders(options.publicUrl));
   app.use(['/api', '/internal'], keepNoCopy);
   app.use(['/api', '/internal'], refuseWhenOutdated(options.readiness));
+  // Before the body is read: a refusal must cost next to nothing.
+  app.use('/api', options.requestLimits.shield());
   app.use(refuseOtherThanJson);
   app.use(express.json({ limit: BODY_LIMIT, strict: true, verify: noteBody }));
   app.useGlobalFilters(new ProblemFilter(options.log));

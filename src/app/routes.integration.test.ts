@@ -108,7 +108,7 @@ describe('every route', () => {
 
 describe('a handler without a contract', () => {
   it('is refused, whoever calls', async () => {
-    const guard = new RouteGuard(new Reflector(), {} as never, {} as never);
+    const guard = new RouteGuard(new Reflector(), {} as never, {} as never, {} as never);
     const context = { getHandler: () => () => 'open', getClass: () => Object } as never;
     await expect(guard.canActivate(context)).rejects.toMatchObject({ code: 'forbidden' });
   });

@@ -27,6 +27,7 @@ export class ChatsService {
     members: MembersService,
   ) {
     workspaces.whenStopped((tenant, workspace) => this.settle(tenant, workspace));
+    workspaces.whenUnshared((tenant, workspace) => this.cancelOthers(tenant, workspace));
     members.whenLeaving((tenant, { userId }) => this.cancelAllOf(tenant, userId));
   }
 
@@ -37,10 +38,10 @@ export class ChatsService {
     });
   }
 
-  /** Queues a turn, and wakes a sleeping workspace for it. Throws `not-found`, `workspace-failed`, `workspace-deleting`. */
+  /** Queues a turn, and wakes a sleeping workspace for it. Throws `not-found`, `workspace-failed`, `workspace-deleting`, `limit-running`. */
   async send(actor: Actor, workspaceId: string, text: string): Promise<MessageView> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      const workspace = await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      const workspace = await this.workspaces.reach(tenant, actor, workspaceId, 'converse');
       await this.workspaces.askToRun(tenant, workspace, actor, 'a message came');
       return this.addTurn(tenant, actor, workspaceId, text);
     });
@@ -50,7 +51,7 @@ export class ChatsService {
     const slice = sliceOf(query);
     return this.database.tenant(actor.organizationId, async (tenant) => {
       // Locked although it only reads: messages and turns are two looks, and an answer must not be missing beside its turn's end.
-      await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      await this.workspaces.reach(tenant, actor, workspaceId, 'converse');
       const messages = await chatsStore.listMessages(tenant, workspaceId, slice);
       const turns = await chatsStore.turns(
         tenant,
@@ -64,9 +65,15 @@ export class ChatsService {
   /** Cancels a queued turn at once; asks the runner to interrupt one under way. Throws `not-found`, `not-cancelable`. */
   async cancel(actor: Actor, workspaceId: string, messageId: string): Promise<MessageView> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      await this.workspaces.reach(tenant, actor, workspaceId, 'use');
+      const { ownerId } = await this.workspaces.reach(tenant, actor, workspaceId, 'converse');
       const turn = await chatsStore.findTurn(tenant, workspaceId, messageId);
       if (!turn) throw new BerthError('not-found', 'There is no such message of a person here.');
+      const message = await chatsStore.findMessage(tenant, workspaceId, messageId);
+      if (![ownerId, message?.authorId].includes(actor.userId))
+        throw new BerthError(
+          'forbidden',
+          'Only who wrote this message, or the owner of the workspace, may cancel it.',
+        );
       if (!(await this.end(tenant, turn)))
         throw new BerthError('not-cancelable', `The message is ${turn.state} already.`);
       return this.view(tenant, workspaceId, messageId);
@@ -76,7 +83,7 @@ export class ChatsService {
   /** Events after a number. Reading wakes nothing. */
   events(actor: Actor, workspaceId: string, after: number, limit: number): Promise<WorkspaceEvent[]> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      await this.workspaces.see(tenant, actor, workspaceId, 'use');
+      await this.workspaces.see(tenant, actor, workspaceId, 'converse');
       return eventsStore.list(tenant, workspaceId, after, limit);
     });
   }
@@ -95,6 +102,13 @@ export class ChatsService {
     for (const { id, workspaceId } of await chatsStore.openTurnsOf(tenant, userId)) {
       await this.machines.ofMachine(tenant, workspaceId);
       const turn = await chatsStore.findTurn(tenant, workspaceId, id);
+      if (turn) await this.end(tenant, turn);
+    }
+  }
+
+  private async cancelOthers(tenant: Tenant, workspace: { id: string; ownerId: string }): Promise<void> {
+    for (const { id } of await chatsStore.openTurnsOfOthers(tenant, workspace.id, workspace.ownerId)) {
+      const turn = await chatsStore.findTurn(tenant, workspace.id, id);
       if (turn) await this.end(tenant, turn);
     }
   }

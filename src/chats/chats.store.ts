@@ -3,6 +3,7 @@ import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
 import { BerthError } from '../kernel/index.js';
+import type { Askers } from './asker.js';
 import { legalMoves, openStates, type TurnError } from './turn.js';
 
 export interface NewReceipt {
@@ -138,6 +139,40 @@ export const chatsStore = {
       select t.id, t.workspace_id as "workspaceId" from turn t join message m on m.organization_id = t.organization_id and m.id = t.id
        where t.organization_id = ${organizationId}::uuid and m.author_id = ${authorId}::uuid and t.state = any (${[...openStates]})
        order by t.workspace_id, t.seq`;
+  },
+
+  /** What others than one person have asked for in a workspace and is not over. */
+  async openTurnsOfOthers(
+    { db, organizationId }: Tenant,
+    workspaceId: string,
+    authorId: string,
+  ): Promise<{ id: string }[]> {
+    return db.$queryRaw`
+      select t.id from turn t join message m on m.organization_id = t.organization_id and m.id = t.id
+       where t.organization_id = ${organizationId}::uuid and t.workspace_id = ${workspaceId}::uuid
+         and m.author_id is distinct from ${authorId}::uuid and t.state = any (${[...openStates]})
+       order by t.seq`;
+  },
+
+  /** For whom the workspace works: who wrote the turn under way, or else the last one that was begun. With the author of the next in the queue. */
+  async askers({ db, organizationId }: Tenant, workspaceId: string): Promise<Askers> {
+    const author = async (where: object, seq: 'asc' | 'desc') => {
+      const turn = await db.turn.findFirst({
+        where: { organizationId, workspaceId, ...where },
+        orderBy: { seq },
+        select: { id: true, state: true },
+      });
+      if (!turn) return null;
+      const message = await db.message.findFirst({
+        where: { organizationId, id: turn.id },
+        select: { authorId: true },
+      });
+      return { state: turn.state, authorId: message?.authorId ?? null };
+    };
+    const current = await author({ startedAt: { not: null } }, 'desc');
+    const underWay = current !== null && under.includes(current.state as TurnState);
+    const next = underWay ? null : await author({ state: 'queued' }, 'asc');
+    return { underWay, current: current?.authorId ?? null, next: next?.authorId ?? null };
   },
 
   /** Turns under way whose cancel was asked for. */

@@ -1,3 +1,3 @@
 export { ChatsApiModule, ChatsModule } from './chats.module.js';
 export { ReceiptsService } from './receipts.service.js';
-export { RunnerTurnsService } from './runner-turns.service.js';
+export { RunnerTurnsService, type Fence, type Wait } from './runner-turns.service.js';

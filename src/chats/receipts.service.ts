@@ -4,6 +4,7 @@ import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { World } from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
+import { servedFor } from './asker.js';
 import { chatsStore } from './chats.store.js';
 
 /** What is known of a credential that served: whose it is, its kind, and why resolution chose it. */
@@ -11,6 +12,8 @@ export interface ServedBy {
   scope: Scope;
   kind: Kind;
   reason: string;
+  /** The member whose own it is; null for the organization's. */
+  userId: string | null;
 }
 
 /** What the proxy tells about model calls, as the chat keeps it: receipts of turns, and tokens used. Each works inside a transaction of the caller. */
@@ -26,10 +29,12 @@ export class ReceiptsService {
     tenant: Tenant,
     workspace: LockedWorkspace,
     { credentialId, generation }: { credentialId: string; generation: number },
-    by: ServedBy,
+    { userId, ...by }: ServedBy,
   ): Promise<void> {
     const turn = await chatsStore.currentTurn(tenant, workspace.id);
-    if (turn)
+    const { current } = await chatsStore.askers(tenant, workspace.id);
+    // One person's own credential never serves another's turn: what is told late belongs to the turn before.
+    if (turn && (userId === null || userId === current))
       await chatsStore.addReceipt(tenant, turn.id, {
         credentialId,
         generation,
@@ -41,6 +46,11 @@ export class ReceiptsService {
       scope: by.scope,
       kind: by.kind,
     });
+  }
+
+  /** For whom the workspace may be given credentials now; null: for nobody at the moment. */
+  async servedFor(tenant: Tenant, workspace: LockedWorkspace): Promise<string | null> {
+    return servedFor(await chatsStore.askers(tenant, workspace.id), workspace.ownerId);
   }
 
   /** Tokens of one answer, once per report id. */

@@ -21,6 +21,14 @@ const RECEIPT_RETRY_SECONDS = 0.25;
 type TurnItem = Extract<RunnerItem, { turnId: string }>;
 type CurrentTurn = NonNullable<Awaited<ReturnType<typeof chatsStore.currentTurn>>>;
 
+/** Until when a turn of this person must not begin in the workspace; null: it may. The rooms above know what has to be over before. */
+export type Fence = (tenant: Tenant, workspaceId: string, authorId: string) => Promise<Date | null>;
+
+/** There is a turn, and it may begin then. */
+export interface Wait {
+  notBefore: Date;
+}
+
 /** What a runner does with turns: claims one, and reports what became of it. Whose runner it is was proven by the gateway. */
 @Injectable()
 export class RunnerTurnsService {
@@ -33,9 +41,9 @@ export class RunnerTurnsService {
 
   /**
    * The next turn: first one under way that another runner left (its end is unknown, so it is continued and not asked again, rule 8), else the oldest queued. Null:
-   * nothing to do.
+   * nothing to do. A turn that the fence holds back stays in the queue.
    */
-  async claim(machine: Machine, runnerId: string): Promise<ClaimedTurn | null> {
+  async claim(machine: Machine, runnerId: string, fence: Fence): Promise<ClaimedTurn | Wait | null> {
     return this.database.tenant(machine.organizationId, async (tenant) => {
       const workspace = await this.machines.ofRunner(tenant, machine, runnerId);
       if (workspace.state !== 'running') return null;
@@ -46,6 +54,8 @@ export class RunnerTurnsService {
       if (workspace.desiredState !== 'running') return null;
       const turn = left ?? (await chatsStore.nextQueuedTurn(tenant, workspace.id));
       if (!turn) return null;
+      const notBefore = left ? null : await this.heldBack(tenant, turn, fence);
+      if (notBefore) return { notBefore };
       const claim = { attemptId: this.world.ids.next(), runnerId, attempts: turn.attempts + 1 };
       if (left) await chatsStore.reclaim(tenant, turn.id, claim);
       else await chatsStore.move(tenant, turn, 'running', this.world.clock.now(), claim);
@@ -56,6 +66,15 @@ export class RunnerTurnsService {
       });
       return this.claimed(tenant, workspace, { ...turn, ...claim });
     });
+  }
+
+  private async heldBack(
+    tenant: Tenant,
+    turn: { id: string; workspaceId: string },
+    fence: Fence,
+  ): Promise<Date | null> {
+    const message = await chatsStore.findMessage(tenant, turn.workspaceId, turn.id);
+    return message?.authorId ? fence(tenant, turn.workspaceId, message.authorId) : null;
   }
 
   /** The turn under way. One that a person canceled and whose runner is gone is ended here: nobody is left to interrupt. */

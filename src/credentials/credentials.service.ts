@@ -20,6 +20,8 @@ import { Vault } from './vault.js';
 
 /** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
 const LEASE_SECONDS = 5;
+/** A proxy on another machine may have a clock that is a little behind ours. */
+const CLOCK_MARGIN_MS = 250;
 
 /** What the instance's owner decided, handed in from config. */
 export class CredentialPolicy {
@@ -33,11 +35,19 @@ export interface ServedMember {
   agent: Agent;
 }
 
+export interface LeaseTerms {
+  stillFor: (tenant: Tenant) => Promise<boolean>;
+  /** How long a member's own is leased, where it is to be shorter than usual. */
+  ownSeconds?: number | undefined;
+}
+
 /** Whose credential served, of which kind, and why resolution chose it. */
 export interface ServedBy {
   scope: Scope;
   kind: Kind;
   reason: string;
+  /** The member whose own it is; null for the organization's. */
+  userId: string | null;
 }
 
 /** Sets, lists, resolves and leases credentials. */
@@ -106,9 +116,13 @@ export class CredentialsService {
 
   /**
    * Leases the chosen credential to a workspace (`subjectId`; what it is does not matter here). Resolved at each lease from the rows as they are, never from memory
-   * (rule 7). Throws `no-agent-credential`, `not-ready`.
+   * (rule 7). `stillFor` is asked in the transaction that books the lease, whether the subject still works for this member. Throws `no-agent-credential`, `not-ready`.
    */
-  async lease(member: ServedMember, subjectId: string): Promise<Lease> {
+  async lease(
+    member: ServedMember,
+    subjectId: string,
+    { stillFor, ownSeconds = LEASE_SECONDS }: LeaseTerms,
+  ): Promise<Lease> {
     const { chosen } = await this.resolve(member);
     if (!chosen) throw noCredential(member.agent);
     const { organizationId } = member;
@@ -129,24 +143,37 @@ export class CredentialsService {
     });
     const { lease } = kinds[kind];
     if (typeof lease !== 'function') throw noCredential(member.agent);
-    const expiresAt = new Date(this.world.clock.now().getTime() + LEASE_SECONDS * 1000);
-    await this.database.tenant(organizationId, (tenant) =>
-      credentialsStore.saveLease(tenant, {
+    const seconds = scope === 'user' ? ownSeconds : LEASE_SECONDS;
+    const expiresAt = new Date(this.world.clock.now().getTime() + seconds * 1000);
+    await this.database.tenant(organizationId, async (tenant) => {
+      if (!(await stillFor(tenant)))
+        throw new BerthError('not-ready', 'It works for somebody else by now. Ask again.', {
+          retryAfterSeconds: 1,
+        });
+      await credentialsStore.saveLease(tenant, {
         workspaceId: subjectId,
         credentialId,
         generation,
         scope,
         kind,
         reason,
+        userId: scope === 'user' ? member.userId : null,
         expiresAt,
-      }),
-    );
+      });
+    });
     return {
       credentialId,
       generation,
       expiresAt: expiresAt.toISOString(),
       secret: lease(JSON.parse(opened) as Record<string, string>),
     };
+  }
+
+  /** When a proxy has surely forgotten what it holds for a workspace and is another person's own; null: it holds nothing of that. Inside a transaction of the caller. */
+  async foreignUntil(tenant: Tenant, subjectId: string, userId: string): Promise<Date | null> {
+    const since = new Date(this.world.clock.now().getTime() - CLOCK_MARGIN_MS);
+    const last = await credentialsStore.foreignLease(tenant, subjectId, userId, since);
+    return last && new Date(last.expiresAt.getTime() + CLOCK_MARGIN_MS);
   }
 
   /** By which lease a credential served, also after the credential is gone; null when there was none. Inside a transaction of the caller. */
@@ -157,7 +184,14 @@ export class CredentialsService {
     generation: number,
   ): Promise<ServedBy | null> {
     const lease = await credentialsStore.findLease(tenant, subjectId, credentialId, generation);
-    return lease ? { scope: lease.scope as Scope, kind: lease.kind as Kind, reason: lease.reason } : null;
+    return (
+      lease && {
+        scope: lease.scope as Scope,
+        kind: lease.kind as Kind,
+        reason: lease.reason,
+        userId: lease.userId,
+      }
+    );
   }
 
   /** A provider refused a credential: kept as its last error, for people. */

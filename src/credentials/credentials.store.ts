@@ -39,6 +39,8 @@ export interface LeaseRow {
   scope: Scope;
   kind: Kind;
   reason: string;
+  /** The member whose own credential it is; null for the organization's. */
+  userId: string | null;
   expiresAt: Date;
 }
 
@@ -141,6 +143,21 @@ export const credentialsStore = {
       where: { workspaceId_credentialId_generation: { workspaceId, credentialId, generation } },
       create: { ...lease, organizationId },
       update: { reason: lease.reason, expiresAt: lease.expiresAt },
+    });
+  },
+
+  /** Of the leases that ended after a time, the last one of a credential that is a person's own and not this person's. */
+  foreignLease({ db, organizationId }: Tenant, workspaceId: string, userId: string, since: Date) {
+    return db.lease.findFirst({
+      where: {
+        organizationId,
+        workspaceId,
+        expiresAt: { gt: since },
+        userId: { not: null },
+        NOT: { userId },
+      },
+      orderBy: { expiresAt: 'desc' },
+      select: { expiresAt: true },
     });
   },
 

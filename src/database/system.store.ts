@@ -1,3 +1,4 @@
+import { isId } from '../kernel/index.js';
 import type { Prisma, PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
 import { HostsStore } from './hosts.store.js';
@@ -16,6 +17,7 @@ export interface MembershipRow {
   organizationId: string;
   slug: string;
   name: string;
+  maxRequestsPerSecond: number;
   role: string;
 }
 
@@ -116,16 +118,24 @@ export class SystemStore {
     return this.#db.user.findUnique({ where: { email }, select: { ...person, passwordHash: true } });
   }
 
+  /** The id of the organization with this slug or id. */
+  async findOrganization(slugOrId: string): Promise<string | null> {
+    const where = isId(slugOrId) ? { id: slugOrId } : { slug: slugOrId };
+    return (await this.#db.organization.findUnique({ where, select: { id: true } }))?.id ?? null;
+  }
+
   async membershipsOf(userId: string): Promise<MembershipRow[]> {
     const rows = await this.#db.member.findMany({
       where: { userId },
-      select: { role: true, organization: { select: { id: true, slug: true, name: true } } },
+      select: {
+        role: true,
+        organization: { select: { id: true, slug: true, name: true, maxRequestsPerSecond: true } },
+      },
       orderBy: { createdAt: 'asc' },
     });
-    return rows.map(({ role, organization: { id, slug, name } }) => ({
+    return rows.map(({ role, organization: { id, ...organization } }) => ({
       organizationId: id,
-      slug,
-      name,
+      ...organization,
       role,
     }));
   }

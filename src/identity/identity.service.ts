@@ -24,6 +24,12 @@ type OrganizationInput = Body<typeof createOrganizationRoute>;
 
 const notFound = (what: string) => new BerthError('not-found', `There is no such ${what} here.`);
 
+export interface OrganizationLimits {
+  maxWorkspaces: number;
+  maxRunning: number;
+  maxRequestsPerSecond: number;
+}
+
 /** Organizations, their members and API keys. */
 @Injectable()
 export class IdentityService {
@@ -97,20 +103,21 @@ export class IdentityService {
   }
 
   /**
-   * The person as a member of the organization with this slug or id; null when they are not, or when their API key is another organization's. The
+   * The person as a member of the organization with this slug or id, and how many requests that may make; null when they are not, or when their API key is another organization's. The
    * caller answers 404 to both, so that nobody learns which organizations exist.
    */
-  async actorIn(person: Person, slugOrId: string): Promise<Actor | null> {
+  async actorIn(
+    person: Person,
+    slugOrId: string,
+  ): Promise<{ actor: Actor; maxRequestsPerSecond: number } | null> {
     const memberships = await this.membershipsOf(person);
     const found = memberships.find((m) => m.slug === slugOrId || m.organizationId === slugOrId);
     if (!found) return null;
     const { id: userId, name, email } = person;
+    const { organizationId, maxRequestsPerSecond } = found;
     return {
-      organizationId: found.organizationId,
-      userId,
-      name,
-      email,
-      role: found.role as Role,
+      actor: { organizationId, userId, name, email, role: found.role as Role },
+      maxRequestsPerSecond,
     };
   }
 
@@ -135,6 +142,30 @@ export class IdentityService {
   async memberInside(tenant: Tenant, userId: string): Promise<{ name: string; email: string } | null> {
     const row = await identityStore.member(tenant, userId);
     return row ? { name: row.user.name, email: row.user.email } : null;
+  }
+
+  /** What the organization may have at a time. Each works inside a transaction of the caller. */
+  limits(tenant: Tenant): Promise<OrganizationLimits> {
+    return identityStore.limits(tenant);
+  }
+
+  /** As `limits`, which nobody changes, and nobody else locks, until the transaction ends. To be called after any workspace is locked. */
+  lockLimits(tenant: Tenant): Promise<OrganizationLimits> {
+    return identityStore.lockLimits(tenant);
+  }
+
+  changeLimits(
+    tenant: Tenant,
+    change: { [Name in keyof OrganizationLimits]: number | undefined },
+  ): Promise<OrganizationLimits> {
+    return identityStore.changeLimits(tenant, change);
+  }
+
+  /** Of any organization; for who administers the instance. Throws `not-found`. */
+  async organizationId(slugOrId: string): Promise<string> {
+    const id = await this.system.findOrganization(slugOrId);
+    if (!id) throw notFound('organization');
+    return id;
   }
 
   /** The actor as they are now: the role may have changed since they came. Throws `not-found` when they are a member no more. */

@@ -11,6 +11,8 @@ const keyColumns = {
   createdAt: true,
 } as const;
 
+const limitColumns = { maxWorkspaces: true, maxRunning: true, maxRequestsPerSecond: true } as const;
+
 /** Who accepts an invitation and had no account. */
 export interface NewPerson {
   id: string;
@@ -41,6 +43,25 @@ export const identityStore = {
       where: { organizationId_userId: { organizationId, userId } },
       select: { role: true, createdAt: true, user: { select: { id: true, name: true, email: true } } },
     });
+  },
+
+  limits({ db, organizationId }: Tenant) {
+    return db.organization.findUniqueOrThrow({ where: { id: organizationId }, select: limitColumns });
+  },
+
+  /** As `limits`, with the row locked until the transaction ends; not against those who only refer to the organization. */
+  async lockLimits(tenant: Tenant) {
+    const { db, organizationId } = tenant;
+    await db.$queryRaw`select 1 from organization where id = ${organizationId}::uuid for no key update`;
+    return identityStore.limits(tenant);
+  },
+
+  /** What is undefined stays as it is. */
+  changeLimits(
+    { db, organizationId }: Tenant,
+    change: { [Name in keyof typeof limitColumns]?: number | undefined },
+  ) {
+    return db.organization.update({ where: { id: organizationId }, data: change, select: limitColumns });
   },
 
   /** The member with this address (in lower case, as all are written); null when there is none. */

@@ -18,6 +18,8 @@ export const errorCodes = {
   'payload-too-large': 413,
   'validation-failed': 422,
   'too-many-requests': 429,
+  'limit-workspaces': 429,
+  'limit-running': 429,
   'slug-taken': 409,
   'invitation-invalid': 403,
   'invitation-over': 410,

@@ -9,10 +9,13 @@ import {
 } from '../contracts/index.js';
 import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
-import type { Machine } from '../identity/index.js';
+import { IdentityService, type Machine } from '../identity/index.js';
 import { BerthError } from '../kernel/index.js';
 import { statesWithRunner, WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import type { WorkspaceState } from '../contracts/index.js';
+
+/** In a shared workspace one person's turn may follow another's, and waits until the proxy has forgotten what was the first one's own. */
+const OWN_SECONDS_WHERE_SHARED = 1;
 
 /** What a proxy may ask: the credential that serves its workspace now; and what it tells of model calls. */
 @Injectable()
@@ -20,23 +23,44 @@ export class LeasesService {
   constructor(
     private readonly database: Database,
     private readonly machines: WorkspaceMachines,
+    private readonly identity: IdentityService,
     private readonly credentials: CredentialsService,
     private readonly receipts: ReceiptsService,
   ) {}
 
-  /** Throws `forbidden` when the workspace does not run, `no-agent-credential`. */
+  /** Throws `forbidden` when the workspace does not run, or whoever asked is a member no more; `not-ready` between two persons' turns; `no-agent-credential`. */
   async lease(machine: Machine, upstream: Upstream): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
-    const workspace = await this.database.tenant(organizationId, (tenant) =>
-      this.machines.ofMachine(tenant, workspaceId),
+    const { workspace, userId } = await this.database.tenant(organizationId, (tenant) =>
+      this.served(tenant, workspaceId),
     );
-    if (!workspace || !statesWithRunner.includes(workspace.state as WorkspaceState)) {
-      throw new BerthError('forbidden', 'The workspace is not running.');
-    }
     const agent = workspace.agent as Agent;
     // A workspace's placeholder opens its own agent's provider and no other.
     if (upstreamOf[agent] !== upstream) throw noCredential(upstream === 'anthropic' ? 'claude' : 'codex');
-    return this.credentials.lease({ organizationId, userId: workspace.ownerId, agent }, workspaceId);
+    // Asked again when the lease is booked: meanwhile that turn may be over, and another person's begun.
+    const stillFor = async (tenant: Tenant) => (await this.served(tenant, workspaceId)).userId === userId;
+    return this.credentials.lease({ organizationId, userId, agent }, workspaceId, {
+      stillFor,
+      ownSeconds: workspace.shared ? OWN_SECONDS_WHERE_SHARED : undefined,
+    });
+  }
+
+  /** The workspace, and the member it works for now: who wrote the turn, and not who owns the workspace. */
+  private async served(
+    tenant: Tenant,
+    workspaceId: string,
+  ): Promise<{ workspace: LockedWorkspace; userId: string }> {
+    const workspace = await this.machines.ofMachine(tenant, workspaceId);
+    if (!workspace || !statesWithRunner.includes(workspace.state as WorkspaceState))
+      throw new BerthError('forbidden', 'The workspace is not running.');
+    const userId = await this.receipts.servedFor(tenant, workspace);
+    if (!userId)
+      throw new BerthError('not-ready', 'The next message is another member’s. Ask again once it is begun.', {
+        retryAfterSeconds: 1,
+      });
+    if (!(await this.identity.memberInside(tenant, userId)))
+      throw new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
+    return { workspace, userId };
   }
 
   async report(machine: Machine, items: ProxyReportItem[]): Promise<void> {

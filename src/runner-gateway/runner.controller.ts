@@ -13,6 +13,7 @@ import {
 import { WorkspaceFeed } from '../events/index.js';
 import { BindRoute, Input, whenGone, type InputOf } from '../http/index.js';
 import { CurrentMachine, type Machine } from '../identity/index.js';
+import { ClaimsService } from './claims.service.js';
 import { WorkspaceMachines } from '../workspaces/index.js';
 
 /** What a runner may ask: its assignment, turns, and to be heard. Never a lease (rule 9). */
@@ -21,6 +22,7 @@ export class RunnerController {
   constructor(
     private readonly machines: WorkspaceMachines,
     private readonly turns: RunnerTurnsService,
+    private readonly claims: ClaimsService,
     private readonly feed: WorkspaceFeed,
   ) {}
 
@@ -38,13 +40,9 @@ export class RunnerController {
     @Input() { body }: InputOf<typeof runnerClaimRoute>,
     @Res() response: Response,
   ): Promise<void> {
-    const look = () => this.turns.claim(machine, body.runnerId);
-    const turn = await this.feed.until(
-      machine.workspaceId,
-      body.waitSeconds,
-      whenGone(response).signal,
-      look,
-    );
+    const { signal } = whenGone(response);
+    const look = () => this.claims.claim(machine, body.runnerId, signal);
+    const turn = await this.feed.until(machine.workspaceId, body.waitSeconds, signal, look);
     // A turn claimed for a runner that hung up is not lost: its next claim, or its successor's, finds it under way.
     if (turn) response.status(200).json(turn);
     else response.status(204).end();

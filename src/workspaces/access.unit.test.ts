@@ -1,21 +1,34 @@
 import type { Role } from '../contracts/index.js';
 import type { Actor } from '../identity/index.js';
-import { accessTo } from './access.js';
+import { rightsTo } from './access.js';
 
-const actor = (userId: string, role: Role): Actor => ({
-  organizationId: 'o',
-  userId,
-  name: 'n',
-  email: 'e',
-  role,
-});
+const OWNER = 'owner-of-the-workspace';
+const actor = (userId: string, role: Role): Actor => ({ userId, role }) as Actor;
 
-it.each([
-  ['the owner of the workspace, a mere member', 'ada', 'member', 'use'],
-  ['the owner of the workspace, an admin', 'ada', 'admin', 'use'],
-  ['an admin', 'bob', 'admin', 'administer'],
-  ['the owner of the organization', 'bob', 'owner', 'administer'],
-  ['another member', 'bob', 'member', 'none'],
-] as [string, string, Role, string][])('%s', (_, userId, role, access) => {
-  expect(accessTo('ada', actor(userId, role))).toBe(access);
+/** Whose it is x shared x role. */
+describe('rights to a workspace', () => {
+  it.each<[Role, boolean]>([
+    ['owner', false],
+    ['admin', false],
+    ['member', false],
+    ['member', true],
+  ])('its owner, %s, shared %s: all', (role, shared) => {
+    expect(rightsTo({ ownerId: OWNER, shared }, actor(OWNER, role))).toEqual([
+      'see',
+      'converse',
+      'administer',
+      'use',
+    ]);
+  });
+
+  it.each<[Role, boolean, string[]]>([
+    ['owner', false, ['see', 'administer']],
+    ['admin', false, ['see', 'administer']],
+    ['member', false, []],
+    ['owner', true, ['see', 'converse', 'administer']],
+    ['admin', true, ['see', 'converse', 'administer']],
+    ['member', true, ['see', 'converse']],
+  ])('another %s, shared %s: %j', (role, shared, rights) => {
+    expect(rightsTo({ ownerId: OWNER, shared }, actor('other', role))).toEqual(rights);
+  });
 });

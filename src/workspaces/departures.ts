@@ -32,6 +32,8 @@ export class Departures {
       const row = await workspacesStore.findLocked(tenant, id);
       if (row) await this.stop(tenant, row, leaving);
     }
+    // Whoever reads in a shared one looks again; who left finds that they may not.
+    for (const id of await workspacesStore.sharedIds(tenant)) await eventsStore.notify(tenant, id);
   }
 
   private async stop(tenant: Tenant, row: LockedWorkspace, leaving: Leaving): Promise<void> {

@@ -13,6 +13,7 @@ export function workspaceView(row: WorkspaceRow, now: Date): WorkspaceView {
   return {
     id: row.id,
     name: row.name,
+    shared: row.shared,
     repository: row.repository,
     ref: row.ref,
     branch: row.branch,

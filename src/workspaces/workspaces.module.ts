@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { CredentialsModule } from '../credentials/index.js';
 import { IdentityModule } from '../identity/index.js';
 import { Departures } from './departures.js';
+import { LimitsController } from './limits.controller.js';
+import { WorkspaceLimits } from './limits.service.js';
 import { WorkspaceMachines } from './machines.service.js';
 import { Moves } from './moves.js';
 import { Placement } from './placement.js';
@@ -14,13 +16,13 @@ import { WorkspacesService } from './workspaces.service.js';
 /** `WorkspaceSettings` comes from the composition (src/app). */
 @Module({
   imports: [IdentityModule, CredentialsModule],
-  providers: [Moves, Waker, Departures, WorkspacesService, WorkspaceMachines],
-  exports: [Moves, WorkspacesService, WorkspaceMachines],
+  providers: [Moves, Waker, Departures, WorkspaceLimits, WorkspacesService, WorkspaceMachines],
+  exports: [Moves, WorkspaceLimits, WorkspacesService, WorkspaceMachines],
 })
 export class WorkspacesModule {}
 
 /** What people may ask, in processes that serve the API. */
-@Module({ imports: [WorkspacesModule], controllers: [WorkspacesController] })
+@Module({ imports: [WorkspacesModule], controllers: [WorkspacesController, LimitsController] })
 export class WorkspacesApiModule {}
 
 /** What is done about it, in processes that work. `RUNTIME` comes from the composition. */

@@ -14,7 +14,9 @@ import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import { administers, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, shortId, World } from '../kernel/index.js';
-import { accessTo, type WorkspaceAccess } from './access.js';
+import { refusals, rightsTo, type AccessFacts, type WorkspaceRight } from './access.js';
+import { takesPlace } from './limits.js';
+import { WorkspaceLimits } from './limits.service.js';
 import { Moves, type StopHook } from './moves.js';
 import { fileObstacle, parseRepository, refProblem } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
@@ -29,13 +31,19 @@ import {
   type WorkspaceRow,
 } from './workspaces.store.js';
 
+/** Ends what others than its owner have under way in a workspace. */
+export type UnshareHook = (tenant: Tenant, workspace: { id: string; ownerId: string }) => Promise<void>;
+
 /** What people ask of workspaces. What machines say is in machines.service.ts; what has to be done about both is the reconciler's. */
 @Injectable()
 export class WorkspacesService {
+  readonly #unshareHooks: UnshareHook[] = [];
+
   constructor(
     private readonly database: Database,
     private readonly credentials: CredentialsService,
     private readonly identity: IdentityService,
+    private readonly limits: WorkspaceLimits,
     private readonly waker: Waker,
     private readonly moves: Moves,
     private readonly settings: WorkspaceSettings,
@@ -43,7 +51,8 @@ export class WorkspacesService {
   ) {}
 
   /**
-   * Makes a workspace; `alsoInside` runs in the same transaction (the first message). Throws `validation-failed`, `no-agent-credential`.
+   * Makes a workspace; `alsoInside` runs in the same transaction (the first message). Throws `validation-failed`, `no-agent-credential`,
+   * `limit-workspaces`, `limit-running`.
    */
   async create(
     actor: Actor,
@@ -60,6 +69,7 @@ export class WorkspacesService {
     const id = this.world.ids.next();
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
       await this.identity.hold(tenant, actor);
+      await this.limits.admitNew(tenant);
       const columns = {
         id,
         ownerId: actor.userId,
@@ -98,7 +108,7 @@ export class WorkspacesService {
 
   async show(actor: Actor, id: string): Promise<WorkspaceView> {
     return this.view(
-      await this.database.tenant(actor.organizationId, (tenant) => this.see(tenant, actor, id, 'administer')),
+      await this.database.tenant(actor.organizationId, (tenant) => this.see(tenant, actor, id, 'see')),
     );
   }
 
@@ -108,8 +118,9 @@ export class WorkspacesService {
     change: Parameters<typeof workspacesStore.update>[2],
   ): Promise<WorkspaceView> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      await this.reach(tenant, actor, id, 'use');
+      const row = await this.reach(tenant, actor, id, 'use');
       await workspacesStore.update(tenant, id, change);
+      if (row.shared && change.shared === false) await this.unshared(tenant, row);
       return this.view(await workspacesStore.find(tenant, id));
     });
   }
@@ -117,7 +128,7 @@ export class WorkspacesService {
   async operations(actor: Actor, id: string, query: PageQuery): Promise<Page<OperationView>> {
     const slice = sliceOf(query);
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      const workspace = await this.see(tenant, actor, id, 'administer');
+      const workspace = await this.see(tenant, actor, id, 'see');
       const rows = await workspacesStore.operations(tenant, id, slice);
       const now = this.world.clock.now();
       return pageOf(rows, slice, (row) => operationView(row, workspace, now));
@@ -130,7 +141,7 @@ export class WorkspacesService {
 
   /** Wakes, or retries a failed one. Which credential serves is resolved anew at each lease, so none is asked for here (rule 7). */
   wake(actor: Actor, id: string): Promise<WorkspaceView> {
-    return this.request(actor, id, 'running', 'use');
+    return this.request(actor, id, 'running', 'converse');
   }
 
   delete(actor: Actor, id: string): Promise<WorkspaceView> {
@@ -138,17 +149,17 @@ export class WorkspacesService {
   }
 
   /**
-   * The workspace for reading, if the actor may at least `needed`; else `not-found` for who may not even see it, `forbidden` for who may only administer.
+   * The workspace for reading, if the actor has the right; else `not-found` for who may not even see it, `forbidden` for who may.
    * Takes no lock: readers of a stream must not stand in the way of who writes it, nor of each other. The membership is asked anew, since a stream lives longer than a
    * request, and longer perhaps than its reader's right to it.
    */
-  async see(tenant: Tenant, actor: Actor, id: string, needed: Needed): Promise<WorkspaceRow> {
+  async see(tenant: Tenant, actor: Actor, id: string, needed: WorkspaceRight): Promise<WorkspaceRow> {
     const member = await this.identity.still(tenant, actor);
     return allowed(await workspacesStore.find(tenant, id), member, needed);
   }
 
   /** As `see`, with membership and row locked until the transaction ends: other rooms act on it inside the same transaction. */
-  async reach(tenant: Tenant, actor: Actor, id: string, needed: Needed): Promise<LockedWorkspace> {
+  async reach(tenant: Tenant, actor: Actor, id: string, needed: WorkspaceRight): Promise<LockedWorkspace> {
     const member = await this.identity.hold(tenant, actor);
     return allowed(await workspacesStore.findLocked(tenant, id), member, needed);
   }
@@ -158,16 +169,27 @@ export class WorkspacesService {
     this.moves.whenStopped(hook);
   }
 
+  /** Adds what another room has to end when a workspace is not shared any more; runs inside the transaction, with the workspace locked. */
+  whenUnshared(hook: UnshareHook): void {
+    this.#unshareHooks.push(hook);
+  }
+
   /** Asks for the workspace to run, inside a transaction of the caller. */
   async askToRun(tenant: Tenant, row: LockedWorkspace, actor: Actor, reason: string): Promise<void> {
     await this.desire(tenant, row, 'running', memberInitiator(actor), reason, false);
+  }
+
+  private async unshared(tenant: Tenant, { id, ownerId }: LockedWorkspace): Promise<void> {
+    for (const hook of this.#unshareHooks) await hook(tenant, { id, ownerId });
+    // Its readers look again, and but for the owner find that it is not theirs to read.
+    await eventsStore.notify(tenant, id);
   }
 
   private async request(
     actor: Actor,
     id: string,
     desired: DesiredState,
-    needed: 'use' | 'administer',
+    needed: WorkspaceRight,
   ): Promise<WorkspaceView> {
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
       const locked = await this.reach(tenant, actor, id, needed);
@@ -207,9 +229,11 @@ export class WorkspacesService {
         'This workspace has failed and runs nothing. Wake it to try again, or delete it.',
       );
     }
+    const before = factsOf(row);
+    if (desired === 'running' && !takesPlace(before)) await this.limits.admitRunning(tenant);
     const now = this.world.clock.now();
     await workspacesStore.desire(tenant, row.id, desired, now);
-    const facts = { ...factsOf(row), desiredState: desired, lastActivityAt: now };
+    const facts = { ...before, desiredState: desired, lastActivityAt: now };
     const step: Step = row.state === 'failed' && desired === 'running' ? retryStep(facts) : plan(facts, now);
     if (step.do === 'begin') {
       const begins = { id: this.world.ids.next(), kind: step.operation, reason, initiator };
@@ -239,17 +263,10 @@ export class WorkspacesService {
   }
 }
 
-type Needed = Exclude<WorkspaceAccess, 'none'>;
-
-function allowed<Row extends { ownerId: string }>(row: Row | null, actor: Actor, needed: Needed): Row {
-  const access = row ? accessTo(row.ownerId, actor) : 'none';
-  if (!row || access === 'none') throw noWorkspace();
-  if (needed === 'use' && access !== 'use') {
-    throw new BerthError(
-      'forbidden',
-      "This is another member's workspace: an admin may stop or delete it, but not read or use it.",
-    );
-  }
+function allowed<Row extends AccessFacts>(row: Row | null, actor: Actor, needed: WorkspaceRight): Row {
+  const rights = row ? rightsTo(row, actor) : [];
+  if (!row || !rights.includes('see')) throw noWorkspace();
+  if (needed !== 'see' && !rights.includes(needed)) throw new BerthError('forbidden', refusals[needed]);
   return row;
 }
 

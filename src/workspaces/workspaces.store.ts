@@ -12,7 +12,7 @@ import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
 import { BerthError } from '../kernel/index.js';
 import type { PhaseFacts } from './deadlines.js';
-import { legalMoves, type OperationKind, type WorkspaceFacts } from './state.js';
+import { legalMoves, statesWithRunner, type OperationKind, type WorkspaceFacts } from './state.js';
 
 /** Who asked for an operation. */
 export interface Initiator {
@@ -92,14 +92,38 @@ export const workspacesStore = {
     });
   },
 
-  /** Newest first; one member's or everybody's. */
-  list({ db, organizationId }: Tenant, ownerId: string | null, { after, take }: Slice) {
+  /** Newest first; all, or those that are one member's or shared. */
+  list({ db, organizationId }: Tenant, userId: string | null, { after, take }: Slice) {
+    const own = userId ? { OR: [{ ownerId: userId }, { shared: true }] } : {};
     return db.workspace.findMany({
-      where: { organizationId, ...(ownerId ? { ownerId } : {}), ...(after ? { id: { lt: after } } : {}) },
+      where: { organizationId, ...own, ...(after ? { id: { lt: after } } : {}) },
       include: withOwner,
       orderBy: { id: 'desc' },
       take,
     });
+  },
+
+  /** What counts against the organization's limits; the same rule as `takesPlace` (limits.ts), as a query. */
+  async count({ db, organizationId }: Tenant): Promise<{ workspaces: number; running: number }> {
+    const alive = { organizationId, NOT: { desiredState: 'deleted' } };
+    const workspaces = await db.workspace.count({ where: alive });
+    const running = await db.workspace.count({
+      where: {
+        ...alive,
+        state: { not: 'failed' },
+        OR: [{ desiredState: 'running' }, { state: { in: [...statesWithRunner] } }],
+      },
+    });
+    return { workspaces, running };
+  },
+
+  /** Those that everybody in the organization may read. */
+  async sharedIds({ db, organizationId }: Tenant): Promise<string[]> {
+    const rows = await db.workspace.findMany({
+      where: { organizationId, shared: true },
+      select: { id: true },
+    });
+    return rows.map(({ id }) => id);
   },
 
   /** In the order in which they are to be locked. */
@@ -115,12 +139,17 @@ export const workspacesStore = {
   async update(
     { db, organizationId }: Tenant,
     id: string,
-    { name, model, idleTimeoutMinutes }: { name?: string; model?: string; idleTimeoutMinutes?: number },
+    {
+      name,
+      model,
+      idleTimeoutMinutes,
+      shared,
+    }: { name?: string; model?: string; idleTimeoutMinutes?: number; shared?: boolean },
   ): Promise<void> {
     // Prisma leaves alone what is undefined.
     await db.workspace.updateMany({
       where: { organizationId, id },
-      data: { name, model, idleTimeoutMinutes },
+      data: { name, model, idleTimeoutMinutes, shared },
     });
   },
 

@@ -8,6 +8,7 @@ import { AppModule, type Parts } from '../../src/app/app.module.js';
 import { prepareEdge, serveAssets } from '../../src/app/edge.js';
 import { NestLog } from '../../src/app/nest-log.js';
 import { PublicUrl } from '../../src/http/index.js';
+import { RequestLimits } from '../../src/app/limits/request-limits.js';
 import { Readiness } from '../../src/app/readiness.js';
 import { openWires, type Wires } from '../../src/app/wires.js';
 import type { Role } from '../../src/contracts/index.js';
@@ -94,6 +95,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ids: world.ids,
     publicUrl: parts.publicUrl,
     readiness: parts.readiness,
+    requestLimits: parts.requestLimits,
   });
   serveAssets(app);
   await app.listen(0, '127.0.0.1');
@@ -161,6 +163,7 @@ function makeParts(
     credentialPolicy: new CredentialPolicy('on'),
     workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds, hostLostSeconds),
     publicUrl: new PublicUrl(url),
+    requestLimits: new RequestLimits(),
     readiness,
     ...options.parts,
   };
@@ -176,7 +179,10 @@ class People {
 
   async founded(slug: string): Promise<TestOrganization> {
     const id = this.world.ids.next();
-    await this.insert('organization', { id, slug, name: slug, created_at: this.world.clock.now() });
+    const created_at = this.world.clock.now();
+    // Tests ask for more, and faster, than any team does.
+    const limits = { max_workspaces: 100_000, max_running: 100_000, max_requests_per_second: 100_000 };
+    await this.insert('organization', { id, slug, name: slug, ...limits, created_at });
     return { id, slug, owner: await this.member({ id, slug }, 'owner') };
   }
 

@@ -16,6 +16,7 @@ const bodies: Record<string, object> = {
   createWorkspaceRoute: { repository: 'owner/name', message: 'hello' },
   updateWorkspaceRoute: { name: 'renamed' },
   sendMessageRoute: { text: 'hello' },
+  updateLimitsRoute: { running: 5 },
 };
 const queries: Record<string, string> = { resolutionRoute: '?agent=claude' };
 
@@ -87,12 +88,13 @@ export function call(api: Api, route: TenantRoute, org: string, things: Things) 
   return api.call(method, path, body);
 }
 
-/** All that can be seen of an answer but its request id and the time. */
+/** What tells of the caller's own moment and not of what was asked for. */
+const OF_THE_MOMENT = ['x-request-id', 'date', 'ratelimit-remaining', 'ratelimit-reset'];
+
+/** All that can be seen of an answer but its request id, the time, and how many requests are left. */
 export function seen(answer: Awaited<ReturnType<typeof call>>): unknown {
   const { requestId: _, ...body } = answer.body as { requestId?: string };
-  const headers = Object.fromEntries(
-    [...answer.headers].filter(([name]) => !['x-request-id', 'date'].includes(name)),
-  );
+  const headers = Object.fromEntries([...answer.headers].filter(([name]) => !OF_THE_MOMENT.includes(name)));
   return { status: answer.status, body, headers };
 }
 

@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { parse } from 'cookie';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import type { RouteContract } from '../../contracts/index.js';
 import { PublicUrl, ROUTE } from '../../http/index.js';
 import {
@@ -14,6 +14,7 @@ import {
   type Person,
 } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
+import { RequestLimits, type Counted } from '../limits/request-limits.js';
 import { SESSION_COOKIE } from './strategies.js';
 
 /** Passport's guard, failing in our words. The user it finds is left on the request for one moment, from where RouteGuard takes it. */
@@ -46,6 +47,7 @@ export class RouteGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly identity: IdentityService,
     private readonly publicUrl: PublicUrl,
+    private readonly limits: RequestLimits,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -64,10 +66,10 @@ export class RouteGuard implements CanActivate {
         setCaller(request, { machine: await this.machine(context, contract.access) });
         return true;
       case 'person':
-        setCaller(request, { person: await this.person(context) });
+        setCaller(request, { person: await this.counted(context) });
         return true;
       case 'instance-administrator':
-        setCaller(request, { person: await this.administrator(context) });
+        setCaller(request, { person: await this.administrator(context, contract) });
         return true;
       case 'member':
       case 'admin':
@@ -83,11 +85,21 @@ export class RouteGuard implements CanActivate {
     return request.user;
   }
 
-  private async administrator(context: ExecutionContext): Promise<Person> {
+  /** A person whose request is of no organization, or of one they need not be in. */
+  private async counted(context: ExecutionContext): Promise<Person> {
     const person = await this.person(context);
-    if (!person.instanceAdministrator)
-      throw new BerthError('forbidden', 'Only an administrator of this Berth may do that.');
+    await this.count(context, { person });
     return person;
+  }
+
+  private async administrator(context: ExecutionContext, contract: RouteContract): Promise<Person> {
+    const person = await this.counted(context);
+    if (person.instanceAdministrator) return person;
+    // To everybody else an organization that is not theirs does not exist, here as anywhere.
+    const { org } = context.switchToHttp().getRequest<Request<{ org?: string }>>().params;
+    if (contract.path.includes('{org}') && !(await this.identity.actorIn(person, org ?? '')))
+      throw noOrganization();
+    throw new BerthError('forbidden', 'Only an administrator of this Berth may do that.');
   }
 
   private async member(
@@ -96,11 +108,21 @@ export class RouteGuard implements CanActivate {
   ): Promise<{ person: Person; actor: Actor }> {
     const person = await this.person(context);
     const { org } = context.switchToHttp().getRequest<Request<{ org?: string }>>().params;
-    const actor = await this.identity.actorIn(person, org ?? '');
-    if (!actor) throw new BerthError('not-found', 'There is no such organization here.');
+    const found = await this.identity.actorIn(person, org ?? '');
+    await this.count(
+      context,
+      found ? { person, actor: found.actor, limit: found.maxRequestsPerSecond } : { person },
+    );
+    if (!found) throw noOrganization();
+    const { actor } = found;
     if (access === 'admin' && !administers(actor))
       throw new BerthError('forbidden', 'Only an admin of the organization may do that.');
     return { person, actor };
+  }
+
+  private count(context: ExecutionContext, caller: Counted): Promise<void> {
+    const http = context.switchToHttp();
+    return this.limits.count(http.getRequest<Request>(), http.getResponse<Response>(), caller);
   }
 
   private async machine(context: ExecutionContext, identity: Machine['identity']): Promise<Machine> {
@@ -130,6 +152,10 @@ function isSignedIn(request: Request): boolean {
     request.headers.authorization !== undefined ||
     parse(request.headers.cookie ?? '')[SESSION_COOKIE] !== undefined
   );
+}
+
+function noOrganization(): BerthError {
+  return new BerthError('not-found', 'There is no such organization here.');
 }
 
 function unauthenticated(): BerthError {

@@ -25,6 +25,8 @@ const idleTimeoutSchema = z.int().min(1).max(MAX_IDLE_MINUTES);
 export const workspaceViewSchema = z.object({
   id: z.uuid(),
   name: z.string(),
+  /** With the whole organization: every member may read it and send messages. */
+  shared: z.boolean(),
   repository: z.string(),
   ref: z.string().nullable(),
   branch: z.string(),
@@ -73,7 +75,7 @@ export const listWorkspacesRoute = route({
   method: 'GET',
   path: base,
   access: 'member',
-  summary: 'List my workspaces, newest first (an admin sees everybody’s). Wakes nothing',
+  summary: 'List my workspaces and shared ones, newest first (an admin sees all). Wakes nothing',
   params: organizationParams,
   query: pageQuerySchema,
   answer: { status: 200, body: listOf(workspaceViewSchema) },
@@ -88,17 +90,22 @@ export const showWorkspaceRoute = route({
   answer: { status: 200, body: workspaceViewSchema },
 });
 
+/**
+ * By its owner. `shared: true` lets every member of the organization read the workspace, send messages and wake it. A message is served by credentials of the member who wrote it,
+ * else by the organization's, and never by another person's own. `shared: false` ends the others' streams and cancels what they have under way there.
+ */
 export const updateWorkspaceRoute = route({
   method: 'PATCH',
   path: `${base}/{id}`,
   access: 'member',
-  summary: 'Change a workspace’s name, model or idle time',
+  summary: 'Change a workspace’s name, model or idle time, or share it with the organization',
   params: workspaceParams,
   body: z
     .strictObject({
       name: lineSchema(100).optional(),
       model: lineSchema(200).optional(),
       idleTimeoutMinutes: idleTimeoutSchema.optional(),
+      shared: z.boolean().optional(),
     })
     .refine((body) => Object.keys(body).length > 0, { error: 'must change something' }),
   answer: { status: 202, body: workspaceViewSchema },
@@ -225,7 +232,7 @@ export const cancelMessageRoute = route({
   method: 'POST',
   path: `${base}/{id}/messages/{messageId}/cancel`,
   access: 'member',
-  summary: 'Cancel a queued or running message',
+  summary: 'Cancel a queued or running message: one’s own, or in one’s own workspace',
   params: workspaceParams.extend({ messageId: idSchema }),
   answer: { status: 202, body: messageViewSchema },
 });

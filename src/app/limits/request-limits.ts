@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NextFunction, Request, Response } from 'express';
+import type { Actor, Person } from '../../identity/index.js';
+import { BerthError } from '../../kernel/index.js';
+import { KnownCallers } from './known-callers.js';
+import { RequestLimiter, type Standing } from './request-limiter.js';
+
+/** So many refusals are held back at a time. Beyond, they are given at once. */
+const MAX_HELD = 1000;
+
+/**
+ * The limit of requests per organization, so that a noisy tenant does not slow the others. Machines, health and what is open to everybody are not counted here.
+ *
+ * A refusal is given at the end of the second in which it was earned: who asks again at once, as loops without a pause do, cannot ask faster by being refused. It costs a timer, and
+ * where the caller is known already, no question to the database.
+ */
+export class RequestLimits {
+  readonly #limiter = new RequestLimiter();
+  readonly #callers = new KnownCallers();
+  #held = 0;
+
+  /** For the edge: refuses a known caller who is beyond the limit, before anything else is done for them. */
+  shield() {
+    return (request: Request, response: Response, next: NextFunction): void => {
+      const key = this.#callers.find(request);
+      if (key === null) {
+        next();
+        return;
+      }
+      void this.#limiter
+        .look(key)
+        .then((standing) => (standing?.exceeded ? this.#refuse(standing, response) : undefined))
+        .then(() => next(), next);
+    };
+  }
+
+  /** For the guard, once it is proven who calls: counts the request, and says on the answer how the caller stands. Throws `too-many-requests`. */
+  async count(request: Request, response: Response, caller: Counted): Promise<void> {
+    const key = keyOf(caller);
+    if (caller.actor && caller.limit !== undefined) this.#limiter.learn(key, caller.limit);
+    this.#callers.remember(request, key);
+    const standing = await this.#limiter.count(key);
+    if (standing.exceeded) await this.#refuse(standing, response);
+    else tell(standing, response);
+  }
+
+  async #refuse(standing: Standing, response: Response): Promise<never> {
+    tell({ ...standing, remaining: 0 }, response);
+    if (this.#held < MAX_HELD) {
+      this.#held += 1;
+      await delay(standing.resetMs).finally(() => (this.#held -= 1));
+    }
+    throw new BerthError(
+      'too-many-requests',
+      `More than ${standing.limit} requests in a second. Wait a second, and ask less often.`,
+      { retryAfterSeconds: 1 },
+    );
+  }
+}
+
+/** Who calls, and in which organization, if they are in the one they named. */
+export interface Counted {
+  person: Person;
+  actor?: Actor | null;
+  /** Requests per second of the actor's organization. */
+  limit?: number;
+}
+
+/** The organization's; a key's own where it names another one; and where a session names none that is theirs, the person's. */
+function keyOf({ person, actor }: Counted): string {
+  if (actor) return actor.organizationId;
+  return person.via.type === 'api-key' ? person.via.organizationId : person.id;
+}
+
+/** The headers of draft-ietf-httpapi-ratelimit-headers up to version 6, which clients know; later drafts put the same into two structured fields that hardly any reads yet. */
+function tell({ limit, remaining, resetMs }: Standing, response: Response): void {
+  response.setHeader('ratelimit-limit', String(limit));
+  response.setHeader('ratelimit-remaining', String(remaining));
+  response.setHeader('ratelimit-reset', String(Math.ceil(resetMs / 1000)));
+}
