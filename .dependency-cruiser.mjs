@@ -8,6 +8,7 @@ const arrows = {
   kernel: [],
   config: ['kernel'],
   contracts: ['kernel'],
+  telemetry: ['kernel'],
   http: ['contracts', 'kernel'],
   database: ['config', 'contracts', 'kernel'],
   redis: ['config', 'contracts', 'kernel'],
@@ -22,8 +23,8 @@ const arrows = {
   triggers: ['chats', 'workspaces', 'identity', ...facts, ...ground],
   'runner-gateway': ['chats', 'workspaces', 'credentials', 'identity', ...facts, ...ground],
   integrations: ['triggers', 'credentials', 'identity', ...facts, ...ground],
-  proxy: ['config', 'contracts', 'kernel'],
-  runner: ['config', 'contracts', 'kernel'],
+  proxy: ['telemetry', 'config', 'contracts', 'kernel'],
+  runner: ['telemetry', 'config', 'contracts', 'kernel'],
   cli: ['config', 'contracts', 'kernel'],
 };
 

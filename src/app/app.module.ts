@@ -6,10 +6,11 @@ import { CredentialPolicy, CredentialsApiModule, CredentialsModule, Vault } from
 import { DatabaseModule, type Database, type SystemStore } from '../database/index.js';
 import { WorkspaceFeed } from '../events/index.js';
 import { IdentityApiModule, IdentityModule, SetupToken } from '../identity/index.js';
-import { LOG, World, type Log } from '../kernel/index.js';
+import { LOG, METRICS, TRACER, World, type Log, type Tracer } from '../kernel/index.js';
 import { QueueModule, QueueWorkModule, type QueueBackend } from '../queue/index.js';
 import { RunnerGatewayModule } from '../runner-gateway/index.js';
 import type { Runtime } from '../runtime/index.js';
+import { PrometheusMetrics } from '../telemetry/index.js';
 import {
   RUNTIME,
   WorkspacesApiModule,
@@ -26,6 +27,7 @@ import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js
 import { KeyScopes } from './idempotency/key-scopes.js';
 import { KeptAnswers } from './idempotency/kept-answers.js';
 import { InstanceController } from './instance.controller.js';
+import { MetricsController } from './metrics.controller.js';
 import { PublicUrl } from '../http/index.js';
 import { RequestLimits } from './limits/request-limits.js';
 import { Readiness } from './readiness.js';
@@ -33,6 +35,8 @@ import { Readiness } from './readiness.js';
 /** What the rooms are given in every process: opened and closed by who composes (compose.ts). */
 export interface CommonParts {
   log: Log;
+  metrics: PrometheusMetrics;
+  tracer: Tracer;
   world: World;
   database: Database;
   system: SystemStore;
@@ -65,6 +69,9 @@ class PartsModule {
   static with(parts: CommonParts & Partial<ApiParts & WorkParts>): DynamicModule {
     const providers = [
       { provide: LOG, useValue: parts.log },
+      { provide: PrometheusMetrics, useValue: parts.metrics },
+      { provide: METRICS, useExisting: PrometheusMetrics },
+      { provide: TRACER, useValue: parts.tracer },
       { provide: World, useValue: parts.world },
       { provide: Vault, useValue: parts.vault },
       { provide: SetupToken, useValue: parts.setupToken },
@@ -104,6 +111,8 @@ const apiModules: Imports = [
   ChatsApiModule,
   RunnerGatewayModule,
 ];
+/** How a process does, whichever its role. */
+const commonControllers = [HealthController, MetricsController];
 const apiControllers = [InstanceController, SessionController];
 const waysToSignIn = [PasswordStrategy, ApiKeyStrategy, MachineStrategy, SessionStrategy];
 
@@ -128,7 +137,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [...common(parts), ...apiModules, ...workModules],
-      controllers: [HealthController, ...apiControllers],
+      controllers: [...commonControllers, ...apiControllers],
       providers: [...waysToSignIn, ...idempotency, guard],
     };
   }
@@ -137,7 +146,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [...common(parts), ...apiModules],
-      controllers: [HealthController, ...apiControllers],
+      controllers: [...commonControllers, ...apiControllers],
       providers: [...waysToSignIn, ...idempotency, guard],
     };
   }
@@ -146,7 +155,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [...common(parts), ...workModules],
-      controllers: [HealthController],
+      controllers: commonControllers,
       providers: [guard],
     };
   }

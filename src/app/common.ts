@@ -23,6 +23,7 @@ import type { Notices } from '../events/index.js';
 import { PublicUrl } from '../http/index.js';
 import { SetupToken } from '../identity/index.js';
 import { systemClock, systemIds, World, type Log } from '../kernel/index.js';
+import { openTracer, PrometheusMetrics } from '../telemetry/index.js';
 import { WorkspaceSettings } from '../workspaces/index.js';
 import { Address } from './address.js';
 import type { CommonParts } from './app.module.js';
@@ -57,18 +58,23 @@ export interface Common {
 /** Opens what every role needs: the database, brought up to date, and the key ring, found to be the right one. */
 export async function openCommon(config: Config, log: Log, closing: Closing): Promise<Common> {
   const world = new World(systemClock, systemIds, randomBytes);
+  const metrics = new PrometheusMetrics(log);
+  const { tracer, close: closeTracer } = await openTracer(config.traceExport, 'berth', log);
+  closing.add('traces', closeTracer);
   const server = await openServer(config, log);
   closing.add('database server', () => server.stop());
   const { ring, vault, opened } = await openSealed(config, log, world, server);
   closing.add('system login', () => opened.system.close());
   const wires = await openWires(config.redisUrl, opened, log);
   closing.add('wires', () => wires.close());
-  const database = new Database(opened.appUrl, wires.tell);
+  const database = new Database(opened.appUrl, wires.tell, metrics);
   closing.add('database', () => database.close());
   const address = new Address(config);
   const token = config.setupToken ?? sharedSetupToken(ring, await opened.system.instanceId());
   const parts: CommonParts = {
     log,
+    metrics,
+    tracer,
     world,
     vault,
     database,

@@ -68,8 +68,8 @@ async function startWorker(common: Common, abandon: () => void): Promise<Berth> 
   return { ...(await becomeReady(common)), url: common.address.asBound, setupUrl: null };
 }
 
-async function openFeed({ closing, notices }: Common): Promise<WorkspaceFeed> {
-  const feed = new WorkspaceFeed(notices);
+async function openFeed({ closing, notices, parts }: Common): Promise<WorkspaceFeed> {
+  const feed = new WorkspaceFeed(notices, undefined, parts.metrics);
   await feed.open();
   // Closed again further up, before the web server; here for a start that fails before that. The second time does nothing.
   closing.add('feed after a failed start', () => feed.close());
@@ -82,7 +82,15 @@ async function takeHost(common: Common, abandon: () => void): Promise<Runtime> {
   const { hostId, lock } = await holdHost(config, { ...common, ids: world.ids }, abandon);
   closing.add('data directory', () => lock.close());
   opened.schemaWatch.whenNewer(() => lock.silence());
-  return localRuntime(config, { hostId, internalUrl: () => address.internalUrl, world, log, sources });
+  const { metrics } = common.parts;
+  return localRuntime(config, {
+    hostId,
+    internalUrl: () => address.internalUrl,
+    world,
+    log,
+    metrics,
+    sources,
+  });
 }
 
 async function listen(common: Common, module: DynamicModule): Promise<NestExpressApplication> {

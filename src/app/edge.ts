@@ -3,10 +3,10 @@ import path from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
-import { BerthError, type Ids, type Log } from '../kernel/index.js';
+import { BerthError } from '../kernel/index.js';
 import { noteBody } from './idempotency/fingerprint.js';
 import type { RequestLimits } from './limits/request-limits.js';
-import { giveRequestId } from './request-id.js';
+import { observeRequests, type Observers } from './observe.js';
 import type { PublicUrl } from '../http/index.js';
 import { ProblemFilter } from './problem.filter.js';
 import type { Readiness } from './readiness.js';
@@ -18,12 +18,12 @@ const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 /** What every request passes before a route: an id, a log line, safe headers, a bounded JSON body. */
 export function prepareEdge(
   app: NestExpressApplication,
-  options: { log: Log; ids: Ids; publicUrl: PublicUrl; readiness: Readiness; requestLimits: RequestLimits },
+  options: Observers & { publicUrl: PublicUrl; readiness: Readiness; requestLimits: RequestLimits },
 ): void {
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('etag', false);
-  app.use(identify(options.ids, options.log));
+  app.use(observeRequests(options));
   app.use(securityHeaders(options.publicUrl));
   app.use(['/api', '/internal'], keepNoCopy);
   app.use(['/api', '/internal'], refuseWhenOutdated(options.readiness));
@@ -37,25 +37,6 @@ export function prepareEdge(
 /** The files of the pages that people read. */
 export function serveAssets(app: NestExpressApplication): void {
   app.use('/docs/assets', express.static(swaggerAssets(), { index: false }));
-}
-
-function identify(ids: Ids, log: Log) {
-  return (request: Request, response: Response, next: NextFunction): void => {
-    const requestId = ids.next();
-    giveRequestId(request, requestId);
-    response.setHeader('x-request-id', requestId);
-    const startedAt = performance.now();
-    response.on('close', () => {
-      // The path without its query, which may hold a token; no header and no body ever.
-      const fields = { requestId, method: request.method, path: request.path, status: response.statusCode };
-      const ms = Math.round(performance.now() - startedAt);
-      // Machines ask all day long; their calls are of interest when they fail.
-      const isRoutine =
-        response.statusCode < 400 && (request.path.startsWith('/internal/') || request.path.endsWith('z'));
-      log[isRoutine ? 'debug' : 'info']({ ...fields, ms, complete: response.writableFinished }, 'request');
-    });
-    next();
-  };
 }
 
 function securityHeaders(publicUrl: PublicUrl) {

@@ -1,15 +1,22 @@
 import path from 'node:path';
 import { findAgentPrograms, type Config } from '../config/index.js';
-import type { World, Log } from '../kernel/index.js';
+import type { World, Log, Metrics } from '../kernel/index.js';
 import { LocalRuntime, type Runtime } from '../runtime/index.js';
 
 /** The local runtime as it is configured, not opened yet. Throws `config-invalid` for a wrong CLAUDE_BIN or CODEX_BIN. */
 export async function localRuntime(
   config: Config,
-  given: { hostId: string; internalUrl: () => string; world: World; log: Log; sources: string },
+  given: {
+    hostId: string;
+    internalUrl: () => string;
+    world: World;
+    log: Log;
+    metrics: Metrics;
+    sources: string;
+  },
 ): Promise<Runtime> {
   const { runtime, dataDirectory } = config;
-  const { hostId, internalUrl, world, log, sources } = given;
+  const { hostId, internalUrl, world, log, metrics, sources } = given;
   const find = {
     dataDir: dataDirectory,
     claudeBin: runtime.claudeBin,
@@ -33,6 +40,8 @@ export async function localRuntime(
     orphanSeconds: runtime.orphanSeconds,
     turnTimeoutSeconds: runtime.turnTimeoutSeconds,
     log,
+    metrics,
+    traceExport: config.traceExport,
     ids: world.ids,
     runnerEntry: path.join(sources, 'runner/main.js'),
     proxyEntry: path.join(sources, 'proxy/main.js'),

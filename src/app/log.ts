@@ -1,5 +1,5 @@
 import { pino, type DestinationStream } from 'pino';
-import { Secret, type Log } from '../kernel/index.js';
+import { causeFields, currentCause, Secret, type Log } from '../kernel/index.js';
 
 /** Names under which a secret could ever be logged by mistake; the rule is that none is. */
 const SECRET_NAMES = [
@@ -24,6 +24,8 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    // Each line says whose doing it is: by the id that a person quotes, all that was done for their request is found.
+    mixin: () => causeFields(currentCause()),
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: [...SECRET_NAMES, ...SECRET_NAMES.map((name) => `*.${name}`)], censor: '[redacted]' },
     hooks: { streamWrite: (line: string) => line.replace(SECRET_TEXT, '$1[redacted]') },

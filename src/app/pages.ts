@@ -1,3 +1,5 @@
+import type { Problem } from '../contracts/index.js';
+
 /** The few pages there are before the web page: plain HTML, no script but Swagger UI's, readable without style. */
 const style = `
   :root { color-scheme: light dark }
@@ -24,6 +26,20 @@ export function escapeHtml(text: string): string {
     "'": '&#39;',
   };
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}
+
+/** An error, for somebody who came with a browser: what is wrong, and the id by which we find it in the log. */
+export function errorPage({ title, detail, code, requestId }: Problem): string {
+  const quote = requestId
+    ? `<p>When you ask for help, quote this id: <code>${escapeHtml(requestId)}</code></p>`
+    : '';
+  return page(
+    escapeHtml(title),
+    `<h1>${escapeHtml(title)}</h1>
+<p>${escapeHtml(detail)} <code>${escapeHtml(code)}</code></p>
+${quote}
+<p><a href="/">To the start</a></p>`,
+  );
 }
 
 export function homePage(firstRun: boolean): string {

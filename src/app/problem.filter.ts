@@ -2,7 +2,8 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { Request, Response } from 'express';
 import { messageOf, type Log } from '../kernel/index.js';
 import { KeptProblem } from './idempotency/kept-problem.js';
-import { toBerthError, writtenProblem, type WrittenProblem } from './problem.js';
+import { errorPage } from './pages.js';
+import { problemOf, toBerthError, writtenProblem, type WrittenProblem } from './problem.js';
 import { requestIdOf } from './request-id.js';
 
 /** Turns whatever was thrown into RFC 9457 problem+json. What we did not foresee is told to the log with its cause, and to the caller with the request id only. */
@@ -31,11 +32,26 @@ export class ProblemFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
-    write(response, writtenProblem(error, requestIdOf(request)));
+    const requestId = requestIdOf(request);
+    const written = writtenProblem(error, requestId);
+    write(
+      response,
+      isForReading(request) ? asPage(written, errorPage(problemOf(error, requestId))) : written,
+    );
   }
 }
 
 function write(response: Response, { status, headers, body }: WrittenProblem): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.status(status).send(body);
+}
+
+/** A person with a browser: who opens an address asks for HTML first. Scripts, also those of a page, ask for JSON or for anything. */
+function isForReading(request: Request): boolean {
+  if (request.method !== 'GET') return false;
+  return request.accepts(['application/json', 'text/html']) === 'text/html';
+}
+
+function asPage({ status, headers }: WrittenProblem, body: string): WrittenProblem {
+  return { status, headers: { ...headers, 'content-type': 'text/html; charset=utf-8' }, body };
 }

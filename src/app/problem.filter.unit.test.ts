@@ -8,7 +8,7 @@ import { problemOf } from './problem.js';
 import { giveRequestId } from './request-id.js';
 
 /** What the filter answers and logs about something thrown. */
-function answerTo(thrown: unknown, { headersSent = false } = {}) {
+function answerTo(thrown: unknown, { headersSent = false, accepts = 'application/json' } = {}) {
   const log = new RecordingLog();
   const answer = { status: 0, headers: {} as Record<string, string>, body: '', destroyed: false };
   const response = {
@@ -18,11 +18,15 @@ function answerTo(thrown: unknown, { headersSent = false } = {}) {
     send: (body: string) => void (answer.body = body),
     destroy: () => void (answer.destroyed = true),
   };
-  const request = {};
+  const request = { method: 'GET', accepts: () => accepts };
   giveRequestId(request as never, 'request-1');
   const http = { getRequest: () => request, getResponse: () => response };
   new ProblemFilter(log).catch(thrown, { switchToHttp: () => http } as unknown as ArgumentsHost);
-  return { ...answer, problem: answer.body ? (JSON.parse(answer.body) as Problem) : null, log };
+  return {
+    ...answer,
+    problem: answer.body.startsWith('{') ? (JSON.parse(answer.body) as Problem) : null,
+    log,
+  };
 }
 
 const parserError = (type: string, status: number): Error =>
@@ -122,5 +126,20 @@ describe('ProblemFilter', () => {
       'code',
       'detail',
     ]);
+  });
+
+  it('shows a page to a browser, with the id to quote and nothing of the cause', () => {
+    const answer = answerTo(new Error('secret <detail>'), { accepts: 'text/html' });
+    expect(answer).toMatchObject({ status: 500, headers: { 'content-type': 'text/html; charset=utf-8' } });
+    expect(answer.body).toContain('<code>request-1</code>');
+    expect(answer.body).not.toContain('secret');
+  });
+
+  it('writes nothing into a page that could be taken for a tag', () => {
+    const { body } = answerTo(new BerthError('not-found', '<script>alert(1)</script>'), {
+      accepts: 'text/html',
+    });
+    expect(body).toContain('&lt;script&gt;');
+    expect(body).not.toContain('<script>');
   });
 });

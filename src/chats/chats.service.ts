@@ -10,7 +10,7 @@ import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type WorkspaceEvent } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { MembersService, type Actor } from '../identity/index.js';
-import { BerthError, World } from '../kernel/index.js';
+import { BerthError, currentCause, World } from '../kernel/index.js';
 import { WorkspaceMachines, WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
 import { endingByWorkspace, openStates } from './turn.js';
@@ -140,7 +140,7 @@ export class ChatsService {
       turnId: null,
       at,
     });
-    await chatsStore.addTurn(tenant, message, at);
+    await chatsStore.addTurn(tenant, message, at, currentCause());
     return this.view(tenant, workspaceId, message.id);
   }
 

@@ -2,7 +2,7 @@ import type { Kind, Scope, TurnState } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
-import { BerthError } from '../kernel/index.js';
+import { BerthError, type Cause } from '../kernel/index.js';
 import type { Askers } from './asker.js';
 import { legalMoves, openStates, type TurnError } from './turn.js';
 
@@ -65,6 +65,7 @@ export const chatsStore = {
     tenant: Tenant,
     message: { id: string; workspaceId: string; seq: number },
     at: Date,
+    cause: Cause,
   ): Promise<void> {
     const { db, organizationId } = tenant;
     await db.turn.create({
@@ -74,9 +75,12 @@ export const chatsStore = {
         workspaceId: message.workspaceId,
         seq: message.seq,
         state: 'queued',
+        requestId: cause.requestId,
+        traceParent: cause.traceParent,
         createdAt: at,
       },
     });
+    tenant.metrics.count('berth_messages_accepted_total', {});
     await announce(
       tenant,
       message.workspaceId,
@@ -193,7 +197,14 @@ export const chatsStore = {
   /** The one writer of turn states: moves it if it is still where the caller saw it, and tells it as an event. False: somebody else was first. */
   async move(
     tenant: Tenant,
-    turn: { id: string; workspaceId: string; seq: number; state: string; attempts: number },
+    turn: {
+      id: string;
+      workspaceId: string;
+      seq: number;
+      state: string;
+      attempts: number;
+      startedAt: Date | null;
+    },
     to: TurnState,
     at: Date,
     change: TurnChange = {},
@@ -212,6 +223,10 @@ export const chatsStore = {
       },
     });
     if (count === 0) return false;
+    if (!openStates.includes(to)) {
+      const seconds = turn.startedAt ? (at.getTime() - turn.startedAt.getTime()) / 1000 : 0;
+      tenant.metrics.observe('berth_turn_duration_seconds', { outcome: to }, seconds);
+    }
     await announce(
       tenant,
       turn.workspaceId,

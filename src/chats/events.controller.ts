@@ -1,10 +1,10 @@
-import { Controller, Req, Res } from '@nestjs/common';
+import { Controller, Inject, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { eventsRoute, MAX_EVENTS } from '../contracts/index.js';
 import { WorkspaceFeed, type WorkspaceEvent } from '../events/index.js';
 import { BindRoute, Input, invalid, whenGone, type InputOf } from '../http/index.js';
 import { CurrentActor, type Actor } from '../identity/index.js';
-import { BerthError } from '../kernel/index.js';
+import { BerthError, METRICS, type Metrics } from '../kernel/index.js';
 import { ChatsService } from './chats.service.js';
 import { eventFrame, eventView, KEEP_ALIVE_FRAME, resumeAfter } from './event-stream.js';
 
@@ -16,6 +16,7 @@ export class EventsController {
   constructor(
     private readonly chats: ChatsService,
     private readonly feed: WorkspaceFeed,
+    @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
   @BindRoute(eventsRoute)
@@ -50,6 +51,7 @@ export class EventsController {
   ): Promise<void> {
     // Berth stops: a reader who takes nothing more must not hold it up.
     const unsubscribe = this.feed.subscribe(workspaceId, () => this.feed.closed && gone.abort());
+    this.metrics.add('berth_sse_streams', {}, 1);
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
@@ -78,6 +80,7 @@ export class EventsController {
       if (!(error instanceof BerthError)) throw error;
     } finally {
       unsubscribe();
+      this.metrics.add('berth_sse_streams', {}, -1);
       // What a reader does not take cannot be ended in order.
       if (response.writableNeedDrain) response.destroy();
       else response.end();

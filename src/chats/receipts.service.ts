@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Kind, ProxyReportItem, Scope } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
-import { World } from '../kernel/index.js';
+import { agentSpanId, formatTraceParent, parseTraceParent, World, type Cause } from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { servedFor } from './asker.js';
 import { chatsStore } from './chats.store.js';
@@ -23,6 +23,16 @@ export class ReceiptsService {
     private readonly machines: WorkspaceMachines,
     private readonly world: World,
   ) {}
+
+  /** Whose doing the workspace's model calls are now: the turn under way, and the span of its agent. Null when no turn is under way. */
+  async cause(tenant: Tenant, workspaceId: string): Promise<Cause | null> {
+    const turn = await chatsStore.currentTurn(tenant, workspaceId);
+    if (!turn) return null;
+    const { requestId, traceParent, attemptId } = turn;
+    const trace = parseTraceParent(traceParent);
+    if (!trace || !attemptId) return { requestId, traceParent };
+    return { requestId, traceParent: formatTraceParent({ ...trace, spanId: agentSpanId(attemptId) }) };
+  }
 
   /** The model answered with this credential: the receipt of the turn under way, and what the workspace shows. */
   async served(

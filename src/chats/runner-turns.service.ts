@@ -88,7 +88,7 @@ export class RunnerTurnsService {
   private async claimed(
     tenant: Tenant,
     workspace: LockedWorkspace,
-    turn: Pick<CurrentTurn, 'id' | 'attemptId' | 'attempts'>,
+    turn: Pick<CurrentTurn, 'id' | 'attemptId' | 'attempts' | 'requestId' | 'traceParent'>,
   ): Promise<ClaimedTurn> {
     const message = await chatsStore.findMessage(tenant, workspace.id, turn.id);
     return {
@@ -100,6 +100,7 @@ export class RunnerTurnsService {
       text: message?.text ?? '',
       author: await this.authorOf(tenant, message),
       session: workspace.agentSession,
+      cause: { requestId: turn.requestId, traceParent: turn.traceParent },
     };
   }
 

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { BerthError, crashPoints, type CrashPoint } from '../kernel/index.js';
+import { telemetryVariables, traceExportOf } from './telemetry.js';
 
 /** Loopback addresses are the only ones that plain `http:` upstreams and open defaults are meant for. */
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', 'localhost', '[::1]', '::1']);
@@ -149,6 +150,7 @@ const environmentSchema = z.object({
     .optional(),
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
+  ...telemetryVariables,
 });
 
 /** Every variable that is read here. */
@@ -208,6 +210,7 @@ export function parseConfig(environment: Record<string, string | undefined>) {
     sweepSeconds: env.BERTH_SWEEP_SECONDS,
     hostLostSeconds: env.BERTH_HOST_LOST_SECONDS,
     crashPoint: crashPointOf(env.BERTH_CRASH_POINT),
+    traceExport: traceExportOf(env),
   });
 }
 

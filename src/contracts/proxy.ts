@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { traceSamplers, type TraceExport } from '../kernel/trace-export.js';
 import { upstreamSchema } from './agents.js';
+import { causeSchema } from './cause.js';
 
 /**
  * The wires of the proxy.
@@ -33,6 +35,8 @@ export const leaseSchema = z.object({
   generation: z.int().positive(),
   expiresAt: z.iso.datetime(),
   secret: leaseSecretSchema,
+  /** Of the turn under way, with the agent's span; absent between turns. Kept as long as the lease, so that a turn's first calls may still carry the one before. */
+  cause: causeSchema.optional(),
 });
 export type Lease = z.infer<typeof leaseSchema>;
 
@@ -77,6 +81,15 @@ export const proxyReportRequestSchema = z.strictObject({
 /** The git route of a workspace: where `/git/<path>/…` goes. Null when the repository is not reached over https. */
 export const gitRouteSchema = z.strictObject({ path: z.string(), upstreamUrl: z.url() });
 
+const traceExportSchema = z.strictObject({
+  url: z.url(),
+  headers: z.record(z.string(), z.string()),
+  serviceName: z.string(),
+  resource: z.record(z.string(), z.string()),
+  sampler: z.enum(traceSamplers),
+  ratio: z.number(),
+}) satisfies z.ZodType<TraceExport>;
+
 /** Parent to proxy. `configure` comes first and once. `open` of an open workspace replaces it. */
 export const proxyCommandSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -84,6 +97,8 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
     internalUrl: z.url(),
     anthropicUrl: z.url(),
     openaiUrl: z.url(),
+    /** Where the proxy's spans go. */
+    traceExport: traceExportSchema.optional(),
   }),
   z.strictObject({
     type: z.literal('open'),
@@ -98,10 +113,20 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
 ]);
 export type ProxyCommand = z.infer<typeof proxyCommandSchema>;
 
-/** Proxy to parent: `ready` once configured; `done` or `failed` for each request. */
+/** What came of one call to an upstream. */
+export const proxyMeasureSchema = z.strictObject({
+  upstream: z.enum([...upstreamSchema.options, 'git']),
+  /** Of the upstream's status; `none`: it gave no answer, or the agent left first. */
+  statusClass: z.enum(['2xx', '3xx', '4xx', '5xx', 'none']),
+  seconds: z.number().min(0),
+});
+export type ProxyMeasure = z.infer<typeof proxyMeasureSchema>;
+
+/** Proxy to parent: `ready` once configured; `done` or `failed` for each request; `measured` after each call to an upstream, for the parent's metrics. */
 export const proxyMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready') }),
   z.strictObject({ type: z.literal('done'), requestId: z.string() }),
   z.strictObject({ type: z.literal('failed'), requestId: z.string(), message: z.string() }),
+  proxyMeasureSchema.extend({ type: z.literal('measured') }),
 ]);
 export type ProxyMessage = z.infer<typeof proxyMessageSchema>;

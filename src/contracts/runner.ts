@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { Cause, TraceExport } from '../kernel/index.js';
 import { agentSchema } from './agents.js';
+import { causeSchema } from './cause.js';
 
 /**
  * The wire between a runner and the control plane: `POST {internal}/internal/v1/runner/…` with `Authorization: Bearer` and the runner
@@ -59,6 +61,7 @@ export const claimedTurnSchema = z.object({
   author: z.object({ name: z.string(), email: z.string() }),
   /** The agent's own session to resume, as last reported by `agent.session`; null before the first. */
   session: z.string().nullable(),
+  cause: causeSchema.optional(),
 });
 export type ClaimedTurn = z.infer<typeof claimedTurnSchema>;
 
@@ -196,3 +199,12 @@ export const runnerFileSchema = z.strictObject({
   path: z.string(),
 });
 export type RunnerFile = z.infer<typeof runnerFileSchema>;
+
+/**
+ * What the runtime writes to the standard input of a runner that it starts, if there is anything to say: whom it is started for, and where its spans go. Not in the runner's
+ * file, and not in its environment: the collector may want a secret header, and this way it is in the runner's memory alone.
+ */
+export interface RunnerInput {
+  cause: Cause;
+  traceExport: TraceExport | null;
+}

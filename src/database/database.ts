@@ -1,4 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import { silentMetrics, type Metrics } from '../kernel/index.js';
 import { PrismaClient, type Prisma } from './generated/client.js';
 import { tellThroughPostgres, type Tell } from './tell.js';
 import { Transactions } from './transactions.js';
@@ -16,9 +17,9 @@ export class Database {
   readonly #client: PrismaClient;
   readonly #transactions: Transactions;
 
-  constructor(appUrl: string, tell: Tell = tellThroughPostgres) {
+  constructor(appUrl: string, tell: Tell = tellThroughPostgres, metrics: Metrics = silentMetrics) {
     this.#client = createClient(appUrl);
-    this.#transactions = new Transactions(this.#client, tell);
+    this.#transactions = new Transactions(this.#client, tell, metrics);
   }
 
   /**

@@ -239,6 +239,12 @@ export class SystemStore {
     });
   }
 
+  /** How many workspaces are in each state, in the whole instance. A count over an index that begins with the state. */
+  async countWorkspaces(): Promise<{ state: string; count: number }[]> {
+    const groups = await this.#client.workspace.groupBy({ by: ['state'], _count: true });
+    return groups.map(({ state, _count }) => ({ state, count: _count }));
+  }
+
   /** Of these ids, those that are workspaces of any organization: the rest are orphans of the runtime. */
   async existingWorkspaces(ids: string[]): Promise<string[]> {
     const rows = await this.#db.workspace.findMany({ where: { id: { in: ids } }, select: { id: true } });

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { silentMetrics, type Metrics } from '../kernel/index.js';
 import type { Prisma, PrismaClient } from './generated/client.js';
 import { tellThroughPostgres, type Tell } from './tell.js';
 import { Unit, type Tenant } from './unit.js';
@@ -13,6 +14,7 @@ export class Transactions {
   constructor(
     client: PrismaClient,
     private readonly tell: Tell = tellThroughPostgres,
+    private readonly metrics: Metrics = silentMetrics,
   ) {
     this.#client = client;
   }
@@ -36,7 +38,7 @@ export class Transactions {
       const value = await this.#client.$transaction(
         async (db) => {
           await begin(db);
-          const begun = (unit = new Unit(scope, db, this.tell));
+          const begun = (unit = new Unit(scope, db, this.tell, this.metrics));
           return this.#units.run(begun, () => work(begun.tenant));
         },
         { timeout: TIMEOUT_MS, maxWait: TIMEOUT_MS },

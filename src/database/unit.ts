@@ -1,4 +1,4 @@
-import { BerthError } from '../kernel/index.js';
+import { BerthError, type Metrics } from '../kernel/index.js';
 import type { Prisma } from './generated/client.js';
 import type { Tell } from './tell.js';
 
@@ -16,6 +16,8 @@ export interface Tenant {
   afterCommit(work: () => Promise<void>): void;
   /** Tells all processes something, once what was written is committed, and never if it is not. It may be lost. */
   tell(channel: string, payload: string): Promise<void>;
+  /** Counts what was written, once it is committed: what was rolled back did not happen. */
+  readonly metrics: Pick<Metrics, 'count' | 'observe'>;
 }
 
 /** One transaction under way. Whoever asks for the same organization's (or the instance's) transaction inside of it gets a part of this one: all of it is committed, or nothing. */
@@ -26,12 +28,14 @@ export class Unit {
   #made = 0;
   #isOver = false;
 
-  constructor(organizationId: string, db: Prisma.TransactionClient, tell: Tell) {
+  constructor(organizationId: string, db: Prisma.TransactionClient, tell: Tell, metrics: Metrics) {
+    const afterCommit = (work: () => Promise<void>): void => void this.#after.push(work);
     this.tenant = {
       organizationId,
       db,
-      afterCommit: (work) => void this.#after.push(work),
+      afterCommit,
       tell: (channel, payload) => tell(this.tenant, channel, payload),
+      metrics: committed(metrics, afterCommit),
     };
   }
 
@@ -86,4 +90,16 @@ export class Unit {
       );
     this.#savepoints.pop();
   }
+}
+
+function committed(metrics: Metrics, afterCommit: Tenant['afterCommit']): Tenant['metrics'] {
+  const later = (work: () => void): void =>
+    afterCommit(() => {
+      work();
+      return Promise.resolve();
+    });
+  return {
+    count: (...counted) => later(() => metrics.count(...counted)),
+    observe: (...observed) => later(() => metrics.observe(...observed)),
+  };
 }

@@ -36,6 +36,7 @@ export const eventsStore = {
         sourceKey: sourceKey ?? null,
       })),
     });
+    tenant.metrics.count('berth_events_appended_total', {}, fresh.length);
     await eventsStore.notify(tenant, workspaceId);
   },
 

@@ -1,3 +1,4 @@
+import { silentMetrics, type Metrics } from '../kernel/index.js';
 import type { Notices } from './notices.js';
 
 /** Notices can be lost. Nobody who waits is wrong for longer than this. */
@@ -14,12 +15,16 @@ export class WorkspaceFeed {
   constructor(
     private readonly notices: Notices,
     private readonly lookAgainSeconds = LOOK_AGAIN_SECONDS,
+    private readonly metrics: Metrics = silentMetrics,
   ) {}
 
   async open(): Promise<void> {
     await this.notices.listen({
       heard: (workspaceId) => this.#wake(workspaceId),
-      missed: () => this.#wakeAll(),
+      missed: () => {
+        this.metrics.count('berth_listener_reconnects_total', {});
+        this.#wakeAll();
+      },
     });
   }
 

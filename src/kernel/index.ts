@@ -1,3 +1,4 @@
+export * from './cause.js';
 export * from './clock.js';
 export * from './crash-point.js';
 export * from './errors.js';
@@ -5,5 +6,9 @@ export * from './ids.js';
 export * from './keyed-lock.js';
 export * from './log.js';
 export * from './log-token.js';
+export * from './metrics.js';
 export * from './secret.js';
+export * from './trace-export.js';
+export * from './trace-parent.js';
+export * from './tracer.js';
 export * from './world.js';

@@ -1,2 +1,4 @@
-/** Injection token of the process's Log. */
+/** Injection tokens of the process's Log, Metrics and Tracer. */
 export const LOG = Symbol('log');
+export const METRICS = Symbol('metrics');
+export const TRACER = Symbol('tracer');

@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CallRecord } from './call-record.js';
 import { answerHeaders, headerOf, type HeaderList } from './headers.js';
 import type { GitOperation, GitRepository } from './git-repository.js';
 import { field } from './json.js';
@@ -67,10 +68,11 @@ export class GitCall {
     this.#conclude(outcome);
   }
 
-  #relay(git: GitRepository, operation: GitOperation): Promise<CallOutcome> {
-    const { limits } = this.workspace.context;
+  async #relay(git: GitRepository, operation: GitOperation): Promise<CallOutcome> {
+    const { limits, observers } = this.workspace.context;
     const advertise = operation.step === 'advertise';
-    return relay(
+    const record = new CallRecord('git', observers, `git ${operation.service}`);
+    const outcome = await relay(
       git.target,
       {
         method: advertise ? 'GET' : 'POST',
@@ -82,10 +84,16 @@ export class GitCall {
       {
         withhold: (status) => status >= 300 && status < 400 && status !== 304,
         filter: (answer) => answerHeaders(answer),
+        onHead: (status) => {
+          record.head(status);
+          return null;
+        },
         maxWithheldBytes: limits.maxErrorBytes,
         withheldTimeoutSeconds: limits.withheldTimeoutSeconds,
       },
     );
+    record.end(outcome);
+    return outcome;
   }
 
   #follows(git: GitRepository, operation: GitOperation, headers: HeaderList): boolean {

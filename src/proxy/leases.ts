@@ -1,6 +1,14 @@
 import { leaseSchema, proxyPaths, type Lease, type LeaseSecret } from '../contracts/proxy.js';
 import type { Upstream } from '../contracts/agents.js';
-import { BerthError, messageOf, Secret, type Clock, type Log } from '../kernel/index.js';
+import {
+  BerthError,
+  messageOf,
+  NO_CAUSE,
+  Secret,
+  type Cause,
+  type Clock,
+  type Log,
+} from '../kernel/index.js';
 import type { ControlPlane, ControlPlaneAnswer } from './control-plane.js';
 import { field } from './json.js';
 
@@ -14,6 +22,8 @@ export interface HeldLease {
   credentialId: string;
   generation: number;
   credential: HeldCredential;
+  /** The turn that was under way when the lease was given. */
+  cause: Cause;
 }
 
 interface Cached {
@@ -128,7 +138,8 @@ function hold(lease: Lease): HeldLease {
   const { secret } = lease;
   const text = secret.kind === 'claude_setup_token' ? secret.token : secret.apiKey;
   const credential = { kind: secret.kind, secret: new Secret(text) };
-  return { credentialId: lease.credentialId, generation: lease.generation, credential };
+  const { credentialId, generation, cause = NO_CAUSE } = lease;
+  return { credentialId, generation, credential, cause };
 }
 
 function refusalOf(answer: ControlPlaneAnswer): BerthError {

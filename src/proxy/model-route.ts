@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { BerthError } from '../kernel/index.js';
+import { BerthError, forCause } from '../kernel/index.js';
+import { CallRecord } from './call-record.js';
 import { answerHeaders, headerOf, requestHeaders, type HeaderList } from './headers.js';
 import { field, jsonOf } from './json.js';
 import type { HeldLease } from './leases.js';
@@ -16,6 +17,9 @@ const MAX_PARSED_REQUEST_BYTES = 1024 * 1024;
 
 /** One model call of an agent, from its placeholder to the last byte of the answer. */
 export class ModelCall {
+  /** Ends when the tokens of the answer are known, if it has any. */
+  #metered: Promise<void> = Promise.resolve();
+
   constructor(
     private readonly workspace: Workspace,
     private readonly adapter: UpstreamAdapter,
@@ -40,7 +44,8 @@ export class ModelCall {
     try {
       const [held, lease] = await this.#prepare(operation);
       body = held;
-      await this.#send(operation, target, body, lease);
+      this.workspace.cause = lease.cause;
+      await forCause(lease.cause, () => this.#send(operation, target, held, lease));
     } catch (error) {
       if (!(error instanceof BerthError)) throw error;
       this.#refuse(refusalOf(error));
@@ -87,6 +92,11 @@ export class ModelCall {
     }
     const headers = requestHeaders(this.request.rawHeaders);
     this.adapter.applyCredential(headers, lease.credential);
+    const record = new CallRecord(
+      this.adapter.name,
+      context.observers,
+      `${operation.metered ? 'model call' : 'call'} ${this.adapter.name}`,
+    );
     const path = target.query === '' ? target.path : `${target.path}?${target.query}`;
     const outcome = await relay(
       context.targets[this.adapter.name],
@@ -95,11 +105,15 @@ export class ModelCall {
       {
         withhold: (status) => status === 401,
         filter: (answer) => answerHeaders(answer, lease.credential.secret.reveal()),
-        onHead: (status, answer) => this.#onHead(operation, status, answer, body, lease),
+        onHead: (status, answer) => {
+          record.head(status);
+          return this.#onHead(operation, status, answer, body, lease, record);
+        },
         maxWithheldBytes: context.limits.maxErrorBytes,
         withheldTimeoutSeconds: context.limits.withheldTimeoutSeconds,
       },
     );
+    record.end(outcome, this.#metered);
     this.#conclude(outcome, lease);
   }
 
@@ -109,6 +123,7 @@ export class ModelCall {
     answer: HeaderList,
     body: HeldBody | null,
     lease: HeldLease,
+    record: CallRecord,
   ): Tap | null {
     if (status === 403)
       return new ErrorTap(this.workspace.context.limits.maxErrorBytes, (bytes) => {
@@ -117,18 +132,20 @@ export class ModelCall {
     if (!operation.metered || status < 200 || status > 299) return null;
     const { credentialId, generation } = lease;
     this.workspace.reports.add({ type: 'served', credentialId, generation });
-    return this.#meter(answer, body, lease);
+    return this.#meter(answer, body, lease, record);
   }
 
-  #meter(answer: HeaderList, body: HeldBody | null, lease: HeldLease): Tap {
+  #meter(answer: HeaderList, body: HeldBody | null, lease: HeldLease, record: CallRecord): Tap {
     const reader = this.adapter.newUsageReader();
     const { credentialId, generation } = lease;
     let finished: () => void = () => undefined;
-    this.workspace.track(new Promise((resolve) => (finished = resolve)));
+    this.#metered = new Promise((resolve) => (finished = resolve));
+    this.workspace.track(this.#metered);
     return new Meter(answer, reader, (readable) => {
       const usage = readable ? reader.usage() : UNKNOWN;
       const model = usage.model ?? requestedModel(body);
       this.workspace.reports.add({ type: 'usage', credentialId, generation, ...usage, model });
+      record.usage({ ...usage, model });
       finished();
     });
   }

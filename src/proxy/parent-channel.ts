@@ -1,5 +1,7 @@
 import { proxyCommandSchema, type ProxyCommand, type ProxyMessage } from '../contracts/proxy.js';
 import { messageOf, type Log } from '../kernel/index.js';
+import { openTracer } from '../telemetry/open-tracer.js';
+import type { Observers } from './call-record.js';
 import { field } from './json.js';
 import { Workspaces, type ProxyOptions } from './workspaces.js';
 
@@ -13,6 +15,8 @@ const CONFIGURE = 'configure';
 
 /** Carries out the parent's commands and answers each one that has a request id. */
 export class ParentChannel {
+  #closeTracer: () => Promise<void> = () => Promise.resolve();
+  #configured = false;
   #workspaces: Workspaces | null = null;
 
   constructor(
@@ -34,7 +38,7 @@ export class ParentChannel {
       );
       return;
     }
-    if (command.data.type === 'configure') this.#configure(command.data);
+    if (command.data.type === 'configure') await this.#configure(command.data);
     else await this.#carryOut(command.data);
   }
 
@@ -42,17 +46,26 @@ export class ParentChannel {
   async close(): Promise<void> {
     await this.#workspaces?.closeAll();
     this.#workspaces = null;
+    await this.#closeTracer();
   }
 
-  #configure(command: Extract<ProxyCommand, { type: 'configure' }>): void {
-    if (this.#workspaces) {
+  async #configure(command: Extract<ProxyCommand, { type: 'configure' }>): Promise<void> {
+    if (this.#configured) {
       this.options.log.error({}, 'configured twice, the first stays');
       return;
     }
+    this.#configured = true;
     try {
-      this.#workspaces = new Workspaces({ ...command, ...this.options });
+      const { tracer, close } = await openTracer(command.traceExport, 'proxy', this.options.log);
+      this.#closeTracer = close;
+      const observers: Observers = {
+        tracer,
+        measured: (measure) => this.port.send({ type: 'measured', ...measure }),
+      };
+      this.#workspaces = new Workspaces({ ...command, ...this.options, observers });
       this.port.send({ type: 'ready' });
     } catch (error) {
+      this.#configured = false;
       this.options.log.error({ reason: messageOf(error) }, 'configuration refused');
       this.#fail(CONFIGURE, messageOf(error));
     }

@@ -1,7 +1,7 @@
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { BerthError, messageOf } from '../kernel/index.js';
+import { BerthError, causeFields, messageOf } from '../kernel/index.js';
 import { GitCall } from './git-route.js';
 import { ModelCall } from './model-route.js';
 import { plainFormat, refuse, textFormat, type RefusalFormat } from './refusal.js';
@@ -115,7 +115,8 @@ export class WorkspaceServer {
   }
 
   #log(level: 'info' | 'warn' | 'error', fields: object, message: string): void {
-    this.workspace.context.log[level]({ workspaceId: this.workspace.id, ...fields }, message);
+    const { id, cause, context } = this.workspace;
+    context.log[level]({ workspaceId: id, ...causeFields(cause), ...fields }, message);
   }
 }
 

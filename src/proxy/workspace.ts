@@ -1,6 +1,7 @@
 import type { ProxyCommand } from '../contracts/proxy.js';
 import type { Upstream } from '../contracts/agents.js';
-import { Secret, type Clock, type Ids, type Log } from '../kernel/index.js';
+import { NO_CAUSE, Secret, type Cause, type Clock, type Ids, type Log } from '../kernel/index.js';
+import type { Observers } from './call-record.js';
 import type { ControlPlane } from './control-plane.js';
 import { GitRepository } from './git-repository.js';
 import { LeaseCache } from './leases.js';
@@ -19,6 +20,7 @@ export interface ProxyContext {
   ids: Ids;
   log: Log;
   limits: Limits;
+  observers: Observers;
 }
 
 export type OpenCommand = Extract<ProxyCommand, { type: 'open' }>;
@@ -30,6 +32,8 @@ export class Workspace {
   readonly leases: LeaseCache;
   readonly reports: ReportOutbox;
   readonly bodies: BodyBudget;
+  /** Whose doing the latest model call was; the log's lines name it. */
+  cause: Cause = NO_CAUSE;
   #token: Secret;
   #git: GitRepository | null;
   /** Meters that still read the end of their answer. */

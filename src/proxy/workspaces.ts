@@ -1,4 +1,13 @@
-import { systemClock, systemIds, BerthError, type Clock, type Ids, type Log } from '../kernel/index.js';
+import {
+  noTracer,
+  systemClock,
+  systemIds,
+  BerthError,
+  type Clock,
+  type Ids,
+  type Log,
+} from '../kernel/index.js';
+import type { Observers } from './call-record.js';
 import { ControlPlane } from './control-plane.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { Placeholder } from './placeholder.js';
@@ -15,6 +24,8 @@ export interface ProxyOptions {
   clock?: Clock;
   ids?: Ids;
   limits?: Partial<Limits>;
+  /** Nobody by default. */
+  observers?: Observers;
 }
 
 interface Open {
@@ -41,6 +52,7 @@ export class Workspaces {
       ids: options.ids ?? systemIds,
       log: options.log,
       limits,
+      observers: options.observers ?? { tracer: noTracer, measured: () => undefined },
     };
   }
 

@@ -4,7 +4,7 @@ import type { Queue } from 'bullmq';
 import 'reflect-metadata';
 import { eventually } from '../../test/support/eventually.js';
 import { queueStores, type QueueStore } from '../../test/support/queue-stores.js';
-import { LOG, silentLog, systemIds } from '../kernel/index.js';
+import { LOG, METRICS, noTracer, silentLog, silentMetrics, systemIds, TRACER } from '../kernel/index.js';
 import {
   JobHandlers,
   JobQueue,
@@ -16,7 +16,14 @@ import {
   type JobPayload,
 } from './index.js';
 
-@Module({ providers: [{ provide: LOG, useValue: silentLog }], exports: [LOG] })
+@Module({
+  providers: [
+    { provide: LOG, useValue: silentLog },
+    { provide: METRICS, useValue: silentMetrics },
+    { provide: TRACER, useValue: noTracer },
+  ],
+  exports: [LOG, METRICS, TRACER],
+})
 class LogModule {}
 
 @Module({})
@@ -265,6 +272,6 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
 });
 
 it('does not start while a job has no handler', () => {
-  const worker = new JobWorker(null as never, new JobHandlers(), silentLog);
+  const worker = new JobWorker(null as never, new JobHandlers(), silentLog, silentMetrics, noTracer);
   expect(() => worker.start()).toThrow('No handler for the jobs');
 });

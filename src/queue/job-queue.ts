@@ -1,8 +1,9 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Queue } from 'bullmq';
-import { LOG, type Log } from '../kernel/index.js';
+import { currentCause, LOG, METRICS, type Log, type Metrics, type Reading } from '../kernel/index.js';
 import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
 import { jobs, type JobName, type JobPayload } from './catalog.js';
+import { withCause } from './job-cause.js';
 import { Trouble } from './trouble.js';
 
 /** The queue of everything that any worker may do. */
@@ -44,7 +45,9 @@ export class JobQueue implements OnApplicationShutdown {
   constructor(
     @Inject(QUEUE_BACKEND) private readonly backend: QueueBackend,
     @Inject(LOG) log: Log,
+    @Inject(METRICS) metrics: Metrics,
   ) {
+    metrics.watch('berth_queue_jobs', () => this.#depth());
     this.#trouble = new Trouble(log, 'the queue has trouble with its store');
   }
 
@@ -70,7 +73,7 @@ export class JobQueue implements OnApplicationShutdown {
       ? { ttl: Math.round(onceInSeconds * 1000) }
       : { keepLastIfActive: true, reschedule: true };
     const queue = host === null ? MAIN_QUEUE : queueOf(host);
-    await this.#queue(queue).add(name, payload, {
+    await this.#queue(queue).add(name, withCause(payload, currentCause()), {
       attempts,
       backoff: { type: 'exponential', delay: backoffSeconds * 1000 },
       deduplication: { id, ...once },
@@ -94,6 +97,18 @@ export class JobQueue implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await this.backend.close();
+  }
+
+  /** The queues of all hosts are one series: hosts come and go. Only those that this process has jobs for are known to it. */
+  async #depth(): Promise<Reading<'berth_queue_jobs'>[]> {
+    const names = [...new Set([MAIN_QUEUE, ...this.#queues.keys()])];
+    const counts = await Promise.all(names.map((name) => this.counts(name)));
+    const sum = (isMain: boolean, state: keyof JobCounts): number =>
+      counts.reduce((all, count, at) => all + ((names[at] === MAIN_QUEUE) === isMain ? count[state] : 0), 0);
+    return (['waiting', 'active', 'delayed', 'failed'] as const).flatMap((state) => [
+      { labels: { queue: 'berth', state }, value: sum(true, state) },
+      { labels: { queue: 'host', state }, value: sum(false, state) },
+    ]);
   }
 
   #queue(name: string): Queue {

@@ -1,8 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
-import { LOG, messageOf, type Log } from '../kernel/index.js';
+import {
+  causeFields,
+  forCause,
+  inSpan,
+  LOG,
+  messageOf,
+  METRICS,
+  TRACER,
+  whenAsked,
+  type Log,
+  type Metrics,
+  type Tracer,
+} from '../kernel/index.js';
 import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
+import { jobs } from './catalog.js';
+import { takeCause } from './job-cause.js';
 import { JobHandlers } from './job-handlers.js';
 import { MAIN_QUEUE } from './job-queue.js';
 import { Trouble } from './trouble.js';
@@ -29,6 +43,8 @@ export class JobWorker {
     @Inject(QUEUE_BACKEND) private readonly backend: QueueBackend,
     private readonly handlers: JobHandlers,
     @Inject(LOG) private readonly log: Log,
+    @Inject(METRICS) private readonly metrics: Metrics,
+    @Inject(TRACER) private readonly tracer: Tracer,
   ) {
     this.#trouble = new Trouble(log, 'the queue worker has trouble with its store');
   }
@@ -63,9 +79,10 @@ export class JobWorker {
       stalledInterval: STALLED_CHECK_MS,
       runRetryDelay: RETRY_MS,
     });
-    worker.on('failed', (job, error) =>
-      this.log.warn({ job: job?.name, attempt: job?.attemptsMade, reason: error.message }, 'a job failed'),
-    );
+    worker.on('failed', (job, error) => {
+      const fields = { job: job?.name, attempt: job?.attemptsMade, reason: error.message };
+      this.log.warn({ ...fields, ...causeFields(takeCause(job?.data).cause) }, 'a job failed');
+    });
     worker.on('error', (error) => {
       this.#trouble.tell(error.message);
       this.#checkAgain(worker);
@@ -74,12 +91,32 @@ export class JobWorker {
   }
 
   async #work(job: Job): Promise<void> {
-    const work = this.handlers.run(job.name, job.data);
+    const { payload, cause } = takeCause(job.data);
+    const attributes = { 'berth.job.attempt': job.attemptsMade + 1 };
+    const work = forCause(cause, () =>
+      inSpan(whenAsked(this.tracer), `job ${job.name}`, { attributes }, () =>
+        this.#measured(job.name, payload),
+      ),
+    );
     this.#inHand.add(work);
     try {
       await work;
     } finally {
       this.#inHand.delete(work);
+    }
+  }
+
+  async #measured(name: string, payload: unknown): Promise<void> {
+    const begun = performance.now();
+    let outcome = 'failed';
+    try {
+      await this.handlers.run(name, payload);
+      outcome = 'done';
+    } finally {
+      // Another version's jobs have names that we do not know, and nobody bounds.
+      const job = name in jobs ? name : 'unknown';
+      const seconds = (performance.now() - begun) / 1000;
+      this.metrics.observe('berth_job_duration_seconds', { job, outcome }, seconds);
     }
   }
 

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ReceiptsService } from '../chats/index.js';
 import {
   upstreamOf,
@@ -10,7 +10,7 @@ import {
 import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
-import { BerthError } from '../kernel/index.js';
+import { BerthError, METRICS, type Metrics } from '../kernel/index.js';
 import { statesWithRunner, WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import type { WorkspaceState } from '../contracts/index.js';
 
@@ -26,23 +26,40 @@ export class LeasesService {
     private readonly identity: IdentityService,
     private readonly credentials: CredentialsService,
     private readonly receipts: ReceiptsService,
+    @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
   /** Throws `forbidden` when the workspace does not run, or whoever asked is a member no more; `not-ready` between two persons' turns; `no-agent-credential`. */
   async lease(machine: Machine, upstream: Upstream): Promise<Lease> {
+    const counted = (outcome: string): void =>
+      this.metrics.count('berth_leases_total', { upstream, outcome });
+    try {
+      const lease = await this.take(machine, upstream);
+      counted('granted');
+      return lease;
+    } catch (error) {
+      // Ours are a closed list; whatever else was thrown is one word.
+      counted(error instanceof BerthError ? error.code : 'internal');
+      throw error;
+    }
+  }
+
+  private async take(machine: Machine, upstream: Upstream): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
-    const { workspace, userId } = await this.database.tenant(organizationId, (tenant) =>
-      this.served(tenant, workspaceId),
-    );
+    const { workspace, userId, cause } = await this.database.tenant(organizationId, async (tenant) => ({
+      ...(await this.served(tenant, workspaceId)),
+      cause: await this.receipts.cause(tenant, workspaceId),
+    }));
     const agent = workspace.agent as Agent;
     // A workspace's placeholder opens its own agent's provider and no other.
     if (upstreamOf[agent] !== upstream) throw noCredential(upstream === 'anthropic' ? 'claude' : 'codex');
     // Asked again when the lease is booked: meanwhile that turn may be over, and another person's begun.
     const stillFor = async (tenant: Tenant) => (await this.served(tenant, workspaceId)).userId === userId;
-    return this.credentials.lease({ organizationId, userId, agent }, workspaceId, {
+    const lease = await this.credentials.lease({ organizationId, userId, agent }, workspaceId, {
       stillFor,
       ownSeconds: workspace.shared ? OWN_SECONDS_WHERE_SHARED : undefined,
     });
+    return { ...lease, ...(cause ? { cause } : {}) };
   }
 
   /** The workspace, and the member it works for now: who wrote the turn, and not who owns the workspace. */

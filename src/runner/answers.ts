@@ -1,3 +1,4 @@
+import { NO_CAUSE, type Cause } from '../kernel/cause.js';
 import type { ClaimedTurn, CommandsAnswer, ReportAnswer, RunnerAssignment } from '../contracts/runner.js';
 import { ControlPlaneUnavailable } from './control-plane-errors.js';
 
@@ -68,7 +69,16 @@ export function claimedTurnOf(value: unknown): ClaimedTurn {
     text: text(fields, 'text'),
     author: { name: text(author, 'name'), email: text(author, 'email') },
     session: textOrNull(fields, 'session'),
+    cause: causeOf(fields.cause),
   };
+}
+
+/** No turn fails for its cause: an older control plane does not tell it. */
+function causeOf(value: unknown): Cause {
+  if (typeof value !== 'object' || value === null) return NO_CAUSE;
+  const { requestId, traceParent } = value as Fields;
+  const textOf = (found: unknown): string | null => (typeof found === 'string' ? found : null);
+  return { requestId: textOf(requestId), traceParent: textOf(traceParent) };
 }
 
 /** The answer to `report`. */

@@ -1,4 +1,5 @@
 import * as http from 'node:http';
+import { currentCause } from '../kernel/cause.js';
 import type {
   ClaimedTurn,
   CommandsAnswer,
@@ -114,6 +115,7 @@ export class HttpControlPlane implements ControlPlane {
   }
 
   #send(path: string, body: string, waitSeconds: number, signal: AbortSignal): Promise<Answer> {
+    const { traceParent } = currentCause();
     return new Promise((resolve, reject) => {
       const fail = (error: Error): void => {
         stopTimeout();
@@ -129,6 +131,7 @@ export class HttpControlPlane implements ControlPlane {
             authorization: `Bearer ${this.options.token}`,
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
+            ...(traceParent === null ? {} : { traceparent: traceParent }),
           },
         },
         (response) => {

@@ -1,13 +1,14 @@
+import { causeFields, currentCause } from '../kernel/cause.js';
 import type { Log } from '../kernel/log.js';
 
 /**
- * JSON lines on standard error, one object a line, in pino's shape (`level`, `time`, `msg`). Not pino itself: a runner per
+ * JSON lines on standard error, one object a line, in pino's shape (`level`, `time`, `msg`), each with the request that caused it where one is known. Not pino itself: a runner per
  * workspace must stay small, and pino costs about 10 MB of resident memory (measured).
  */
 export function jsonLog(fields: object): Log {
   const write = (level: number, more: object, message: string): void => {
     process.stderr.write(
-      `${JSON.stringify({ level, time: Date.now(), ...fields, ...more, msg: message })}\n`,
+      `${JSON.stringify({ level, time: Date.now(), ...fields, ...causeFields(currentCause()), ...more, msg: message })}\n`,
     );
   };
   return {

@@ -5,7 +5,9 @@ import type { RunnerFile } from '../contracts/runner.js';
 import { messageOf } from '../kernel/errors.js';
 import type { Ids } from '../kernel/ids.js';
 import { HttpControlPlane } from './control-plane.js';
+import { openTracer } from '../telemetry/open-tracer.js';
 import { closeInheritedFiles } from './inherited-files.js';
+import { readRunnerInput } from './input.js';
 import { AttemptJournal } from './journal.js';
 import { jsonLog } from './log.js';
 import { readRunnerFile } from './runner-file.js';
@@ -34,7 +36,9 @@ async function openSandbox(file: RunnerFile): Promise<Sandbox> {
 
 async function main(path: string): Promise<number> {
   const file = readRunnerFile(path);
+  const { cause, traceExport } = readRunnerInput();
   const log = jsonLog({ name: 'runner', workspaceId: file.workspaceId });
+  const traces = await openTracer(traceExport, 'runner', log);
   const sandbox = await openSandbox(file);
   const controlPlane = await HttpControlPlane.create({
     internalUrl: file.internalUrl,
@@ -48,6 +52,8 @@ async function main(path: string): Promise<number> {
     journal: new AttemptJournal(file.directories.scratch),
     timer: systemTimer,
     log,
+    tracer: traces.tracer,
+    cause,
     pid: process.pid,
     orphanSeconds: file.orphanSeconds,
     turnTimeoutSeconds: file.turnTimeoutSeconds,
@@ -56,6 +62,7 @@ async function main(path: string): Promise<number> {
   const reason = await supervisor.run();
   log.info({ reason }, 'runner ended');
   controlPlane.close();
+  await traces.close();
   await sandbox.close();
   return EXIT_CODES[reason];
 }

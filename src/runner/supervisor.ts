@@ -1,7 +1,9 @@
 import { pollSeconds } from '../contracts/heartbeat.js';
 import type { ClaimedTurn, RunnerAssignment } from '../contracts/runner.js';
+import { currentCause, forCause, NO_CAUSE, type Cause } from '../kernel/cause.js';
 import { messageOf } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
+import { inSpan, whenAsked, type Tracer } from '../kernel/tracer.js';
 import { KILL } from './agents/driver.js';
 import { Backoff } from './backoff.js';
 import { RunnerDismissed } from './control-plane-errors.js';
@@ -23,6 +25,9 @@ export interface SupervisorOptions {
   journal: AttemptJournal;
   timer: Timer;
   log: Log;
+  tracer: Tracer;
+  /** Who had this runner started. */
+  cause: Cause;
   pid: number;
   /** Ends the runner when no control plane answered for so long. */
   orphanSeconds: number;
@@ -46,13 +51,19 @@ export class Supervisor {
   /** Turns whose cancel was asked for and whose end is not reported yet. */
   readonly #canceling = new Set<string>();
   readonly #waitSeconds: number;
+  /** Of the turn under way or, until it is accounted for, the last one. */
+  #turnCause: Cause = NO_CAUSE;
   #current: { turnId: string; cancel: AbortController } | null = null;
   #reason: EndReason = 'stopped';
 
   constructor(private readonly options: SupervisorOptions) {
     this.#waitSeconds = pollSeconds(options.orphanSeconds);
     this.#outbox = new Outbox({
-      send: (items, signal) => options.controlPlane.report(items, signal),
+      // Only a turn's end is told in its trace: what an agent says on the way is too much of it.
+      send: (items, signal) =>
+        forCause(items.some(({ type }) => type === 'turn.finished') ? this.#turnCause : NO_CAUSE, () =>
+          options.controlPlane.report(items, signal),
+        ),
       timer: options.timer,
       log: options.log,
       onDismissed: () => this.end('dismissed'),
@@ -88,7 +99,7 @@ export class Supervisor {
   }
 
   async #work(assignment: RunnerAssignment): Promise<void> {
-    const workspace = await this.#prepare(assignment);
+    const workspace = await forCause(this.options.cause, () => this.#prepare(assignment));
     if (workspace === null) return;
     for (;;) {
       // The last turn must be accounted for before the next is asked for: its receipt may still be missing.
@@ -103,7 +114,7 @@ export class Supervisor {
   async #prepare(assignment: RunnerAssignment): Promise<Workspace | null> {
     try {
       const workspace = this.options.open(assignment);
-      await this.#prepareTree(workspace);
+      await inSpan(whenAsked(this.options.tracer), 'prepare tree', {}, () => this.#prepareTree(workspace));
       this.#outbox.add({ type: 'workspace.prepared' });
       return workspace;
     } catch (error) {
@@ -150,18 +161,22 @@ export class Supervisor {
     this.#current = { turnId: turn.turnId, cancel };
     // The command may have come before the claim was answered.
     if (this.#canceling.has(turn.turnId)) cancel.abort(CANCEL);
-    await workOnTurn(
-      turn,
-      { cancel: cancel.signal, ending: this.#ending.signal },
-      {
-        workspace,
-        assignment,
-        journal: this.options.journal,
-        timer: this.options.timer,
-        log: this.options.log,
-        turnTimeoutSeconds: this.options.turnTimeoutSeconds,
-        report: (fact, endedAt) => this.#outbox.add(fact, endedAt ?? null),
-      },
+    const { tracer } = this.options;
+    const signals = { cancel: cancel.signal, ending: this.#ending.signal };
+    const attributes = { 'berth.turn.attempt': turn.attempt, 'berth.turn.mode': turn.mode };
+    await forCause(turn.cause ?? NO_CAUSE, () =>
+      inSpan(whenAsked(tracer), 'turn', { attributes }, (span) => {
+        this.#turnCause = currentCause();
+        return workOnTurn(turn, signals, {
+          ...this.options,
+          workspace,
+          assignment,
+          report: (fact, endedAt) => {
+            if (fact.type === 'turn.finished') span.set({ 'berth.turn.outcome': fact.outcome.result });
+            this.#outbox.add(fact, endedAt ?? null);
+          },
+        });
+      }),
     );
     this.#current = null;
     await this.#outbox.drained(this.#ending.signal);

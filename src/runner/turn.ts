@@ -1,6 +1,8 @@
 import { agentNames } from './agent-names.js';
 import type { ClaimedTurn, RunnerAssignment, TurnOutcome } from '../contracts/runner.js';
 import { BerthError, messageOf } from '../kernel/errors.js';
+import { agentSpanId } from '../kernel/trace-parent.js';
+import { inSpan, whenAsked, type Tracer } from '../kernel/tracer.js';
 import type { Log } from '../kernel/log.js';
 import type { AgentItem } from './agents/driver.js';
 import { failed } from './agents/failures.js';
@@ -16,6 +18,7 @@ export interface TurnOptions {
   journal: AttemptJournal;
   timer: Timer;
   log: Log;
+  tracer: Tracer;
   turnTimeoutSeconds: number;
   /** Takes one fact to report; `endedAt` on `timer` for the last. */
   report: (fact: Fact, endedAt?: number) => void;
@@ -68,16 +71,20 @@ async function runAgent(
   const name = agentNames[assignment.agent];
   if (signal.aborted) return { result: 'canceled' };
   try {
-    const outcome = await workspace.driver.runTurn({
-      text: turn.text,
-      mode: turn.mode,
-      session: turn.session,
-      attemptId: turn.attemptId,
-      model: assignment.model,
-      author: turn.author,
-      signal,
-      onItem,
-    });
+    // The span's id is agreed on beforehand: the proxy puts the agent's model calls below it.
+    const span = { spanId: agentSpanId(turn.attemptId), attributes: { 'berth.model': assignment.model } };
+    const outcome = await inSpan(whenAsked(options.tracer), `agent ${assignment.agent}`, span, () =>
+      workspace.driver.runTurn({
+        text: turn.text,
+        mode: turn.mode,
+        session: turn.session,
+        attemptId: turn.attemptId,
+        model: assignment.model,
+        author: turn.author,
+        signal,
+        onItem,
+      }),
+    );
     return outcome.result === 'canceled' && signal.reason === TIMEOUT
       ? failed('agent-timeout', name)
       : outcome;
@@ -92,10 +99,14 @@ async function publishWork(
   turn: ClaimedTurn,
   ref: TurnRef,
   signal: AbortSignal,
-  { workspace, report, assignment, log }: TurnOptions,
+  { workspace, report, assignment, log, tracer }: TurnOptions,
 ): Promise<void> {
   try {
-    const commit = await workspace.publishWork(turn.text, turn.author, signal);
+    const commit = await inSpan(whenAsked(tracer), 'git commit and push', {}, async (span) => {
+      const published = await workspace.publishWork(turn.text, turn.author, signal);
+      span.set({ 'berth.git.pushed': published !== null });
+      return published;
+    });
     if (commit !== null) report({ ...ref, type: 'git.pushed', branch: assignment.branch, commit });
   } catch (error) {
     // The runner ends: the work stays on the disk and goes out after the next turn.

@@ -1,6 +1,6 @@
 import { Bench } from '../../test/support/bench.js';
 import { Database, SystemStore } from '../database/index.js';
-import { silentLog, systemIds } from '../kernel/index.js';
+import { noTracer, silentLog, systemIds } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { FakeRuntime } from '../runtime/testing/fake-runtime.js';
 import { Placement } from './placement.js';
@@ -54,6 +54,7 @@ describe('workspaces of several hosts', () => {
       world,
       runtime,
       silentLog,
+      noTracer,
       new JobHandlers(),
     );
     return {

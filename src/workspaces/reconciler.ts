@@ -3,9 +3,21 @@ import type { Agent, RepositorySource, WorkspaceState } from '../contracts/index
 import { CredentialsService } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { hashToken } from '../identity/index.js';
-import { BerthError, crashPoint, KeyedLock, LOG, messageOf, World, type Log } from '../kernel/index.js';
+import {
+  BerthError,
+  crashPoint,
+  inSpan,
+  KeyedLock,
+  LOG,
+  messageOf,
+  TRACER,
+  whenAsked,
+  World,
+  type Log,
+  type Tracer,
+} from '../kernel/index.js';
 import { JobHandlers } from '../queue/index.js';
-import { BoundedRuntime, type Runtime } from '../runtime/index.js';
+import { BoundedRuntime, type Runtime, type RuntimeStart } from '../runtime/index.js';
 import { deadlineOf } from './deadlines.js';
 import { folderProblem } from './folder.js';
 import { withoutHost } from './hosts.js';
@@ -48,6 +60,7 @@ export class Reconciler {
     private readonly world: World,
     @Inject(RUNTIME) runtime: Runtime,
     @Inject(LOG) private readonly log: Log,
+    @Inject(TRACER) private readonly tracer: Tracer,
     handlers: JobHandlers,
   ) {
     this.runtime = new BoundedRuntime(runtime, settings.runtimeSeconds);
@@ -157,7 +170,7 @@ export class Reconciler {
     crashPoint('runner.tokens-issued');
     let adopted: boolean;
     try {
-      ({ adopted } = await this.runtime.start({
+      ({ adopted } = await this.startRunner({
         ...ref,
         repository: source,
         agent: row.agent as Agent,
@@ -172,6 +185,15 @@ export class Reconciler {
     // Not inside the try: when this fails, what was started lives on, and so must its tokens.
     await this.dropOldTokens(ref, tokens, adopted);
     return false;
+  }
+
+  private startRunner(request: RuntimeStart): Promise<{ adopted: boolean }> {
+    const attributes = { 'berth.agent': request.agent };
+    return inSpan(whenAsked(this.tracer), 'runtime.start', { attributes }, async (span) => {
+      const started = await this.runtime.start(request);
+      span.set({ 'berth.adopted': started.adopted });
+      return started;
+    });
   }
 
   /** A runner that should have said hello by now counts as one that should have been heard. */

@@ -17,9 +17,18 @@ import { Database, SystemStore } from '../../src/database/index.js';
 import { WorkspaceFeed } from '../../src/events/index.js';
 import { newApiKey } from '../../src/identity/api-key.js';
 import { SetupToken } from '../../src/identity/index.js';
-import { silentLog, systemClock, systemIds, World, type Clock, type Log } from '../../src/kernel/index.js';
+import {
+  noTracer,
+  silentLog,
+  systemClock,
+  systemIds,
+  World,
+  type Clock,
+  type Log,
+} from '../../src/kernel/index.js';
 import { JobWorker, queueOf } from '../../src/queue/index.js';
 import { FakeRuntime } from '../../src/runtime/testing/fake-runtime.js';
+import { PrometheusMetrics } from '../../src/telemetry/index.js';
 import { WorkspaceSettings } from '../../src/workspaces/index.js';
 import { Api } from './api.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
@@ -90,13 +99,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     bodyParser: false,
     logger: new NestLog(parts.log),
   });
-  prepareEdge(app, {
-    log: parts.log,
-    ids: world.ids,
-    publicUrl: parts.publicUrl,
-    readiness: parts.readiness,
-    requestLimits: parts.requestLimits,
-  });
+  prepareEdge(app, { ...parts, ids: world.ids });
   serveAssets(app);
   await app.listen(0, '127.0.0.1');
   url = `http://127.0.0.1:${(app.getHttpServer().address() as { port: number }).port}`;
@@ -150,13 +153,16 @@ function makeParts(
   const models = { claude: 'claude-test', codex: 'codex-test' };
   const sweepSeconds = 3600;
   const hostLostSeconds = 300;
+  const metrics = new PrometheusMetrics(log);
   return {
     log,
+    metrics,
+    tracer: noTracer,
     world,
     system,
-    database: new Database(database.appUrl, wires.tell),
+    database: new Database(database.appUrl, wires.tell, metrics),
     queue: wires.queue,
-    feed: new WorkspaceFeed(wires.notices),
+    feed: new WorkspaceFeed(wires.notices, undefined, metrics),
     vault: options.beside?.parts.vault ?? new Vault([{ id: 'test-key', key: randomBytes(32) }]),
     runtime,
     setupToken: options.beside?.parts.setupToken ?? new SetupToken(randomBytes(16).toString('hex')),

@@ -17,6 +17,14 @@ export const readyRoute = route({
   answer: { status: 200, body: z.object({ status: z.literal('ready') }) },
 });
 
+export const metricsRoute = route({
+  method: 'GET',
+  path: '/metrics',
+  access: 'public',
+  summary: 'The metrics of this process, as Prometheus reads them',
+  answer: { status: 200, body: z.string(), contentType: 'text/plain' },
+});
+
 export const openApiRoute = route({
   method: 'GET',
   path: '/openapi.json',

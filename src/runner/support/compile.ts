@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { transformFileSync } from '@swc/core';
 
 const SOURCE = fileURLToPath(new URL('../..', import.meta.url));
-const ROOMS = ['runner', 'kernel', 'contracts'];
+const ROOMS = ['runner', 'telemetry', 'kernel', 'contracts'];
 
 /**
  * Compiles the runner as `npm run build` does, into a temporary folder that has no node_modules: a runner that starts from it needs no

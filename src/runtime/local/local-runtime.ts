@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { BerthError, isId, KeyedLock, messageOf, Secret } from '../../kernel/index.js';
+import { BerthError, isId, KeyedLock, messageOf, Secret, silentMetrics } from '../../kernel/index.js';
 import type { Runtime, RuntimeStart, WorkspacePresence } from '../runtime.js';
 import { within } from './deadline.js';
 import { isAbsent, runtimeFailure } from './failures.js';
@@ -143,7 +143,7 @@ export class LocalRuntime implements Runtime {
 
   private async openOnce(): Promise<void> {
     const { options } = this;
-    const { nodeBinary } = defaults(options);
+    const { nodeBinary, metrics, traceExport } = defaults(options);
     await this.sandbox.announce();
     this.proxy = new ProxyProcess({
       program: { nodeBinary, entry: options.proxyEntry, path: options.path },
@@ -151,7 +151,14 @@ export class LocalRuntime implements Runtime {
         internalUrl: options.internalUrl(),
         anthropicUrl: options.anthropicUrl,
         openaiUrl: options.openaiUrl,
+        ...(traceExport ? { traceExport } : {}),
       }),
+      measured: ({ upstream, statusClass, seconds }) =>
+        metrics.observe(
+          'berth_proxy_request_duration_seconds',
+          { upstream, status_class: statusClass },
+          seconds,
+        ),
       ids: options.ids,
       log: options.log,
     });
@@ -216,8 +223,15 @@ export class LocalRuntime implements Runtime {
 
 function defaults(
   options: LocalRuntimeOptions,
-): Required<Pick<LocalRuntimeOptions, 'nodeBinary' | 'temporaryDirectory' | 'stopGraceSeconds'>> {
+): Required<
+  Pick<
+    LocalRuntimeOptions,
+    'nodeBinary' | 'temporaryDirectory' | 'stopGraceSeconds' | 'metrics' | 'traceExport'
+  >
+> {
   return {
+    metrics: options.metrics ?? silentMetrics,
+    traceExport: options.traceExport ?? null,
     nodeBinary: options.nodeBinary ?? process.execPath,
     temporaryDirectory: options.temporaryDirectory ?? tmpdir(),
     stopGraceSeconds: options.stopGraceSeconds ?? 5,

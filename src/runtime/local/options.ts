@@ -1,4 +1,4 @@
-import type { Ids, Log } from '../../kernel/index.js';
+import type { Ids, Log, Metrics, TraceExport } from '../../kernel/index.js';
 
 /** What to do about the sandbox: insist on it, fall back to none with a warning, or use none. */
 export type SandboxMode = 'required' | 'preferred' | 'off';
@@ -22,6 +22,10 @@ export interface LocalRuntimeOptions {
   orphanSeconds: number;
   turnTimeoutSeconds: number;
   log: Log;
+  /** Takes what the proxy measures; nobody by default. */
+  metrics?: Metrics;
+  /** Where the spans of runners and proxy go; nowhere by default. */
+  traceExport?: TraceExport | null;
   ids: Ids;
   /** The compiled entry points, `dist/runner/main.js` and `dist/proxy/main.js`. */
   runnerEntry: string;

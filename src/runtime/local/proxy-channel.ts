@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type ProxyCommand, proxyMessageSchema } from '../../contracts/proxy.js';
+import { type ProxyCommand, type ProxyMeasure, proxyMessageSchema } from '../../contracts/proxy.js';
 import { BerthError, type Ids, type Log } from '../../kernel/index.js';
 import { relayLines } from './proxy-log.js';
 
@@ -21,6 +21,12 @@ type Unnumbered<T> = T extends Request ? Omit<T, 'requestId'> : never;
 /** `open` or `close`, without its number. */
 export type ProxyRequest = Unnumbered<Request>;
 
+export interface ChannelOptions {
+  ids: Ids;
+  log: Log;
+  measured?: (measure: ProxyMeasure) => void;
+}
+
 interface Waiter {
   resolve: () => void;
   reject: (error: Error) => void;
@@ -34,12 +40,13 @@ export class ProxyChannel {
   readonly ready: Promise<void>;
   private readonly waiting = new Map<string, Waiter>();
   private lost = false;
+  private readonly log: Log;
 
   private constructor(
     private readonly child: ChildProcess,
-    private readonly ids: Ids,
-    private readonly log: Log,
+    private readonly options: ChannelOptions,
   ) {
+    this.log = options.log;
     this.ready = new Promise<void>((resolve, reject) => this.waiting.set('ready', { resolve, reject }));
     // Whoever waits sees the rejection; nobody waiting is not a crash.
     this.ready.catch(() => undefined);
@@ -59,7 +66,7 @@ export class ProxyChannel {
       this.kill();
     });
     child.on('message', (message) => this.receive(message));
-    if (child.stderr !== null) relayLines(child.stderr, log);
+    if (child.stderr !== null) relayLines(child.stderr, this.log);
   }
 
   /**
@@ -69,15 +76,14 @@ export class ProxyChannel {
   static start(
     program: ProxyProgram,
     configuration: Omit<Extract<ProxyCommand, { type: 'configure' }>, 'type'>,
-    ids: Ids,
-    log: Log,
+    options: ChannelOptions,
   ): ProxyChannel {
     const child = spawn(program.nodeBinary, [program.entry], {
       cwd: '/',
       env: { PATH: program.path, LANG: 'C.UTF-8', TZ: 'UTC', HOME: '/nonexistent' },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    const channel = new ProxyChannel(child, ids, log);
+    const channel = new ProxyChannel(child, options);
     channel.post({ type: 'configure', ...configuration });
     return channel;
   }
@@ -89,7 +95,7 @@ export class ProxyChannel {
   /** Sends a request and waits for its `done`. Fails with ProxyLost, or with `runtime-failed` when the proxy says no. */
   async request(request: ProxyRequest): Promise<void> {
     if (this.lost) throw new ProxyLost('the proxy has ended');
-    const requestId = this.ids.next();
+    const requestId = this.options.ids.next();
     const answer = new Promise<void>((resolve, reject) => this.waiting.set(requestId, { resolve, reject }));
     this.post({ ...request, requestId });
     await answer;
@@ -112,6 +118,10 @@ export class ProxyChannel {
     const parsed = proxyMessageSchema.safeParse(message);
     if (!parsed.success) {
       this.log.warn({}, 'the proxy sent a message that is none of its protocol; ignored');
+      return;
+    }
+    if (parsed.data.type === 'measured') {
+      this.options.measured?.(parsed.data);
       return;
     }
     const key = parsed.data.type === 'ready' ? 'ready' : parsed.data.requestId;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ProxyCommand } from '../../contracts/proxy.js';
+import type { ProxyCommand, ProxyMeasure } from '../../contracts/proxy.js';
 import { BerthError, type Ids, type Log, messageOf, type Secret } from '../../kernel/index.js';
 import type { GitRoute } from '../runtime.js';
 import { within } from './deadline.js';
@@ -20,6 +20,8 @@ export interface ProxyProcessOptions {
   configuration: () => Omit<Extract<ProxyCommand, { type: 'configure' }>, 'type'>;
   ids: Ids;
   log: Log;
+  /** Told of each call to an upstream. */
+  measured?: (measure: ProxyMeasure) => void;
   /** A proxy that does not answer within this time hangs; it is killed and started again. 10 by default. */
   answerSeconds?: number;
 }
@@ -158,7 +160,7 @@ export class ProxyProcess {
     const { options } = this;
     let channel: ProxyChannel;
     try {
-      channel = ProxyChannel.start(options.program, options.configuration(), options.ids, options.log);
+      channel = ProxyChannel.start(options.program, options.configuration(), options);
     } catch (error) {
       options.log.error({ reason: messageOf(error) }, 'the proxy could not be started');
       return;

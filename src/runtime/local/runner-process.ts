@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
+import type { RunnerInput } from '../../contracts/runner.js';
 import type { Log } from '../../kernel/index.js';
 import { isId } from '../../kernel/index.js';
 import type { WorkspaceFiles } from './layout.js';
@@ -63,26 +64,30 @@ export function isFromEntry(pid: number, entry: string): boolean {
 
 /**
  * Starts a runner in a session of its own, so that it outlives Berth (it is adopted later) and a terminal's Ctrl-C does not reach it.
- * It inherits nothing: its environment is this list, its output goes to the workspace's log file.
+ * It inherits nothing: its environment is this list, its output goes to the workspace's log file. What nobody else may read comes on its standard input.
  */
 export async function spawnRunner(
   files: WorkspaceFiles,
   program: RunnerProgram,
+  input: RunnerInput,
   log: Log,
 ): Promise<ProcessInfo> {
   const output = await open(files.logFile, 'a', 0o600);
+  const isInput = input.traceExport !== null || input.cause.requestId !== null;
   try {
     const child = spawn(program.nodeBinary, [program.entry, files.runnerFile], {
       cwd: parse(files.root).root,
       detached: true,
       env: { PATH: program.path, LANG: 'C.UTF-8', TZ: 'UTC', HOME: '/nonexistent' },
-      stdio: ['ignore', output.fd, output.fd],
+      stdio: [isInput ? 'pipe' : 'ignore', output.fd, output.fd],
     });
     child.once('exit', (code, signalName) => {
       const how = { workspaceId: files.workspaceId, code, signal: signalName };
       if (code === 0) log.info(how, 'runner ended');
       else log.warn(how, 'runner ended unexpectedly; its runner.log in the data directory may say why');
     });
+    // It may have ended before it read; its end is seen elsewhere.
+    child.stdin?.on('error', () => undefined).end(JSON.stringify(input));
     // Read before the event loop turns: until then even a process that ended at once is not collected, so the pid is its own.
     const info = child.pid === undefined ? null : readProcess(child.pid);
     await once(child, 'spawn');

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { realpath, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { currentCause } from '../../kernel/index.js';
 import type { RuntimeStart } from '../runtime.js';
 import { endProcesses } from './ending.js';
 import { isAbsent } from './failures.js';
@@ -124,8 +125,10 @@ export class WorkspaceRunner {
   }
 
   private async spawn(files: WorkspaceFiles): Promise<void> {
-    const { nodeBinary, runnerEntry, path, log } = this.options;
-    const { pid, startTime } = await spawnRunner(files, { nodeBinary, entry: runnerEntry, path }, log);
+    const { nodeBinary, runnerEntry, path, traceExport, log } = this.options;
+    const program = { nodeBinary, entry: runnerEntry, path };
+    const input = { cause: currentCause(), traceExport };
+    const { pid, startTime } = await spawnRunner(files, program, input, log);
     await writeRunnerPid(files.pidFile, { pid, startTime });
   }
 

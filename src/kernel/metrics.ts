@@ -1,0 +1,98 @@
+/** One metric as data. The values of its labels are few: either known, or bounded by their source (route templates, names of jobs). */
+interface MetricDefinition {
+  type: 'counter' | 'gauge' | 'histogram';
+  help: string;
+  labels: readonly string[];
+  /** Upper bounds, in seconds. */
+  buckets?: readonly number[];
+}
+
+const QUICK = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30] as const;
+const SLOW = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300] as const;
+const LONG = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600] as const;
+
+/**
+ * Every metric of Berth. No label names a tenant, a workspace or a person: what stands in a label is kept for ever by whoever scrapes it, and each value is a series of its
+ * own. docs/observability.md lists them; a test compares.
+ */
+export const metricCatalog = {
+  berth_http_requests_total: {
+    type: 'counter',
+    help: 'HTTP requests answered, by route template (unmatched: no route), method and status',
+    labels: ['method', 'route', 'status'],
+  },
+  berth_http_request_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from a request to the end of its answer, event streams left out',
+    labels: ['method', 'route'],
+    buckets: QUICK,
+  },
+  berth_sse_streams: { type: 'gauge', help: 'Event streams open now', labels: [] },
+  berth_messages_accepted_total: { type: 'counter', help: 'Messages of persons stored', labels: [] },
+  berth_turn_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from the first claim of a turn to its end, by outcome; a turn that never began counts as 0',
+    labels: ['outcome'],
+    buckets: LONG,
+  },
+  berth_events_appended_total: {
+    type: 'counter',
+    help: 'Events appended to the logs of workspaces',
+    labels: [],
+  },
+  berth_workspaces: {
+    type: 'gauge',
+    help: 'Workspaces of the whole instance by state; every process says the same',
+    labels: ['state'],
+  },
+  berth_queue_jobs: {
+    type: 'gauge',
+    help: 'Jobs by queue (berth: all workers; host: the one of this host) and state',
+    labels: ['queue', 'state'],
+  },
+  berth_job_duration_seconds: {
+    type: 'histogram',
+    help: 'Time of one run of a job, by name and outcome (done, failed)',
+    labels: ['job', 'outcome'],
+    buckets: SLOW,
+  },
+  berth_leases_total: {
+    type: 'counter',
+    help: 'Leases asked for by proxies, by upstream and outcome (granted, or the code of the refusal)',
+    labels: ['upstream', 'outcome'],
+  },
+  berth_proxy_request_duration_seconds: {
+    type: 'histogram',
+    help: 'Time of one call of the proxy to an upstream (anthropic, openai, git), by class of its status (none: no answer)',
+    labels: ['upstream', 'status_class'],
+    buckets: SLOW,
+  },
+  berth_listener_reconnects_total: {
+    type: 'counter',
+    help: 'Times the connection that listens for changes was lost',
+    labels: [],
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export type MetricName = keyof typeof metricCatalog;
+type OfType<T> = { [N in MetricName]: (typeof metricCatalog)[N]['type'] extends T ? N : never }[MetricName];
+export type MetricLabels<N extends MetricName> = Record<(typeof metricCatalog)[N]['labels'][number], string>;
+/** One value of a metric. */
+export interface Reading<N extends MetricName> {
+  labels: MetricLabels<N>;
+  value: number;
+}
+
+/** How a room counts. What keeps and shows the numbers is in src/telemetry. */
+export interface Metrics {
+  count<N extends OfType<'counter'>>(name: N, labels: MetricLabels<N>, by?: number): void;
+  observe<N extends OfType<'histogram'>>(name: N, labels: MetricLabels<N>, seconds: number): void;
+  /** Raises (or lowers) a gauge. */
+  add<N extends OfType<'gauge'>>(name: N, labels: MetricLabels<N>, by: number): void;
+  /** Asks `read` when the metrics are read, at most every few seconds. While it fails, the gauge is not shown. */
+  watch<N extends OfType<'gauge'>>(name: N, read: () => Promise<Reading<N>[]>): void;
+}
+
+/** Counts nothing: for tests and tools. */
+const ignore = (): void => undefined;
+export const silentMetrics: Metrics = { count: ignore, observe: ignore, add: ignore, watch: ignore };

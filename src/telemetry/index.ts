@@ -1,0 +1,2 @@
+export { openTracer, type OpenTracer } from './open-tracer.js';
+export { PrometheusMetrics } from './prometheus.js';
