@@ -118,7 +118,7 @@ function axis(total: number, scale: number, height: number): string[] {
     const at = (TREE + ms * scale).toFixed(1);
     parts.push(`<path d="M${at} ${TOP - 4}V${height - 26}" stroke="${LINE}"/>`);
     parts.push(
-      `<text x="${at}" y="${height - 10}" fill="${QUIET}" font-size="11.5" text-anchor="middle">${duration(ms)}</text>`,
+      `<text x="${at}" y="${height - 10}" fill="${QUIET}" font-size="11.5" text-anchor="middle">${ms === 0 ? '0' : total >= 1000 ? `${+(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`}</text>`,
     );
   }
   return parts;
