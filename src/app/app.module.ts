@@ -1,6 +1,7 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
+import { AuditModule } from '../audit/index.js';
 import { ChatsApiModule, ChatsModule } from '../chats/index.js';
 import { CredentialPolicy, CredentialsApiModule, CredentialsModule, Vault } from '../credentials/index.js';
 import { DatabaseModule, type Database, type SystemStore } from '../database/index.js';
@@ -18,6 +19,8 @@ import {
   WorkspacesWorkModule,
   WorkspaceSettings,
 } from '../workspaces/index.js';
+import { AuditController } from './audit/audit.controller.js';
+import { RefusedAttempts } from './audit/refused-attempts.js';
 import { RouteGuard } from './auth/route.guard.js';
 import { SessionController } from './auth/session.controller.js';
 import { ApiKeyStrategy, MachineStrategy, PasswordStrategy, SessionStrategy } from './auth/strategies.js';
@@ -95,6 +98,7 @@ function common(parts: CommonParts & Partial<ApiParts & WorkParts>): Imports {
     PartsModule.with(parts),
     DatabaseModule.with(parts.database, parts.system),
     QueueModule.on(parts.queue),
+    AuditModule,
     IdentityModule,
     CredentialsModule,
     WorkspacesModule,
@@ -113,7 +117,7 @@ const apiModules: Imports = [
 ];
 /** How a process does, whichever its role. */
 const commonControllers = [HealthController, MetricsController];
-const apiControllers = [InstanceController, SessionController];
+const apiControllers = [AuditController, InstanceController, SessionController];
 const waysToSignIn = [PasswordStrategy, ApiKeyStrategy, MachineStrategy, SessionStrategy];
 
 /** One effect per Idempotency-Key. */
@@ -127,8 +131,8 @@ const idempotency: Provider[] = [
 /** What does jobs. */
 const workModules: Imports = [QueueWorkModule, WorkspacesWorkModule];
 
-/** Whichever routes there are, one guard stands before all of them. */
-const guard: Provider = { provide: APP_GUARD, useClass: RouteGuard };
+/** Whichever routes there are, one guard stands before all of them, and whom it refuses is booked. */
+const guard: Provider[] = [{ provide: APP_GUARD, useClass: RouteGuard }, RefusedAttempts];
 
 /** The composition, one for each role. */
 @Module({})
@@ -138,7 +142,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules, ...workModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [...waysToSignIn, ...idempotency, guard],
+      providers: [...waysToSignIn, ...idempotency, ...guard],
     };
   }
 
@@ -147,7 +151,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [...waysToSignIn, ...idempotency, guard],
+      providers: [...waysToSignIn, ...idempotency, ...guard],
     };
   }
 
@@ -156,7 +160,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...workModules],
       controllers: commonControllers,
-      providers: [guard],
+      providers: guard,
     };
   }
 }

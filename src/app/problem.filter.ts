@@ -1,6 +1,6 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { messageOf, type Log } from '../kernel/index.js';
+import { messageOf, type BerthError, type Log } from '../kernel/index.js';
 import { KeptProblem } from './idempotency/kept-problem.js';
 import { errorPage } from './pages.js';
 import { problemOf, toBerthError, writtenProblem, type WrittenProblem } from './problem.js';
@@ -9,7 +9,11 @@ import { requestIdOf } from './request-id.js';
 /** Turns whatever was thrown into RFC 9457 problem+json. What we did not foresee is told to the log with its cause, and to the caller with the request id only. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly log: Log) {}
+  /** `refused` hears of every refusal, before it is answered; it must not throw. */
+  constructor(
+    private readonly log: Log,
+    private readonly refused: (request: Request, error: BerthError) => void = () => undefined,
+  ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<Request>();
@@ -27,6 +31,7 @@ export class ProblemFilter implements ExceptionFilter {
         'a request failed',
       );
     }
+    this.refused(request, error);
     if (response.headersSent) {
       // A stream has begun: there is no status left to give, only an end that cannot be taken for a good one.
       response.destroy();

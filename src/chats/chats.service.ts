@@ -6,10 +6,11 @@ import type {
   TurnState,
   WorkspaceView,
 } from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type WorkspaceEvent } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
-import { MembersService, type Actor } from '../identity/index.js';
+import { auditedMember, MembersService, type Actor } from '../identity/index.js';
 import { BerthError, currentCause, World } from '../kernel/index.js';
 import { WorkspaceMachines, WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
 import { chatsStore } from './chats.store.js';
@@ -24,6 +25,7 @@ export class ChatsService {
     private readonly workspaces: WorkspacesService,
     private readonly machines: WorkspaceMachines,
     private readonly world: World,
+    private readonly audit: Audit,
     members: MembersService,
   ) {
     workspaces.whenStopped((tenant, workspace) => this.settle(tenant, workspace));
@@ -74,8 +76,15 @@ export class ChatsService {
           'forbidden',
           'Only who wrote this message, or the owner of the workspace, may cancel it.',
         );
+      const { state } = turn;
       if (!(await this.end(tenant, turn)))
-        throw new BerthError('not-cancelable', `The message is ${turn.state} already.`);
+        throw new BerthError('not-cancelable', `The message is ${state} already.`);
+      this.audit.record(tenant, {
+        action: 'message.canceled',
+        actor: auditedMember(actor),
+        subject: { type: 'message', id: messageId, name: null },
+        details: { workspaceId, state },
+      });
       return this.view(tenant, workspaceId, messageId);
     });
   }
@@ -141,6 +150,12 @@ export class ChatsService {
       at,
     });
     await chatsStore.addTurn(tenant, message, at, currentCause());
+    this.audit.record(tenant, {
+      action: 'message.sent',
+      actor: auditedMember(actor),
+      subject: { type: 'message', id: message.id, name: null },
+      details: { workspaceId, seq: message.seq, characters: text.length },
+    });
     return this.view(tenant, workspaceId, message.id);
   }
 

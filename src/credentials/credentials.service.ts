@@ -9,11 +9,17 @@ import {
   type Resolution,
   type Scope,
 } from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
-import { administers, IdentityService, type Actor } from '../identity/index.js';
+import { administers, auditedMember, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
+import {
+  credentialsStore,
+  type CredentialPlace,
+  type CredentialRow,
+  type LeaseRow,
+} from './credentials.store.js';
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
 import { resolve, subscriptionAllowed, type CredentialFacts, type SubscriptionPolicy } from './resolution.js';
 import { Vault } from './vault.js';
@@ -59,6 +65,7 @@ export class CredentialsService {
     private readonly vault: Vault,
     private readonly policy: CredentialPolicy,
     private readonly world: World,
+    private readonly audit: Audit,
   ) {}
 
   async list(actor: Actor, query: PageQuery): Promise<Page<CredentialView>> {
@@ -80,21 +87,27 @@ export class CredentialsService {
     }
     const parsed = parse(kind, body);
     try {
-      return view(await this.store(actor.organizationId, place, parsed));
+      return view(await this.store(actor, place, parsed));
     } catch (error) {
       // Two first settings at once: the other one was quicker, so ours is a replacement now.
       if (!isUniqueViolation(error)) throw error;
-      return view(await this.store(actor.organizationId, place, parsed));
+      return view(await this.store(actor, place, parsed));
     }
   }
 
   /** Throws `forbidden`, `not-found`. */
   async remove(actor: Actor, scope: Scope, kind: Kind): Promise<void> {
     const place = placeFor(actor, scope, kind);
-    const removed = await this.database.tenant(actor.organizationId, (tenant) =>
-      credentialsStore.remove(tenant, place),
-    );
-    if (!removed) throw new BerthError('not-found', `There is no ${kinds[kind].title} here to remove.`);
+    await this.database.tenant(actor.organizationId, async (tenant) => {
+      const removed = await credentialsStore.remove(tenant, place);
+      if (!removed) throw new BerthError('not-found', `There is no ${kinds[kind].title} here to remove.`);
+      this.audit.record(tenant, {
+        action: 'credential.removed',
+        actor: auditedMember(actor),
+        subject: { type: 'credential', id: removed.id, name: kind },
+        details: { scope, generation: removed.generation },
+      });
+    });
   }
 
   /** Explains resolution for a member; another member's only to admins. Throws `forbidden`, `not-found`. */
@@ -145,21 +158,24 @@ export class CredentialsService {
     if (typeof lease !== 'function') throw noCredential(member.agent);
     const seconds = scope === 'user' ? ownSeconds : LEASE_SECONDS;
     const expiresAt = new Date(this.world.clock.now().getTime() + seconds * 1000);
+    const userId = scope === 'user' ? member.userId : null;
+    const granted = {
+      workspaceId: subjectId,
+      credentialId,
+      generation,
+      scope,
+      kind,
+      reason,
+      userId,
+      expiresAt,
+    };
     await this.database.tenant(organizationId, async (tenant) => {
       if (!(await stillFor(tenant)))
         throw new BerthError('not-ready', 'It works for somebody else by now. Ask again.', {
           retryAfterSeconds: 1,
         });
-      await credentialsStore.saveLease(tenant, {
-        workspaceId: subjectId,
-        credentialId,
-        generation,
-        scope,
-        kind,
-        reason,
-        userId: scope === 'user' ? member.userId : null,
-        expiresAt,
-      });
+      const isFirst = await credentialsStore.saveLease(tenant, granted);
+      if (isFirst) this.bookUse(tenant, member, granted);
     });
     return {
       credentialId,
@@ -206,11 +222,23 @@ export class CredentialsService {
     return credentialsStore.noteRefusal(tenant, credentialId, generation, said, this.world.clock.now());
   }
 
+  /** Once per workspace and secret, not per lease: every 5 seconds would say nothing more. */
+  private bookUse(tenant: Tenant, { userId, agent }: ServedMember, lease: LeaseRow): void {
+    const { workspaceId, credentialId, kind, scope, generation, reason } = lease;
+    this.audit.record(tenant, {
+      action: 'credential.used',
+      actor: { type: 'machine', id: workspaceId, name: 'proxy of the workspace', apiKeyId: null },
+      subject: { type: 'credential', id: credentialId, name: kind },
+      details: { scope, generation, agent, reason, forMember: userId },
+    });
+  }
+
   private async store(
-    organizationId: string,
+    actor: Actor,
     place: CredentialPlace,
     parsed: ParsedCredential,
   ): Promise<CredentialRow> {
+    const { organizationId } = actor;
     const existing = await this.database.tenant(organizationId, (tenant) =>
       credentialsStore.find(tenant, place),
     );
@@ -228,13 +256,21 @@ export class CredentialsService {
       settings: parsed.settings,
       at: this.world.clock.now(),
     };
-    const row = await this.database.tenant(organizationId, (tenant) =>
-      existing
-        ? credentialsStore.replace(tenant, rowId, secret)
-        : credentialsStore.create(tenant, rowId, place, secret),
-    );
+    const row = await this.database.tenant(organizationId, async (tenant) => {
+      const stored = existing
+        ? await credentialsStore.replace(tenant, rowId, secret)
+        : await credentialsStore.create(tenant, rowId, place, secret);
+      if (stored)
+        this.audit.record(tenant, {
+          action: 'credential.set',
+          actor: auditedMember(actor),
+          subject: { type: 'credential', id: rowId, name: place.kind },
+          details: { scope: place.scope, generation: stored.generation },
+        });
+      return stored;
+    });
     // Removed between the two looks: setting it means it shall be there.
-    return row ?? this.store(organizationId, place, parsed);
+    return row ?? this.store(actor, place, parsed);
   }
 }
 

@@ -107,12 +107,15 @@ export const credentialsStore = {
     return count > 0 ? db.credential.findUniqueOrThrow({ where: { id }, select: shown }) : null;
   },
 
-  /** True when there was one. */
-  async remove({ db, organizationId }: Tenant, place: CredentialPlace): Promise<boolean> {
-    const { count } = await db.credential.deleteMany({
-      where: { organizationId, subject: subjectOf(place), kind: place.kind },
-    });
-    return count > 0;
+  /** Answers which one it was; null when there was none. */
+  async remove({ db, organizationId }: Tenant, place: CredentialPlace) {
+    const where = { organizationId, subject: subjectOf(place), kind: place.kind };
+    const found = await db.credential.findFirst({ where, select: { id: true, generation: true } });
+    // With its id: what was set meanwhile in its place is another one.
+    const { count } = found
+      ? await db.credential.deleteMany({ where: { organizationId, id: found.id } })
+      : { count: 0 };
+    return count > 0 ? found : null;
   },
 
   /** The sealed text with the generation it belongs to, read together so that neither can be of another moment. */
@@ -137,13 +140,19 @@ export const credentialsStore = {
     });
   },
 
-  async saveLease({ db, organizationId }: Tenant, lease: LeaseRow): Promise<void> {
-    const { workspaceId, credentialId, generation } = lease;
-    await db.lease.upsert({
-      where: { workspaceId_credentialId_generation: { workspaceId, credentialId, generation } },
-      create: { ...lease, organizationId },
-      update: { reason: lease.reason, expiresAt: lease.expiresAt },
+  /** True for the first lease of this secret to this workspace: of several at once, for one of them. */
+  async saveLease({ db, organizationId }: Tenant, lease: LeaseRow): Promise<boolean> {
+    const { workspaceId, credentialId, generation, reason, expiresAt } = lease;
+    const renewed = await db.lease.updateMany({
+      where: { organizationId, workspaceId, credentialId, generation },
+      data: { reason, expiresAt },
     });
+    if (renewed.count > 0) return false;
+    const { count } = await db.lease.createMany({
+      data: [{ ...lease, organizationId }],
+      skipDuplicates: true,
+    });
+    return count > 0;
   },
 
   /** Of the leases that ended after a time, the last one of a credential that is a person's own and not this person's. */

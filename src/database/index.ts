@@ -11,4 +11,4 @@ export { readSealingKeys, type SealingKey } from './sealing-keys.js';
 export * from './system.store.js';
 export { tellThroughPostgres, type Tell } from './tell.js';
 export { tryLock } from './try-lock.js';
-export type { Tenant } from './unit.js';
+export type { Tenant, Transaction } from './unit.js';

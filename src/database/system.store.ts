@@ -4,7 +4,10 @@ import { createClient } from './database.js';
 import { HostsStore } from './hosts.store.js';
 import { Transactions } from './transactions.js';
 import { tryLock } from './try-lock.js';
-import type { Tenant } from './unit.js';
+import type { Tenant, Transaction } from './unit.js';
+
+/** What else is written in the same transaction, as its last act: the audit entry. */
+type Inside = (db: Transaction) => Promise<void>;
 
 export interface PersonRow {
   id: string;
@@ -99,19 +102,23 @@ export class SystemStore {
   }
 
   /** The first person and organization. False when somebody else was first: two set-ups at once end with one. */
-  async foundFirst(user: NewPerson, founding: Founding): Promise<boolean> {
-    return this.#write(async (db) => {
+  async foundFirst(user: NewPerson, founding: Founding, inside: Inside): Promise<boolean> {
+    return this.#write(async (db, last) => {
       await db.$executeRaw`select pg_advisory_xact_lock(${FIRST_RUN_LOCK})`;
       if ((await db.user.count()) > 0) return false;
       await db.user.create({ data: user, select: { id: true } });
       await writeFounding(db, founding);
+      last(inside);
       return true;
     });
   }
 
   /** A further organization of an existing person. Throws a unique violation when the slug is taken. */
-  async found(founding: Founding): Promise<void> {
-    await this.#write((db) => writeFounding(db, founding));
+  async found(founding: Founding, inside: Inside): Promise<void> {
+    await this.#write(async (db, last) => {
+      await writeFounding(db, founding);
+      last(inside);
+    });
   }
 
   async findPersonByEmail(email: string): Promise<(PersonRow & { passwordHash: string | null }) | null> {
@@ -176,14 +183,14 @@ export class SystemStore {
     });
   }
 
-  async createSession(session: {
-    id: string;
-    userId: string;
-    hash: string;
-    expiresAt: Date;
-    createdAt: Date;
-  }): Promise<void> {
-    await this.#write((db) => db.session.create({ data: session }));
+  async createSession(
+    session: { id: string; userId: string; hash: string; expiresAt: Date; createdAt: Date },
+    inside: Inside,
+  ): Promise<void> {
+    await this.#write(async (db, last) => {
+      await db.session.create({ data: session });
+      last(inside);
+    });
   }
 
   async findSession(hash: string): Promise<{ id: string; expiresAt: Date; user: PersonRow } | null> {
@@ -193,8 +200,11 @@ export class SystemStore {
     });
   }
 
-  async deleteSession(id: string): Promise<void> {
-    await this.#write((db) => db.session.deleteMany({ where: { id } }));
+  async deleteSession(id: string, inside: Inside): Promise<void> {
+    await this.#write(async (db, last) => {
+      await db.session.deleteMany({ where: { id } });
+      last(inside);
+    });
   }
 
   async deleteExpiredSessions(now: Date): Promise<void> {
@@ -288,12 +298,16 @@ export class SystemStore {
     return ofOrganizations.count + ofInstance.count;
   }
 
-  /** A write as a part of its own: one that fails inside `atomic` is undone alone, and its caller may go on another way. */
-  async #write<T>(work: (db: Prisma.TransactionClient) => Promise<T>): Promise<T> {
-    return this.#transactions.run(INSTANCE, ({ db }) => work(db));
+  /** A write as a part of its own: one that fails inside `atomic` is undone alone, and its caller may go on another way. `last` is for what has to be the last act. */
+  async #write<T>(work: (db: Transaction, last: (inside: Inside) => void) => Promise<T>): Promise<T> {
+    return this.#transactions.run(INSTANCE, (unit) =>
+      work(unit.db, (inside) => {
+        unit.beforeCommit(() => inside(unit.db));
+      }),
+    );
   }
 
-  get #db(): Prisma.TransactionClient {
+  get #db(): Transaction {
     return this.#transactions.current?.tenant.db ?? this.#client;
   }
 
@@ -302,10 +316,7 @@ export class SystemStore {
   }
 }
 
-async function writeFounding(
-  db: Prisma.TransactionClient,
-  { organization, owner, apiKey }: Founding,
-): Promise<void> {
+async function writeFounding(db: Transaction, { organization, owner, apiKey }: Founding): Promise<void> {
   await db.organization.create({ data: organization });
   await db.member.create({
     data: { organizationId: organization.id, userId: owner.id, role: 'owner', createdAt: owner.createdAt },

@@ -25,6 +25,11 @@ export class Transactions {
     return unit?.isOpen ? unit : null;
   }
 
+  /** Runs `work` as if the caller were inside of none. */
+  outside<T>(work: () => Promise<T>): Promise<T> {
+    return this.#units.exit(work);
+  }
+
   /** Runs `work` in a transaction of `scope` (an organization, or the instance), which `begin` prepares; or in a part of the one that is under way. */
   async run<T>(
     scope: string,
@@ -39,7 +44,9 @@ export class Transactions {
         async (db) => {
           await begin(db);
           const begun = (unit = new Unit(scope, db, this.tell, this.metrics));
-          return this.#units.run(begun, () => work(begun.tenant));
+          const value = await this.#units.run(begun, () => work(begun.tenant));
+          await begun.runBeforeCommit();
+          return value;
         },
         { timeout: TIMEOUT_MS, maxWait: TIMEOUT_MS },
       );

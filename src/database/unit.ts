@@ -2,13 +2,16 @@ import { BerthError, type Metrics } from '../kernel/index.js';
 import type { Prisma } from './generated/client.js';
 import type { Tell } from './tell.js';
 
+/** A transaction under way, of either login. Only stores use it. */
+export type Transaction = Prisma.TransactionClient;
+
 /**
  * A transaction inside one organization. Every store call takes one, so that no query can be written without saying whose rows it means; row-level
  * security, set to the same organization, is the second guard (rule 5).
  */
 export interface Tenant {
   readonly organizationId: string;
-  readonly db: Prisma.TransactionClient;
+  readonly db: Transaction;
   /**
    * Does `work` once what was written is committed, and never if it is not: for what others must not see before it is true, such as waking a worker. A crash right after
    * the commit loses it, so it may only ever hasten what a sweep would find. It must not throw: what was asked for is written already.
@@ -18,21 +21,28 @@ export interface Tenant {
   tell(channel: string, payload: string): Promise<void>;
   /** Counts what was written, once it is committed: what was rolled back did not happen. */
   readonly metrics: Pick<Metrics, 'count' | 'observe'>;
+  /**
+   * Does `work` inside the transaction, as its last act: for what takes a lock that everybody wants (the end of an audit chain), so that it is held for the
+   * shortest time and never while waiting for another. What it throws undoes all.
+   */
+  beforeCommit(work: () => Promise<void>): void;
 }
 
 /** One transaction under way. Whoever asks for the same organization's (or the instance's) transaction inside of it gets a part of this one: all of it is committed, or nothing. */
 export class Unit {
   readonly tenant: Tenant;
+  readonly #before: (() => Promise<void>)[] = [];
   readonly #after: (() => Promise<void>)[] = [];
   readonly #savepoints: string[] = [];
   #made = 0;
   #isOver = false;
 
-  constructor(organizationId: string, db: Prisma.TransactionClient, tell: Tell, metrics: Metrics) {
+  constructor(organizationId: string, db: Transaction, tell: Tell, metrics: Metrics) {
     const afterCommit = (work: () => Promise<void>): void => void this.#after.push(work);
     this.tenant = {
       organizationId,
       db,
+      beforeCommit: (work) => void this.#before.push(work),
       afterCommit,
       tell: (channel, payload) => tell(this.tenant, channel, payload),
       metrics: committed(metrics, afterCommit),
@@ -56,7 +66,7 @@ export class Unit {
       );
     const { db } = this.tenant;
     const name = `part_${++this.#made}`;
-    const promised = this.#after.length;
+    const [before, after] = [this.#before.length, this.#after.length];
     await db.$executeRawUnsafe(`SAVEPOINT ${name}`);
     this.#savepoints.push(name);
     try {
@@ -66,7 +76,8 @@ export class Unit {
       return value;
     } catch (error) {
       this.#end(name);
-      this.#after.length = promised;
+      this.#before.length = before;
+      this.#after.length = after;
       await db.$executeRawUnsafe(`ROLLBACK TO SAVEPOINT ${name}`);
       throw error;
     }
@@ -75,6 +86,10 @@ export class Unit {
   /** The transaction has ended, one way or the other. */
   over(): void {
     this.#isOver = true;
+  }
+
+  async runBeforeCommit(): Promise<void> {
+    for (const work of this.#before) await work();
   }
 
   async runAfterCommit(): Promise<void> {

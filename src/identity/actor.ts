@@ -1,4 +1,4 @@
-import type { Role } from '../contracts/index.js';
+import type { AuditActor, Role } from '../contracts/index.js';
 
 /** A person who proved who they are, before it is asked in which organization they act. An API key reaches one organization only. */
 export interface Person {
@@ -16,6 +16,8 @@ export interface Actor {
   name: string;
   email: string;
   role: Role;
+  /** How they proved who they are: for the record alone, it changes no right. */
+  via: Person['via'];
 }
 
 /** A machine that proved itself with its token: one workspace, one identity (rule 9). */
@@ -28,4 +30,20 @@ export interface Machine {
 /** Owner and admin administer an organization. */
 export function administers(actor: Actor): boolean {
   return actor.role !== 'member';
+}
+
+const apiKeyIdOf = (via: Person['via']): string | null => (via.type === 'api-key' ? via.id : null);
+
+/** The member, as the audit log names who acts. */
+export function auditedMember({ userId, name, via }: Actor): AuditActor {
+  return { type: 'member', id: userId, name, apiKeyId: apiKeyIdOf(via) };
+}
+
+/** The person, as the audit log names who acts outside of an organization. */
+export function auditedPerson({
+  id,
+  name,
+  via,
+}: Pick<Person, 'id' | 'name'> & { via?: Person['via'] }): AuditActor {
+  return { type: 'person', id, name, apiKeyId: via ? apiKeyIdOf(via) : null };
 }

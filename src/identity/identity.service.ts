@@ -11,10 +11,18 @@ import type {
   createOrganizationRoute,
   setupRoute,
 } from '../contracts/index.js';
-import { Database, isUniqueViolation, SystemStore, type Founding, type Tenant } from '../database/index.js';
+import { Audit } from '../audit/index.js';
+import {
+  Database,
+  isUniqueViolation,
+  SystemStore,
+  type Founding,
+  type Tenant,
+  type Transaction,
+} from '../database/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { administers, type Actor, type Person } from './actor.js';
+import { administers, auditedMember, auditedPerson, type Actor, type Person } from './actor.js';
 import { newApiKey } from './api-key.js';
 import { identityStore } from './identity.store.js';
 import { hashPassword } from './password.js';
@@ -38,6 +46,7 @@ export class IdentityService {
     private readonly system: SystemStore,
     private readonly world: World,
     private readonly setupToken: SetupToken,
+    private readonly audit: Audit,
   ) {}
 
   /** First run. Throws `already-set-up`, `setup-token-invalid`. */
@@ -64,6 +73,7 @@ export class IdentityService {
     const first = await this.system.foundFirst(
       { ...user, passwordHash, emailVerifiedAt: now, createdAt: now },
       founding,
+      (db) => this.bookFounding(db, 'instance.set-up', user, founding),
     );
     if (!first) throw alreadySetUp();
     return { organization, user, apiKey };
@@ -76,7 +86,9 @@ export class IdentityService {
   ): Promise<{ organization: OrganizationView; apiKey: string }> {
     const { founding, apiKey, organization } = this.founding(input, person.id, this.world.clock.now());
     try {
-      await this.system.found(founding);
+      await this.system.found(founding, (db) =>
+        this.bookFounding(db, 'organization.created', person, founding),
+      );
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
       throw new BerthError('slug-taken', `The slug ${input.slug} is taken. Choose another.`, {
@@ -116,7 +128,7 @@ export class IdentityService {
     const { id: userId, name, email } = person;
     const { organizationId, maxRequestsPerSecond } = found;
     return {
-      actor: { organizationId, userId, name, email, role: found.role as Role },
+      actor: { organizationId, userId, name, email, role: found.role as Role, via: person.via },
       maxRequestsPerSecond,
     };
   }
@@ -216,17 +228,24 @@ export class IdentityService {
       });
     }
     const { text, prefix, hash } = newApiKey(this.world.random);
+    const key = {
+      id: this.world.ids.next(),
+      userId: actor.userId,
+      name: input.name,
+      prefix,
+      hash,
+      expiresAt,
+      createdAt: now,
+    };
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
       await this.hold(tenant, actor);
-      return identityStore.createApiKey(tenant, {
-        id: this.world.ids.next(),
-        userId: actor.userId,
-        name: input.name,
-        prefix,
-        hash,
-        expiresAt,
-        createdAt: now,
+      this.audit.record(tenant, {
+        action: 'api-key.created',
+        actor: auditedMember(actor),
+        subject: { type: 'api-key', id: key.id, name: key.name },
+        details: { prefix: `berth_${prefix}`, expiresAt: expiresAt?.toISOString() ?? null },
       });
+      return identityStore.createApiKey(tenant, key);
     });
     return { ...apiKeyView(row), apiKey: text };
   }
@@ -234,10 +253,16 @@ export class IdentityService {
   /** Deletes one's own key; an admin anybody's. Throws `not-found`. */
   async deleteApiKey(actor: Actor, id: string): Promise<void> {
     const whose = administers(actor) ? null : actor.userId;
-    const deleted = await this.database.tenant(actor.organizationId, (tenant) =>
-      identityStore.deleteApiKey(tenant, id, whose),
-    );
-    if (!deleted) throw notFound('API key');
+    await this.database.tenant(actor.organizationId, async (tenant) => {
+      const deleted = await identityStore.deleteApiKey(tenant, id, whose);
+      if (!deleted) throw notFound('API key');
+      this.audit.record(tenant, {
+        action: 'api-key.deleted',
+        actor: auditedMember(actor),
+        subject: { type: 'api-key', id, name: deleted.name },
+        details: { prefix: `berth_${deleted.prefix}`, userId: deleted.userId },
+      });
+    });
   }
 
   private async membershipsOf(person: Person) {
@@ -246,6 +271,22 @@ export class IdentityService {
     return via.type === 'api-key'
       ? memberships.filter((m) => m.organizationId === via.organizationId)
       : memberships;
+  }
+
+  /** In the chain of the instance, and as the first entry of the organization's own. */
+  private async bookFounding(
+    db: Transaction,
+    action: 'instance.set-up' | 'organization.created',
+    person: Pick<Person, 'id' | 'name'> & { via?: Person['via'] },
+    { organization: { id, name, slug }, apiKey }: Founding,
+  ): Promise<void> {
+    const entry = {
+      actor: auditedPerson(person),
+      subject: { type: 'organization' as const, id, name },
+      details: { slug, apiKeyPrefix: `berth_${apiKey.prefix}` },
+    };
+    await this.audit.appendToInstance(db, { ...entry, action });
+    await this.audit.append(db, id, { ...entry, action: 'organization.created' });
   }
 
   private founding(input: OrganizationInput, ownerId: string, now: Date) {

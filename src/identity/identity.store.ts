@@ -139,11 +139,11 @@ export const identityStore = {
     return db.apiKey.create({ data: { ...key, organizationId }, select: keyColumns });
   },
 
-  /** Deletes a key; of one member or of anybody. True when there was one. */
-  async deleteApiKey({ db, organizationId }: Tenant, id: string, userId: string | null): Promise<boolean> {
-    const { count } = await db.apiKey.deleteMany({
-      where: { organizationId, id, ...(userId ? { userId } : {}) },
-    });
-    return count > 0;
+  /** Deletes a key; of one member or of anybody. Answers what it was; null when there was none. */
+  async deleteApiKey({ db, organizationId }: Tenant, id: string, userId: string | null) {
+    const where = { organizationId, id, ...(userId ? { userId } : {}) };
+    const found = await db.apiKey.findFirst({ where, select: { name: true, prefix: true, userId: true } });
+    const { count } = found ? await db.apiKey.deleteMany({ where }) : { count: 0 };
+    return count > 0 ? found : null;
   },
 };

@@ -9,6 +9,7 @@ import type {
   acceptInvitationRoute,
   createInvitationRoute,
 } from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
 import {
   Database,
   isUniqueViolation,
@@ -18,7 +19,7 @@ import {
 } from '../database/index.js';
 import { invalid, pageOf, PublicUrl, sliceOf, type Page } from '../http/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import type { Actor, Person } from './actor.js';
+import { auditedMember, type Actor, type Person } from './actor.js';
 import { hashToken, newApiKey } from './api-key.js';
 import { Attempts } from './attempts.js';
 import { identityStore } from './identity.store.js';
@@ -49,6 +50,7 @@ export class InvitationsService {
     private readonly signIn: SignInService,
     private readonly publicUrl: PublicUrl,
     private readonly world: World,
+    private readonly audit: Audit,
   ) {}
 
   /** Throws `forbidden`, `already-member`. */
@@ -65,6 +67,12 @@ export class InvitationsService {
       await invitationsStore.revokeOf(tenant, input.email, createdAt);
       const made = { id, ...input, hash, invitedBy: actor.userId, createdAt, expiresAt };
       await invitationsStore.create(tenant, made);
+      this.audit.record(tenant, {
+        action: 'invitation.created',
+        actor: auditedMember(actor),
+        subject: { type: 'invitation', id, name: input.email },
+        details: { role: input.role },
+      });
     });
     const url = `${this.publicUrl.url}/invitations/accept?token=${text}`;
     return { id, url, expiresAt: expiresAt.toISOString() };
@@ -85,10 +93,15 @@ export class InvitationsService {
 
   /** Throws `not-found`. */
   async revoke(actor: Actor, id: string): Promise<void> {
-    const revoked = await this.database.tenant(actor.organizationId, (tenant) =>
-      invitationsStore.revoke(tenant, id, this.world.clock.now()),
-    );
-    if (!revoked) throw new BerthError('not-found', 'There is no such open invitation here.');
+    await this.database.tenant(actor.organizationId, async (tenant) => {
+      const revoked = await invitationsStore.revoke(tenant, id, this.world.clock.now());
+      if (!revoked) throw new BerthError('not-found', 'There is no such open invitation here.');
+      this.audit.record(tenant, {
+        action: 'invitation.revoked',
+        actor: auditedMember(actor),
+        subject: { type: 'invitation', id, name: null },
+      });
+    });
   }
 
   /** Throws `invitation-invalid`, `invitation-over`, `already-member`, `validation-failed`, `sign-in-failed`, `forbidden`, `too-many-requests`. */
@@ -183,6 +196,16 @@ export class InvitationsService {
       await identityStore.addMember(tenant, { userId: user.id, role: invitation.role, createdAt: now });
       const key = { id: this.world.ids.next(), userId: user.id, name: 'First key', prefix, hash };
       await identityStore.createApiKey(tenant, { ...key, expiresAt: null, createdAt: now });
+      this.audit.record(tenant, {
+        action: 'invitation.accepted',
+        actor: { type: 'member', id: user.id, name: user.name, apiKeyId: null },
+        subject: { type: 'invitation', id: invitation.id, name: user.email },
+        details: {
+          role: invitation.role,
+          newAccount: passwordHash !== null,
+          apiKeyPrefix: `berth_${prefix}`,
+        },
+      });
       return identityStore.organization(tenant);
     });
     if (!organization) throw unknownInvitation();

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { roleSchema, type MemberView, type Role } from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import type { Actor } from './actor.js';
+import { auditedMember, type Actor } from './actor.js';
 import { identityStore } from './identity.store.js';
 import { invitationsStore } from './invitations.store.js';
 import {
@@ -31,6 +32,7 @@ export class MembersService {
   constructor(
     private readonly database: Database,
     private readonly world: World,
+    private readonly audit: Audit,
   ) {}
 
   /** Adds what the rooms above have to end when somebody leaves, in the order of their adding. */
@@ -47,6 +49,12 @@ export class MembersService {
       await this.revokeInvitations(tenant, userId, role);
       const row = await identityStore.member(tenant, userId);
       if (!row) throw noMember();
+      this.audit.record(tenant, {
+        action: 'member.role-changed',
+        actor: auditedMember(actor),
+        subject: { type: 'member', id: userId, name: row.user.name },
+        details: { from: facts.target, to: role },
+      });
       return { ...row.user, role, createdAt: row.createdAt.toISOString() };
     });
   }
@@ -61,6 +69,12 @@ export class MembersService {
       for (const hook of this.#hooks) await hook(tenant, leaving);
       await this.revokeInvitations(tenant, userId, null);
       await identityStore.removeMember(tenant, userId);
+      this.audit.record(tenant, {
+        action: 'member.removed',
+        actor: auditedMember(actor),
+        subject: { type: 'member', id: userId, name: leaving.name },
+        details: { role: facts.target, self: facts.isSelf },
+      });
     });
   }
 

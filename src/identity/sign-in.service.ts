@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { BerthError, World } from '../kernel/index.js';
+import { ANONYMOUS, Audit } from '../audit/index.js';
+import { BerthError, currentRequest, World } from '../kernel/index.js';
 import { SystemStore, type PersonRow } from '../database/index.js';
-import type { Machine, Person } from './actor.js';
+import { auditedPerson, type Machine, type Person } from './actor.js';
 import { hashMatches, hashToken, prefixOf } from './api-key.js';
 import { Attempts } from './attempts.js';
 import { passwordMatches } from './password.js';
@@ -26,6 +27,7 @@ export class SignInService {
   constructor(
     private readonly system: SystemStore,
     private readonly world: World,
+    private readonly audit: Audit,
   ) {}
 
   /** The person with this address and password. Throws `sign-in-failed`, or `too-many-requests` after too many tries. */
@@ -36,6 +38,7 @@ export class SignInService {
     await this.byAddress.count(email);
     const found = await this.system.findPersonByEmail(email);
     if (!(await passwordMatches(password, found?.passwordHash ?? null)) || !found) {
+      await this.bookRefusal(found?.id ?? null, callerAddress);
       throw new BerthError('sign-in-failed', 'Email or password is wrong.');
     }
     await this.byAddress.forget(email);
@@ -48,18 +51,22 @@ export class SignInService {
   }
 
   /** Starts a session; the token goes into the cookie, only its hash is stored. */
-  async openSession(userId: string): Promise<{ token: string; expiresAt: Date }> {
+  async openSession(person: Pick<PersonRow, 'id' | 'name'>): Promise<{ token: string; expiresAt: Date }> {
     const now = this.world.clock.now();
     await this.system.deleteExpiredSessions(now);
     const token = this.world.random(SESSION_BYTES).toString('base64url');
     const expiresAt = new Date(now.getTime() + SESSION_DAYS * DAY_MS);
-    await this.system.createSession({
-      id: this.world.ids.next(),
-      userId,
-      hash: hashToken(token),
-      expiresAt,
-      createdAt: now,
-    });
+    const id = this.world.ids.next();
+    await this.system.createSession(
+      { id, userId: person.id, hash: hashToken(token), expiresAt, createdAt: now },
+      (db) =>
+        this.audit.appendToInstance(db, {
+          action: 'session.opened',
+          actor: auditedPerson(person),
+          subject: { type: 'session', id, name: null },
+          details: { address: currentRequest()?.address ?? null },
+        }),
+    );
     return { token, expiresAt };
   }
 
@@ -69,8 +76,16 @@ export class SignInService {
     return { ...session.user, via: { type: 'session', id: session.id } };
   }
 
-  async closeSession(id: string): Promise<void> {
-    await this.system.deleteSession(id);
+  async closeSession(person: Person): Promise<void> {
+    const { via } = person;
+    if (via.type !== 'session') return;
+    await this.system.deleteSession(via.id, (db) =>
+      this.audit.appendToInstance(db, {
+        action: 'session.closed',
+        actor: auditedPerson(person),
+        subject: { type: 'session', id: via.id, name: null },
+      }),
+    );
   }
 
   async withApiKey(text: string): Promise<Person | null> {
@@ -88,5 +103,15 @@ export class SignInService {
     const row = await this.system.findMachineToken(hashToken(text));
     if (row?.identity !== 'runner' && row?.identity !== 'proxy') return null;
     return { identity: row.identity, organizationId: row.organizationId, workspaceId: row.workspaceId };
+  }
+
+  /** Where it came from, and whose sign-in it was if there is such a person; not what was typed, which may be a password in the wrong field. */
+  private async bookRefusal(userId: string | null, address: string): Promise<void> {
+    await this.audit.appendAlone(null, {
+      action: 'session.refused',
+      actor: ANONYMOUS,
+      subject: userId === null ? null : { type: 'person', id: userId, name: null },
+      details: { address },
+    });
   }
 }

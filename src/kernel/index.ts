@@ -1,3 +1,4 @@
+export * from './audit-chain.js';
 export * from './cause.js';
 export * from './clock.js';
 export * from './crash-point.js';
@@ -7,6 +8,7 @@ export * from './keyed-lock.js';
 export * from './log.js';
 export * from './log-token.js';
 export * from './metrics.js';
+export * from './request-scope.js';
 export * from './secret.js';
 export * from './trace-export.js';
 export * from './trace-parent.js';

@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { showLimitsRoute, updateLimitsRoute, type LimitsView } from '../contracts/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
-import { CurrentActor, type Actor } from '../identity/index.js';
+import { CurrentActor, CurrentPerson, type Actor, type Person } from '../identity/index.js';
 import { WorkspaceLimits } from './limits.service.js';
 
 @Controller()
@@ -14,7 +14,10 @@ export class LimitsController {
   }
 
   @BindRoute(updateLimitsRoute)
-  update(@Input() { params, body }: InputOf<typeof updateLimitsRoute>): Promise<LimitsView> {
-    return this.limits.update(params.org, body);
+  update(
+    @CurrentPerson() person: Person,
+    @Input() { params, body }: InputOf<typeof updateLimitsRoute>,
+  ): Promise<LimitsView> {
+    return this.limits.update(person, params.org, body);
   }
 }

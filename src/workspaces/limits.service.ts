@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Body, LimitsView, updateLimitsRoute } from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
-import { IdentityService, type Actor } from '../identity/index.js';
+import { auditedPerson, IdentityService, type Actor, type Person } from '../identity/index.js';
 import { limitsView, objectionToNew, objectionToRunning, type LimitFacts } from './limits.js';
 import { workspacesStore } from './workspaces.store.js';
 
@@ -14,6 +15,7 @@ export class WorkspaceLimits {
   constructor(
     private readonly database: Database,
     private readonly identity: IdentityService,
+    private readonly audit: Audit,
   ) {}
 
   show(actor: Actor): Promise<LimitsView> {
@@ -24,13 +26,23 @@ export class WorkspaceLimits {
   }
 
   /** By who administers the instance, whose rights were asked already. Throws `not-found`. */
-  async update(slugOrId: string, change: Body<typeof updateLimitsRoute>): Promise<LimitsView> {
+  async update(
+    person: Person,
+    slugOrId: string,
+    change: Body<typeof updateLimitsRoute>,
+  ): Promise<LimitsView> {
     const organizationId = await this.identity.organizationId(slugOrId);
     return this.database.tenant(organizationId, async (tenant) => {
       const limits = await this.identity.changeLimits(tenant, {
         maxWorkspaces: change.workspaces,
         maxRunning: change.running,
         maxRequestsPerSecond: change.requestsPerSecond,
+      });
+      this.audit.record(tenant, {
+        action: 'limits.changed',
+        actor: auditedPerson(person),
+        subject: { type: 'organization', id: organizationId, name: null },
+        details: change,
       });
       return limitsView({ ...limits, ...(await workspacesStore.count(tenant)) });
     });

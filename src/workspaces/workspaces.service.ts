@@ -1,6 +1,8 @@
 import { realpath, stat } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import type {
+  AuditAction,
+  AuditDetails,
   CreateWorkspace,
   DesiredState,
   OperationView,
@@ -8,11 +10,12 @@ import type {
   RepositorySource,
   WorkspaceView,
 } from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
 import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
-import { administers, IdentityService, type Actor } from '../identity/index.js';
+import { administers, auditedMember, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, shortId, World } from '../kernel/index.js';
 import { refusals, rightsTo, type AccessFacts, type WorkspaceRight } from './access.js';
 import { takesPlace } from './limits.js';
@@ -48,6 +51,7 @@ export class WorkspacesService {
     private readonly moves: Moves,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
+    private readonly audit: Audit,
   ) {}
 
   /**
@@ -89,6 +93,8 @@ export class WorkspacesService {
         reason: 'made',
         initiator: memberInitiator(actor),
       });
+      const { name, repository, agent, model } = columns;
+      this.book(tenant, actor, 'workspace.created', { id, name }, { repository, agent, model });
       await alsoInside(tenant, id);
       this.waker.reconcileSoon(tenant, id);
       return workspacesStore.find(tenant, id);
@@ -121,6 +127,7 @@ export class WorkspacesService {
       const row = await this.reach(tenant, actor, id, 'use');
       await workspacesStore.update(tenant, id, change);
       if (row.shared && change.shared === false) await this.unshared(tenant, row);
+      this.book(tenant, actor, 'workspace.updated', row, change);
       return this.view(await workspacesStore.find(tenant, id));
     });
   }
@@ -194,6 +201,7 @@ export class WorkspacesService {
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
       const locked = await this.reach(tenant, actor, id, needed);
       await this.desire(tenant, locked, desired, memberInitiator(actor), 'asked for', true);
+      this.book(tenant, actor, actionOf[desired], locked, { state: locked.state });
       return workspacesStore.find(tenant, id);
     });
     return this.view(row);
@@ -243,6 +251,17 @@ export class WorkspacesService {
     this.waker.reconcileSoon(tenant, row.id);
   }
 
+  private book(
+    tenant: Tenant,
+    actor: Actor,
+    action: AuditAction,
+    { id, name }: { id: string; name: string },
+    details: AuditDetails,
+  ): void {
+    const subject = { type: 'workspace' as const, id, name };
+    this.audit.record(tenant, { action, actor: auditedMember(actor), subject, details });
+  }
+
   private async sourceOf({ repository, ref }: CreateWorkspace): Promise<RepositorySource> {
     const wrong = (path: string, message: string): BerthError => invalid([{ path: `body.${path}`, message }]);
     const problem = ref === undefined ? null : refProblem(ref);
@@ -262,6 +281,12 @@ export class WorkspacesService {
     return { type: 'file', url: `file://${real}`, path: real };
   }
 }
+
+const actionOf: Record<DesiredState, AuditAction> = {
+  running: 'workspace.woken',
+  hibernated: 'workspace.hibernated',
+  deleted: 'workspace.deleted',
+};
 
 function allowed<Row extends AccessFacts>(row: Row | null, actor: Actor, needed: WorkspaceRight): Row {
   const rights = row ? rightsTo(row, actor) : [];

@@ -46,7 +46,7 @@ export class Api {
     if (expected !== undefined && response.status !== expected) {
       throw new Error(`${method} ${path} answered ${response.status}, not ${expected}: ${text}`);
     }
-    const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+    const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
     return {
       status: response.status,
       body: (isJson ? JSON.parse(text) : text) as T,

@@ -16,7 +16,7 @@ export async function request<T = unknown>(
     ...(body === undefined ? {} : { body }),
   });
   const text = await response.text();
-  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+  const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
   return {
     status: response.status,
     body: (isJson ? JSON.parse(text) : text) as T,

@@ -103,6 +103,16 @@ export async function fillTenantTables(
       created_at: at,
       expires_at: at,
     },
+    audit_head: { seq: 0, hash: '0'.repeat(64) },
+    audit_entry: {
+      seq: 1,
+      at,
+      action: 'workspace.created',
+      actor_type: 'system',
+      details: {},
+      previous_hash: '0'.repeat(64),
+      hash: 'h',
+    },
     runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
   };
   await withClient(ownerUrl, async (client) => {

@@ -88,6 +88,8 @@ export class RouteGuard implements CanActivate {
   /** A person whose request is of no organization, or of one they need not be in. */
   private async counted(context: ExecutionContext): Promise<Person> {
     const person = await this.person(context);
+    // Known before it is refused, so that the refusal can be booked with a name.
+    setCaller(context.switchToHttp().getRequest<Request>(), { person });
     await this.count(context, { person });
     return person;
   }
@@ -107,14 +109,17 @@ export class RouteGuard implements CanActivate {
     access: 'member' | 'admin',
   ): Promise<{ person: Person; actor: Actor }> {
     const person = await this.person(context);
-    const { org } = context.switchToHttp().getRequest<Request<{ org?: string }>>().params;
-    const found = await this.identity.actorIn(person, org ?? '');
+    const request = context.switchToHttp().getRequest<Request<{ org?: string }>>();
+    // Known before it is refused, so that the refusal can be booked with a name.
+    setCaller(request, { person });
+    const found = await this.identity.actorIn(person, request.params.org ?? '');
     await this.count(
       context,
       found ? { person, actor: found.actor, limit: found.maxRequestsPerSecond } : { person },
     );
     if (!found) throw noOrganization();
     const { actor } = found;
+    setCaller(request, { person, actor });
     if (access === 'admin' && !administers(actor))
       throw new BerthError('forbidden', 'Only an admin of the organization may do that.');
     return { person, actor };

@@ -34,7 +34,7 @@ export class SessionController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<Answer<typeof signInRoute>> {
     const { id, name, email, instanceAdministrator } = request.user;
-    const { token, expiresAt } = await this.signInService.openSession(id);
+    const { token, expiresAt } = await this.signInService.openSession({ id, name });
     response.cookie(SESSION_COOKIE, token, { ...this.cookieOptions(), expires: expiresAt });
     return { user: { id, name, email, instanceAdministrator }, expiresAt: expiresAt.toISOString() };
   }
@@ -44,7 +44,7 @@ export class SessionController {
     @CurrentPerson() person: Person,
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    if (person.via.type === 'session') await this.signInService.closeSession(person.via.id);
+    await this.signInService.closeSession(person);
     response.clearCookie(SESSION_COOKIE, this.cookieOptions());
   }
 

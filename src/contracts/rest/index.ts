@@ -1,3 +1,4 @@
+export * from './audit.js';
 export * from './credentials.js';
 export * from './identity.js';
 export * from './instance.js';
