@@ -88,7 +88,7 @@ describe.each([
           .createWorkspace({ repository: await newRepository(), agent: 'claude' });
         await cluster.api.untilState(id, 'running');
         const host = cluster.hostOf(id) ?? '';
-        if (placed.has(host)) await deleteWorkspace(id);
+        if (placed.has(host)) await cluster.deleteWorkspace(id);
         else placed.set(host, id);
       }
       expect([...placed.keys()].sort()).toEqual(workers);
@@ -124,7 +124,7 @@ describe.each([
       expect(await alive.untilEnded(meanwhile, first?.id ?? '')).toMatchObject({ state: 'completed' });
       expect(statesOf(await alive.events(meanwhile))).toEqual(['provisioning', 'running']);
       expect([...placed.values()].map((id) => runnerOf(cluster.filesOf(id)))).toEqual(runners);
-      await deleteWorkspace(meanwhile);
+      await cluster.deleteWorkspace(meanwhile);
     },
     3 * MINUTES,
   );
@@ -143,7 +143,7 @@ describe.each([
       const { items } = (
         await cluster.api.get<{ items: { id: string }[] }>(cluster.api.path('/workspaces?limit=100'))
       ).body;
-      for (const { id } of items) await deleteWorkspace(id);
+      for (const { id } of items) await cluster.deleteWorkspace(id);
       for (const name of cluster.names.filter((each) => each.startsWith('worker'))) {
         const { dataDirectory } = cluster.process(name);
         expect(await readdir(path.join(dataDirectory, 'workspaces'))).toEqual([]);
@@ -193,13 +193,4 @@ describe.each([
 
   const rowsOf = (text: string): Promise<unknown[]> =>
     withClient(cluster.database.ownerUrl, async (client) => (await client.query<object>(text)).rows);
-
-  async function deleteWorkspace(id: string): Promise<void> {
-    const { api } = cluster;
-    await api.call('DELETE', api.path(`/workspaces/${id}`), undefined, 202);
-    await api.poll(`workspace ${id} gone`, async () => {
-      const { status } = await api.call('GET', api.path(`/workspaces/${id}`));
-      return status === 404 ? true : null;
-    });
-  }
 });

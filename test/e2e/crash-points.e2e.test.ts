@@ -7,6 +7,7 @@ import { TestSystem } from './support/system.js';
 
 /** Most of the time is waiting: the queue gives a dead worker's job to another after 15 to 25 s. Hence several Berths side by side. */
 const LANES = 3;
+const LANE_MS = 180_000;
 
 const outcomes = new Map<CrashPoint, Promise<void>>();
 const systems: TestSystem[] = [];
@@ -48,5 +49,6 @@ async function killAt(name: CrashPoint, system: TestSystem): Promise<void> {
 }
 
 describe('killed at', () => {
-  it.each(crashPoints)('%s', (name) => outcomes.get(name));
+  // Each waits for those before it in its lane, too.
+  it.each(crashPoints)('%s', (name) => outcomes.get(name), LANE_MS);
 });

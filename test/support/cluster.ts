@@ -14,6 +14,8 @@ export interface ClusterOptions {
   workers?: number;
   /** Queue and notices on a Redis of the cluster's own; else on Postgres. */
   withRedis?: boolean;
+  /** Machines are led to the first api that is there, not to each in turn. */
+  toFirstApi?: boolean;
   /** More of every process' environment. */
   environment?: Record<string, string>;
 }
@@ -33,11 +35,17 @@ export class Cluster {
     public api: Api,
   ) {}
 
-  static async start({ apis = 2, workers = 2, withRedis = false, environment = {} }: ClusterOptions = {}) {
+  static async start({
+    apis = 2,
+    workers = 2,
+    withRedis = false,
+    toFirstApi = false,
+    environment = {},
+  }: ClusterOptions = {}): Promise<Cluster> {
     const database = await createTestDatabase();
     const redis = withRedis ? await TestRedis.start() : null;
     const ports = await Promise.all(Array.from({ length: apis }, freePort));
-    const splitter = await startSplitter(ports);
+    const splitter = await startSplitter(ports, toFirstApi);
     const cluster = new Cluster(database, redis, splitter, new Api('', null, 'acme'));
     const shared = {
       DATABASE_URL: database.ownerUrl,
@@ -85,6 +93,16 @@ export class Cluster {
   /** Starts it again, with the port and the data directory it had. */
   start(name: string, extra: Record<string, string> = {}): Promise<void> {
     return this.process(name).start(extra);
+  }
+
+  /** Deletes a workspace and waits until it is gone. */
+  async deleteWorkspace(id: string): Promise<void> {
+    const { api } = this;
+    await api.call('DELETE', api.path(`/workspaces/${id}`), undefined, 202);
+    await api.poll(`workspace ${id} gone`, async () => {
+      const { status } = await api.call('GET', api.path(`/workspaces/${id}`));
+      return status === 404 ? true : null;
+    });
   }
 
   /** The worker that has the files of a workspace; null while nobody has. Throws when more than one has. */

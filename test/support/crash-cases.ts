@@ -8,6 +8,12 @@ import type { TestSystem } from '../e2e/support/system.js';
 import type { Answered } from './api.js';
 import { requestJson } from './http.js';
 
+/** What a case works on: one Berth, of one process or of several. */
+export type CrashGround = Pick<
+  TestSystem,
+  'api' | 'repository' | 'runningWorkspace' | 'deleteWorkspace' | 'filesOf'
+>;
+
 /**
  * What is asked for so that Berth comes to a crash point, and what must hold once it was killed there and started again: nothing lost, nothing twice. One case per name; a new
  * crash point needs its own here (the types ask for it). Several points may share a case.
@@ -18,11 +24,11 @@ export interface CrashCase {
   /** More of the environment of the Berth that is to end. */
   environment?: Record<string, string>;
   /** What must be there before: done with a Berth that does not end. Answers what the case works on, as text (an id, mostly). */
-  before?(system: TestSystem): Promise<string>;
+  before?(system: CrashGround): Promise<string>;
   /** Brings Berth to the point. Whether an answer still comes is not known: see `unanswered`. */
-  act(system: TestSystem, made: string): Promise<void>;
+  act(system: CrashGround, made: string): Promise<void>;
   /** After the next start. Throws, or fails an expectation, when something was lost or came twice. Deletes what was made. */
-  holds(system: TestSystem, made: string): Promise<void>;
+  holds(system: CrashGround, made: string): Promise<void>;
 }
 
 /** A call whose answer may never come, because Berth ends while it works on it. */
@@ -33,12 +39,12 @@ async function unanswered(call: Promise<unknown>): Promise<void> {
   });
 }
 
-async function newRepository(system: TestSystem): Promise<string> {
+async function newRepository(system: CrashGround): Promise<string> {
   return (await system.repository(`crash-${randomUUID()}`)).url;
 }
 
 /** The workspaces on this repository, as the API lists them. */
-async function madeOn({ api }: TestSystem, repository: string): Promise<WorkspaceView[]> {
+async function madeOn({ api }: CrashGround, repository: string): Promise<WorkspaceView[]> {
   const { items } = (await api.get<{ items: WorkspaceView[] }>(api.path('/workspaces?limit=100'))).body;
   return items.filter((item) => item.repository === repository);
 }
@@ -101,7 +107,7 @@ const deleted: CrashCase = {
 
 /** A workspace that is asked for with a key, and once more after the next start. `committed` tells whether the first time counted. */
 const askedAgain = (committed: boolean): CrashCase => {
-  const ask = ({ api }: TestSystem, repository: string): Promise<Answered<unknown>> =>
+  const ask = ({ api }: CrashGround, repository: string): Promise<Answered<unknown>> =>
     requestJson(
       `${api.url}${api.path('/workspaces')}`,
       'POST',

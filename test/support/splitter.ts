@@ -7,7 +7,8 @@ export interface Splitter {
   close(): Promise<void>;
 }
 
-export async function startSplitter(ports: readonly number[]): Promise<Splitter> {
+/** `toFirst`: not the next but the first that is there, so that a test knows where it goes. */
+export async function startSplitter(ports: readonly number[], toFirst = false): Promise<Splitter> {
   const open = new Set<Socket>();
   let next = 0;
   const keep = (socket: Socket): void => {
@@ -17,7 +18,7 @@ export async function startSplitter(ports: readonly number[]): Promise<Splitter>
   };
   const server = createServer((socket) => {
     keep(socket);
-    void reach(ports, next++, keep).then((target) => {
+    void reach(ports, toFirst ? 0 : next++, keep).then((target) => {
       if (!target) return socket.destroy();
       socket.pipe(target).pipe(socket);
       // What ends abruptly on one side ends so on the other.

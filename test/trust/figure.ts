@@ -58,13 +58,14 @@ export interface Result extends Omit<Figure, 'rounds' | 'fullMinutes'> {
 
 /** Where a full run leaves its results; absent in `npm test`. */
 const resultsFolder = process.env.BERTH_TRUST_RESULTS;
+/** For a figure that plays in several settings: all of them in full, one of them at a small number of rounds. */
+export const playsInFull = resultsFolder !== undefined;
 
 /** Plays a figure as a Jest test. It fails on the first breaches, and writes all of them down when results are asked for. */
 export function figure(figure: Figure, play: (findings: Findings) => Promise<void>): void {
   const { rounds, fullMinutes = 20, ...told } = figure;
-  const isFull = resultsFolder !== undefined;
   const test = async (): Promise<void> => {
-    const findings = new Findings(isFull ? rounds.full : rounds.small);
+    const findings = new Findings(playsInFull ? rounds.full : rounds.small);
     const begun = performance.now();
     try {
       await play(findings);
@@ -78,7 +79,7 @@ export function figure(figure: Figure, play: (findings: Findings) => Promise<voi
     }
     expect(findings.breaches.slice(0, 10)).toEqual([]);
   };
-  it(`${figure.id}: ${figure.line}`, test, isFull ? fullMinutes * 60_000 : undefined);
+  it(`${figure.id}: ${figure.line}`, test, playsInFull ? fullMinutes * 60_000 : undefined);
 }
 
 async function write(folder: string, found: Omit<Result, 'at' | 'commit'>): Promise<void> {
