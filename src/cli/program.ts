@@ -6,6 +6,7 @@ import { credentialsCommand } from './commands/credentials.js';
 import { doctorCommand } from './commands/doctor.js';
 import { ExitCodesCommand } from './commands/exit-codes.js';
 import { invitationsCommand } from './commands/invitations.js';
+import { limitsCommand } from './commands/limits.js';
 import { loginCommand } from './commands/login.js';
 import { logoutCommand } from './commands/logout.js';
 import { membersCommand } from './commands/members.js';
@@ -37,6 +38,7 @@ export function buildProgram(context: CliContext): Command {
     membersCommand(context),
     invitationsCommand(context),
     apiKeysCommand(context),
+    limitsCommand(context),
     agentsCommand(context),
     doctorCommand(context),
     completionCommand(context),

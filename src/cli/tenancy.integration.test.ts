@@ -6,7 +6,7 @@ import {
 } from '../../test/support/app.js';
 import { answers, testCli, type TestCli } from './testing/test-cli.js';
 
-/** `berth members`, `invitations` and `api-keys` on the real app. */
+/** `berth members`, `invitations`, `limits` and `api-keys` on the real app. */
 
 let app: TestApp;
 let acme: TestOrganization;
@@ -52,6 +52,14 @@ it('invites by a link that is shown once, and takes it back', async () => {
   expect(open).toMatchObject({ email: 'grace@example.com', role: 'admin' });
   expect(await json('invitations', 'revoke', open?.id ?? '')).toEqual({ id: open?.id, revoked: true });
   expect(await json('invitations', 'list')).toEqual([]);
+});
+
+it('shows limits, and changes them for who runs this Berth', async () => {
+  const test = cli();
+  expect(await test.run('limits', 'show')).toBe(0);
+  expect(test.out).toMatch(/^WHAT +LIMIT +USED\nworkspaces +\d+ +0\nrunning workspaces +\d+ +0\n/);
+  expect(await test.run('limits', 'set')).toBe(2);
+  expect(await test.run('limits', 'set', '--running', '50')).toBe(3);
 });
 
 it('makes an API key that works, lists and deletes it', async () => {

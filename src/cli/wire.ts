@@ -128,3 +128,11 @@ export const invitationSchema = z.looseObject({
 });
 /** An invitation at the one time its link is shown. */
 export const newInvitationSchema = z.looseObject({ id: z.string(), url: z.string(), expiresAt: z.string() });
+
+const used = z.looseObject({ limit: z.number(), used: z.number() });
+export const limitsSchema = z.looseObject({
+  workspaces: used,
+  running: used,
+  requestsPerSecond: z.looseObject({ limit: z.number() }),
+});
+export type Limits = z.infer<typeof limitsSchema>;

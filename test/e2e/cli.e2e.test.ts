@@ -28,7 +28,7 @@ interface Running {
   interrupt(): void;
 }
 
-function start(words: string[], environment: Record<string, string> = {}): Running {
+function start(words: string[], environment: Record<string, string> = {}, input = ''): Running {
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: system.folder,
@@ -36,7 +36,8 @@ function start(words: string[], environment: Record<string, string> = {}): Runni
     BERTH_API_KEY: system.api.apiKey ?? '',
     ...environment,
   };
-  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.end(input);
   const running: Running = {
     out: '',
     err: '',
@@ -125,6 +126,24 @@ it('prints the events, and goes on with new ones until it is interrupted', async
   expect(await following.ended).toBe(130);
 });
 
+it('keeps a credential from a pipe, and says which one serves', async () => {
+  const setting = start(['credentials', 'set', 'openai_api_key'], {}, 'sk-emulator-of-the-command\n');
+  expect(await setting.ended).toBe(0);
+  expect(setting.out + setting.err).not.toContain('emulator-of');
+  expect(await berth('credentials', 'list')).toMatch(/^openai_api_key +user +active/m);
+  expect(await berth('credentials', 'explain', '--agent', 'codex')).toContain(
+    'Codex works with openai_api_key',
+  );
+});
+
+it('puts it to sleep and wakes it, and waits for both', async () => {
+  expect(await berth('workspaces', 'hibernate', workspace.id, '--wait')).toContain('is hibernated.');
+  const awake = JSON.parse(
+    await berth('workspaces', 'wake', workspace.id, '--wait', '--json'),
+  ) as WorkspaceView;
+  expect(awake).toMatchObject({ id: workspace.id, state: 'running' });
+});
+
 it('ends with 7 and the reason when a turn fails, and with its own code for each refusal', async () => {
   system.anthropic.fail({ status: 400, times: 'always' });
   const failing = start(['workspaces', 'send', workspace.id, '--follow', 'Good day']);
@@ -138,4 +157,11 @@ it('ends with 7 and the reason when a turn fails, and with its own code for each
   const stranger = start(['workspaces', 'list'], { BERTH_API_KEY: 'berth_not-a-key' });
   expect(await stranger.ended).toBe(3);
   expect(stranger.err).not.toContain('not-a-key');
+});
+
+it('deletes it, and waits until it is gone', async () => {
+  expect(await berth('workspaces', 'delete', workspace.id, '--wait')).toContain('is deleted.');
+  const gone = start(['workspaces', 'show', workspace.id, '--json']);
+  expect(await gone.ended).toBe(4);
+  expect(JSON.parse(gone.err)).toMatchObject({ error: { code: 'not-found', status: 404, exitCode: 4 } });
 });

@@ -97,46 +97,57 @@ it('finds a data directory on a disk that is mounted read-only', async () => {
   expect(found.database?.status).toBe('skipped');
 });
 
-it('looks into a Berth that runs, one that stands still, and one with foreign keys, and changes none', async () => {
-  const berth = await BerthProcess.start();
-  try {
+describe('of a Berth that was set up', () => {
+  let berth: BerthProcess;
+  let environment: Record<string, string>;
+  beforeAll(async () => {
+    berth = await BerthProcess.start();
     await berth.setUp();
-    const environment = { BERTH_DATA_DIR: berth.dataDirectory, PORT: new URL(berth.url).port };
-    const running = findings(await doctor(['--json'], environment));
-    expect(running.port).toMatchObject({
+    environment = { BERTH_DATA_DIR: berth.dataDirectory, PORT: new URL(berth.url).port };
+  });
+  afterAll(() => berth.remove());
+
+  it('sees that it runs', async () => {
+    const found = findings(await doctor(['--json'], environment));
+    expect(found.port).toMatchObject({
       status: 'ok',
       message: expect.stringContaining('is ready') as string,
     });
-    expect(running.database).toMatchObject({
+    expect(found.database).toMatchObject({
       status: 'ok',
       message: expect.stringContaining('running') as string,
     });
-    expect(running['key-ring']).toMatchObject({
+    expect(found['key-ring']).toMatchObject({
       status: 'ok',
       message: expect.stringContaining('belong') as string,
     });
+  });
 
+  it('sees that it stands still, and starts its database to look into it', async () => {
     await berth.stop();
-    const still = findings(await doctor(['--json'], environment));
-    expect(still.port).toMatchObject({ status: 'ok', message: expect.stringContaining('is free') as string });
-    expect(still.database).toMatchObject({
+    const found = findings(await doctor(['--json'], environment));
+    expect(found.port).toMatchObject({
+      status: 'ok',
+      message: expect.stringContaining('is free') as string,
+    });
+    expect(found.database).toMatchObject({
       status: 'ok',
       message: expect.stringContaining('it starts') as string,
     });
-    expect(still.migrations?.message).toBe('the schema is up to date');
+    expect(found.migrations?.message).toBe('the schema is up to date');
+  });
 
+  it('sees that its keys are foreign, and changes nothing: with the right ones it starts', async () => {
     const file = path.join(berth.dataDirectory, 'encryption-keys');
     const keys = await readFile(file, 'utf8');
     await writeFile(file, `${keys.split(':')[0] ?? ''}:${Buffer.alloc(32, 7).toString('base64')}\n`);
     const wrong = await doctor(['--json'], environment);
+    await writeFile(file, keys);
     expect(wrong.code).toBe(1);
     expect(findings(wrong)['key-ring']).toMatchObject({
       status: 'fail',
       message: expect.stringContaining('is not the key this database was sealed with') as string,
     });
-    await writeFile(file, keys);
     await berth.start();
-  } finally {
-    await berth.remove();
-  }
+  });
 });
