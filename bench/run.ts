@@ -4,6 +4,7 @@ import type { Bench } from './bench.js';
 import { events } from './programs/events.js';
 import { memory } from './programs/memory.js';
 import { message } from './programs/message.js';
+import { queue } from './programs/queue.js';
 import { start } from './programs/start.js';
 import { workspace } from './programs/workspace.js';
 import { describeMachine, loadNow, type Machine } from './support/machine.js';
@@ -12,7 +13,7 @@ import { meetsAim, ratioOf, tableOf, type Result } from './support/table.js';
 
 /** `npm run bench [-- names… --json]`: measures the built Berth and prints a table. See README.md. */
 
-const benches: readonly Bench[] = [start, memory, workspace, message, events];
+const benches: readonly Bench[] = [start, memory, workspace, message, events, queue];
 
 /** As shells name the end by SIGINT. */
 const INTERRUPTED = 130;
