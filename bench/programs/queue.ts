@@ -6,7 +6,7 @@ import { createPostgresBackend, Queue, withBackend, Worker } from 'bullmq';
 import { startEmbeddedPostgres } from '../../src/database/embedded/index.js';
 import { ensureGroupRoles, ensureLogins } from '../../src/database/logins.js';
 import { migrate } from '../../src/database/migrator.js';
-import { silentLog } from '../../src/kernel/index.js';
+import { noTracer, silentLog, silentMetrics } from '../../src/kernel/index.js';
 import {
   JobHandlers,
   JobQueue,
@@ -113,7 +113,10 @@ async function addAndDo(line: Line, count: number): Promise<void> {
 
 function ours(context: BenchContext, backend: QueueBackend): Line {
   const handlers = new JobHandlers();
-  const [jobQueue, worker] = [new JobQueue(backend, silentLog), new JobWorker(backend, handlers, silentLog)];
+  const [jobQueue, worker] = [
+    new JobQueue(backend, silentLog, silentMetrics),
+    new JobWorker(backend, handlers, silentLog, silentMetrics, noTracer),
+  ];
   const line: Line = {
     done: () => undefined,
     add: () => jobQueue.add('workspace.reconcile', ids()),
