@@ -5,6 +5,7 @@ import type { Bench, BenchContext, Row } from '../bench.js';
 import { found } from '../support/deadline.js';
 import { memoryOf, memoryOfAll, settledMemory, type Memory } from '../support/memory.js';
 import { BenchSystem, type RunningWorkspace } from '../support/system.js';
+import { memoryOfRoles } from './memory-roles.js';
 
 const TURNS = 5;
 const AIM_ALL_MB = 250;
@@ -47,6 +48,8 @@ async function run(context: BenchContext): Promise<Row[]> {
   const tired = await all();
   rows.push(row(`all after ${TURNS} turns, idle again, RSS`, tired.rss, bare.rss, AIM_ALL_MB));
   rows.push(...pssRow(`all after ${TURNS} turns, idle again, PSS`, tired, bare));
+  for (const { what, memory: idleRole } of await memoryOfRoles(context))
+    rows.push(row(what, idleRole.rss, bare.rss));
   return rows;
 }
 

@@ -153,6 +153,16 @@ describe.each([
     2 * MINUTES,
   );
 
+  it('tells its numbers in every process, whichever its role', async () => {
+    for (const name of cluster.names) {
+      const answer = await fetch(`${cluster.process(name).url}/metrics`);
+      expect([name, answer.status]).toEqual([name, 200]);
+      const text = await answer.text();
+      expect(text).toMatch(/^berth_queue_jobs\{queue="berth",state="waiting"\} \d+$/m);
+      expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
+    }
+  });
+
   it(
     'stops writing within seconds, in every process, when a newer Berth has migrated the database',
     async () => {
