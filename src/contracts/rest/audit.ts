@@ -23,7 +23,8 @@ export const auditActions = {
   'credential.used':
     'a workspace used a credential for the first time since it was set (and was given its secret)',
   'workspace.created': 'a workspace was made',
-  'workspace.updated': 'name, model or idle time of a workspace were changed',
+  'workspace.updated':
+    'name, model or idle time of a workspace were changed, or it was shared or not any more',
   'workspace.hibernated': 'a workspace was asked to sleep',
   'workspace.woken': 'a workspace was asked to run',
   'workspace.deleted': 'a workspace was asked to be deleted',

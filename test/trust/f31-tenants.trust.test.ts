@@ -1,0 +1,234 @@
+import { Agent, request } from 'undici';
+import { startTestApp, type TestApp, type TestOrganization } from '../support/app.js';
+import { withClient } from '../support/tables.js';
+import { furnish, routes, type Things } from '../support/tenant-routes.js';
+import { figure } from './figure.js';
+
+let berth: TestApp;
+let quiet: TestOrganization;
+let noisy: TestOrganization;
+beforeAll(async () => {
+  berth = await startTestApp();
+  [quiet, noisy] = [await berth.founded('quiet'), await berth.founded('noisy')];
+  // The limit that every organization has where nobody said otherwise.
+  await limitTo(quiet, 200);
+});
+afterAll(() => berth.close());
+
+/** Fields that nobody may choose: whose something is, where it belongs, what it may, what it costs. */
+const FOREIGN_FIELDS: Record<string, unknown> = {
+  id: 'x',
+  role: 'owner',
+  ownerId: 'x',
+  userId: 'x',
+  organizationId: 'x',
+  instanceAdministrator: true,
+  state: 'running',
+  cost: 0,
+  maxRunning: 1000,
+};
+
+figure(
+  {
+    id: 'F31 fields',
+    scenario: 'each route with a body, with each field that is not the caller’s to set',
+    line: 'every one is refused with 422 and its path, and none is taken',
+    rounds: { small: 1, full: 20 },
+    countedAt: 'the answers',
+    time: 'real',
+  },
+  async (findings) => {
+    findings.tried = 0;
+    const things: Things = await furnish(berth, quiet);
+    const { api } = quiet.owner;
+    // Answered by the guard before the body is looked at.
+    const forInstance = (access: string): boolean => access === 'instance-administrator';
+    const withBody = routes.filter(({ name, contract }) => contract.body && name !== 'putCredentialRoute');
+    for (let round = 0; round < findings.rounds; round++)
+      for (const { contract, name } of withBody.filter((route) => !forInstance(route.contract.access)))
+        for (const [field, value] of Object.entries(FOREIGN_FIELDS)) {
+          if (name.includes('Member') && field === 'role') continue;
+          if (name.includes('Invitation') && field === 'role') continue;
+          const path = contract.path
+            .replace('{org}', quiet.slug)
+            .replace('{userId}', things.userId)
+            .replace('{id}', things.workspaceId);
+          const answer = await api.call<{ errors?: { path: string }[] }>(contract.method, path, {
+            [field]: value,
+          });
+          findings.tried += 1;
+          const named = answer.body.errors?.some((error) => error.path === `body.${field}`);
+          findings.expect(
+            answer.status === 422 && named === true,
+            `${name} with ${field}: ${answer.status} ${JSON.stringify(answer.body)}`,
+          );
+        }
+  },
+);
+
+figure(
+  {
+    id: 'F31 own tools',
+    scenario:
+      'one organization with 150 open event streams, each sent back to connect again, and a person at work',
+    line: '0 requests of our own page, stream and command refused by the organization’s own limit of 200 a second',
+    rounds: { small: 1, full: 20 },
+    countedAt: 'the answers',
+    time: 'real',
+  },
+  async (findings) => {
+    findings.tried = 0;
+    const things = await furnish(berth, quiet);
+    const { api, apiKey } = quiet.owner;
+    for (let round = 0; round < findings.rounds; round++) {
+      const hangUp = new AbortController();
+      const streams = await Promise.all(
+        Array.from({ length: 150 }, () =>
+          fetch(`${berth.url}${api.path(`/workspaces/${things.workspaceId}/events`)}`, {
+            headers: { authorization: `Bearer ${apiKey}`, accept: 'text/event-stream' },
+            signal: hangUp.signal,
+          }),
+        ),
+      );
+      // What the page or the command asks while it shows a workspace.
+      const looks = await Promise.all(
+        ['', '/messages', '/operations'].map((rest) =>
+          api.call('GET', api.path(`/workspaces/${things.workspaceId}${rest}`)),
+        ),
+      );
+      for (const { status } of [...streams, ...looks]) {
+        findings.tried += 1;
+        findings.expect(status === 200, `round ${round}: ${status}`);
+      }
+      hangUp.abort();
+      for (const { body } of streams) await body?.cancel().catch(() => undefined);
+      await berth
+        .api(null)
+        .poll('a new second', async () =>
+          (await api.call('GET', api.path(''))).headers.get('ratelimit-remaining') === '199' ? true : null,
+        );
+    }
+  },
+);
+
+figure(
+  {
+    id: 'F31 noise',
+    scenario:
+      'a tenant with a limit of 20 a second asks as fast as 50 connections can, while another works; the same beside a tenant just below its limit, and alone',
+    line: 'nobody gets more than its limit, and the noise beyond it slows the other by at most 10 % at p95',
+    rounds: { small: 30, full: 3000 },
+    countedAt: 'the clock of the quiet one, and the answers to the noisy one',
+    time: 'real',
+    fullMinutes: 10,
+  },
+  async (findings) => {
+    await limitTo(noisy, NOISY_LIMIT);
+    const { api } = quiet.owner;
+    const look = async (): Promise<number> => {
+      const begun = performance.now();
+      const { status } = await api.call('GET', api.path('/members'));
+      findings.expect(status === 200, `the quiet one was answered ${status}`);
+      return performance.now() - begun;
+    };
+    for (let warm = 0; warm < 10; warm++) await look();
+    const [alone, atLimit, beyond]: [number[], number[], number[]] = [[], [], []];
+    const noise = { refused: 0, fine: 0, seconds: 0 };
+    const part = Math.ceil(findings.rounds / 3);
+    // In turns, so that what else the machine does falls on all three alike.
+    for (let turn = 0; turn < 3; turn++) {
+      await measure(alone, part, look);
+      await besides(new Noise(4, NOISY_LIMIT - 1), () => measure(atLimit, part, look));
+      const loud = new Noise(50, Infinity);
+      const begun = performance.now();
+      await besides(loud, () => measure(beyond, part, look));
+      noise.seconds += (performance.now() - begun) / 1000;
+      noise.fine += loud.fine;
+      noise.refused += loud.refused;
+    }
+    const [p95alone, p95limit, p95beyond] = [p95(alone), p95(atLimit), p95(beyond)];
+    findings.number('p95 alone ms', p95alone);
+    findings.number('p95 beside a tenant at its limit ms', p95limit);
+    findings.number('p95 beside a noisy tenant ms', p95beyond);
+    findings.number('noise beyond the limit slows p95 by %', percent(p95beyond, p95limit));
+    findings.number('noisy beside nobody at p95 by %', percent(p95beyond, p95alone));
+    findings.number('noisy: answered per second', Math.round(noise.fine / noise.seconds));
+    findings.number('noisy: refused per second', Math.round(noise.refused / noise.seconds));
+    // Each of the three runs reaches into one second more than it lasts, at either end.
+    findings.expect(
+      noise.fine <= NOISY_LIMIT * (noise.seconds + 6),
+      `the noisy one got ${noise.fine} answers in ${noise.seconds} s`,
+    );
+    findings.expect(noise.refused > 0, 'nothing of the noise was refused');
+    // A time is told, and only a gross breach of it fails: other work shares the machine.
+    findings.expect(p95beyond < 4 * p95limit + 50, `p95 went from ${p95limit} to ${p95beyond} ms`);
+  },
+);
+
+/** Low, since tenants, noise and Berth share one process here: what is looked at is the noise beyond the limit, and not what a limit of so many costs. */
+const NOISY_LIMIT = 20;
+
+function limitTo({ id }: TestOrganization, perSecond: number): Promise<unknown> {
+  return withClient(berth.database.ownerUrl, (client) =>
+    client.query('UPDATE organization SET max_requests_per_second = $1 WHERE id = $2', [perSecond, id]),
+  );
+}
+
+/** Callers that never pause, or that ask so often in a second in all. */
+class Noise {
+  fine = 0;
+  refused = 0;
+  #isOn = true;
+
+  constructor(
+    private readonly connections: number,
+    private readonly perSecond: number,
+  ) {}
+
+  async run(): Promise<void> {
+    const dispatcher = new Agent({ connections: this.connections });
+    await Promise.all(Array.from({ length: this.connections }, () => this.#ask(dispatcher)));
+    await dispatcher.close();
+  }
+
+  stop(): void {
+    this.#isOn = false;
+  }
+
+  async #ask(dispatcher: Agent): Promise<void> {
+    const pause = (this.connections / this.perSecond) * 1000;
+    for (let next = performance.now(); this.#isOn; next += pause) {
+      const { statusCode, body } = await request(`${berth.url}${noisy.owner.api.path('/members')}`, {
+        dispatcher,
+        headers: { authorization: `Bearer ${noisy.owner.apiKey}` },
+      });
+      await body.dump();
+      if (statusCode === 200) this.fine += 1;
+      else this.refused += 1;
+      const early = next + pause - performance.now();
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+    }
+  }
+}
+
+async function besides(noise: Noise, work: () => Promise<void>): Promise<void> {
+  const running = noise.run();
+  await work();
+  noise.stop();
+  await running;
+}
+
+/** At a person's pace: one after the other, with a breath between. */
+async function measure(into: number[], times: number, look: () => Promise<number>): Promise<void> {
+  for (let at = 0; at < times; at++) {
+    into.push(await look());
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function p95(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return Math.round((sorted[Math.floor(sorted.length * 0.95)] ?? 0) * 100) / 100;
+}
+
+const percent = (now: number, before: number): number => Math.round((now / before - 1) * 1000) / 10;
