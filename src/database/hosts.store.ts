@@ -31,10 +31,8 @@ export class HostsStore {
   /** Takes workspaces whose files are on this host and which no host has: those from before there were hosts. Answers how many. */
   async adopt(hostId: string, workspaceIds: string[]): Promise<number> {
     if (workspaceIds.length === 0) return 0;
-    const { count } = await this.#client.workspace.updateMany({
-      where: { id: { in: workspaceIds }, hostId: null },
-      data: { hostId },
-    });
-    return count;
+    // One parameter: a host may have more folders than a query may have parameters.
+    return this.#client.$executeRaw`
+      update workspace set host_id = ${hostId}::uuid where id = any(${workspaceIds}::uuid[]) and host_id is null`;
   }
 }

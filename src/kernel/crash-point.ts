@@ -23,6 +23,8 @@ export const crashPoints = [
   'report.stored',
   // The workspace has its host; nothing was started there yet.
   'place.committed',
+  // One orphan is removed; others are still there.
+  'sweep.orphan-removed',
   // What a request with an Idempotency-Key asked for is written beside its answer; neither is committed.
   'answer.kept',
   // Both are committed; nobody was answered yet.

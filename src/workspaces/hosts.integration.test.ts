@@ -4,6 +4,8 @@ import { noTracer, silentLog, systemIds } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { FakeRuntime } from '../runtime/testing/fake-runtime.js';
 import { Placement } from './placement.js';
+import { DueWorkspaces } from './sweep-due.js';
+import { SweepReport } from './sweep-report.js';
 import { Reconciler } from './reconciler.js';
 import { Sweep } from './sweep.js';
 import { JobHandlers } from '../queue/index.js';
@@ -44,6 +46,7 @@ describe('workspaces of several hosts', () => {
     const get = <T>(type: new (...given: never[]) => T): T => app.get(type, { strict: false });
     const settings = parts.workspaceSettings;
     const queue = get(JobQueue);
+    const due = new DueWorkspaces(system, settings);
     const placement = new Placement(database, system, queue, settings, runtime);
     const reconciler = new Reconciler(
       database,
@@ -61,7 +64,16 @@ describe('workspaces of several hosts', () => {
       runtime,
       reconcile: (workspaceId) =>
         reconciler.reconcile({ organizationId: bench.organization.id, workspaceId }),
-      sweep: new Sweep(system, queue, settings, runtime, silentLog, new JobHandlers()),
+      sweep: new Sweep(
+        system,
+        due,
+        queue,
+        settings,
+        runtime,
+        silentLog,
+        new JobHandlers(),
+        new SweepReport(due, system),
+      ),
     };
   }
 

@@ -1,33 +1,38 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { SystemStore } from '../database/index.js';
-import { LOG, messageOf, type Log } from '../kernel/index.js';
+import { crashPoint, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobHandlers, JobQueue } from '../queue/index.js';
 import type { Runtime } from '../runtime/index.js';
-import { isLost } from './hosts.js';
+import { KnownFolders } from './known-folders.js';
 import { RUNTIME } from './runtime-token.js';
 import { WorkspaceSettings } from './settings.js';
-
-const PAGE = 500;
+import { DueWorkspaces, type DueWorkspace, type Findings, type Orphan } from './sweep-due.js';
+import { SweepReport } from './sweep-report.js';
 
 /**
  * Repeats the question "what is due?" for every workspace that is not at rest, and removes files and processes that belong to no workspace. It finds what a lost
  * job, a crash or a bug forgot (rule 3). Sleeping workspaces cost it nothing. Each host looks after its own; what no host looks after is asked about once per
- * rhythm, by whichever worker is free.
+ * rhythm, by whichever worker is free. Finding and doing are apart: what it would do can be seen (`findings`), and killed in the middle, the next one finds the rest.
  */
 @Injectable()
 export class Sweep implements OnModuleDestroy {
+  readonly #folders = new KnownFolders();
   #rhythm: NodeJS.Timeout | null = null;
+  #first: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly system: SystemStore,
+    private readonly due: DueWorkspaces,
     private readonly queue: JobQueue,
     private readonly settings: WorkspaceSettings,
     @Inject(RUNTIME) private readonly runtime: Runtime,
     @Inject(LOG) private readonly log: Log,
     handlers: JobHandlers,
+    report: SweepReport,
   ) {
-    handlers.add('sweep', () => this.lookAfterNobodys());
-    handlers.add('host.sweep', () => this.lookAfterOwn());
+    handlers.add('sweep', async () => this.carryOut({ due: await this.#nobodys(), orphans: [] }));
+    handlers.add('host.sweep', async () => this.carryOut(await this.#own()));
+    report.answersFor(runtime.hostId, () => this.findings());
   }
 
   /**
@@ -40,10 +45,17 @@ export class Sweep implements OnModuleDestroy {
     if (adopted > 0) this.log.info({ adopted }, 'workspaces whose files are here were given to this host');
     this.#rhythm ??= setInterval(() => this.askAgain(), this.settings.sweepSeconds * 1000);
     await this.ask();
+    // Done here and now as well: the job of a worker that was killed in the middle of it counts as under way for up to 25 s, and holds up the one that was just added.
+    this.#first = this.#own()
+      .then((findings) => this.carryOut(findings))
+      .catch((error: unknown) => {
+        this.log.warn({ reason: messageOf(error) }, 'the first sweep failed; the next one is asked for');
+      });
   }
 
-  onModuleDestroy(): void {
+  async onModuleDestroy(): Promise<void> {
     this.stop();
+    await this.#first;
   }
 
   stop(): void {
@@ -51,10 +63,22 @@ export class Sweep implements OnModuleDestroy {
     this.#rhythm = null;
   }
 
+  /** What a sweep of this host would do now; changes nothing. */
+  async findings(): Promise<Findings> {
+    const own = await this.#own();
+    return { due: [...(await this.#nobodys()), ...own.due], orphans: own.orphans };
+  }
+
   /** A whole round, as this host's two jobs do it. */
   async run(): Promise<void> {
-    await this.lookAfterNobodys();
-    await this.lookAfterOwn();
+    await this.carryOut(await this.findings());
+  }
+
+  async carryOut({ due, orphans }: Findings): Promise<void> {
+    this.log.debug({ due: due.length, orphans: orphans.length }, 'sweeping');
+    for (const { organizationId, workspaceId, hostId } of due)
+      await this.queue.add('workspace.reconcile', { organizationId, workspaceId }, { host: hostId });
+    for (const orphan of orphans) await this.#remove(orphan);
   }
 
   private async ask(): Promise<void> {
@@ -70,51 +94,46 @@ export class Sweep implements OnModuleDestroy {
   }
 
   /** Workspaces without a host, and those of lost ones. */
-  private async lookAfterNobodys(): Promise<void> {
-    const hosts = await this.system.hosts.all();
-    const lost = hosts.filter(
-      (host) => host.id !== this.runtime.hostId && isLost(host, this.settings.hostLostSeconds),
-    );
-    await this.reconcileAll({ lost: lost.map(({ id }) => id) }, null);
-  }
-
-  private async lookAfterOwn(): Promise<void> {
-    const host = this.runtime.hostId;
-    await this.reconcileAll({ host }, host);
-    await this.removeOrphans();
-  }
-
-  private async reconcileAll(
-    whose: Parameters<SystemStore['workspacesToSweep']>[0],
-    host: string | null,
-  ): Promise<void> {
-    for (let after: string | null = null; ;) {
-      const page = await this.system.workspacesToSweep(whose, after, PAGE);
-      for (const { id, organizationId } of page) {
-        await this.queue.add('workspace.reconcile', { organizationId, workspaceId: id }, { host });
-      }
-      const last = page.at(-1);
-      if (!last || page.length < PAGE) return;
-      after = last.id;
-    }
+  #nobodys(): Promise<DueWorkspace[]> {
+    return this.due.nobodys(this.runtime.hostId);
   }
 
   /**
    * Listed first and looked up afterwards: a workspace made in between is in the rows and not in the list, never the other way round. One of another host is no orphan,
    * whatever its files do here.
    */
-  private async removeOrphans(): Promise<void> {
-    const there = await this.runtime.list();
-    const known = new Set(await this.system.existingWorkspaces(there));
-    for (const id of there.filter((candidate) => !known.has(candidate))) {
-      this.log.warn({ workspaceId: id }, 'removing files and processes of a workspace that does not exist');
+  async #own(): Promise<Findings> {
+    const hostId = this.runtime.hostId;
+    const [running, there] = [new Set(await this.runtime.running()), new Set(await this.runtime.list())];
+    const due = await this.due.of(hostId);
+    const asked = [...new Set([...running, ...this.#folders.toAsk(there)])];
+    const rows = new Map((await this.system.existingWorkspaces(asked)).map((row) => [row.id, row]));
+    this.#folders.keepOnly(there);
+    this.#folders.found([...rows.keys()].filter((id) => there.has(id)));
+    const known = new Set(due.map(({ workspaceId }) => workspaceId));
+    // Whoever sleeps by the rows, and lives all the same.
+    const restless = [...rows.values()].filter(
+      (row) => running.has(row.id) && row.hostId === hostId && !known.has(row.id),
+    );
+    return {
+      due: [
+        ...due,
+        ...restless.map(({ id, organizationId }) => ({ organizationId, workspaceId: id, hostId })),
+      ],
+      orphans: asked
+        .filter((id) => !rows.has(id))
+        .map((id) => ({ workspaceId: id, has: running.has(id) ? 'processes' : 'files' })),
+    };
+  }
+
+  async #remove({ workspaceId, has }: Orphan): Promise<void> {
+    this.log.warn({ workspaceId, has }, 'removing files and processes of a workspace that does not exist');
+    try {
+      await this.runtime.destroy(workspaceId);
+      crashPoint('sweep.orphan-removed');
+    } catch (error) {
       // One that cannot be removed does not keep the others.
-      await this.runtime.destroy(id).catch((error: unknown) => {
-        this.log.warn(
-          { workspaceId: id, reason: messageOf(error) },
-          'could not remove them; trying again later',
-        );
-      });
+      this.log.warn({ workspaceId, reason: messageOf(error) }, 'could not remove them; trying again later');
     }
   }
 }

@@ -8,6 +8,9 @@ import { WorkspaceMachines } from './machines.service.js';
 import { Moves } from './moves.js';
 import { Placement } from './placement.js';
 import { Reconciler } from './reconciler.js';
+import { DueWorkspaces } from './sweep-due.js';
+import { SweepReport } from './sweep-report.js';
+import { SweepController } from './sweep.controller.js';
 import { Sweep } from './sweep.js';
 import { Waker } from './waker.js';
 import { WorkspacesController } from './workspaces.controller.js';
@@ -16,13 +19,25 @@ import { WorkspacesService } from './workspaces.service.js';
 /** `WorkspaceSettings` comes from the composition (src/app). */
 @Module({
   imports: [IdentityModule, CredentialsModule],
-  providers: [Moves, Waker, Departures, WorkspaceLimits, WorkspacesService, WorkspaceMachines],
-  exports: [Moves, WorkspaceLimits, WorkspacesService, WorkspaceMachines],
+  providers: [
+    Moves,
+    Waker,
+    Departures,
+    WorkspaceLimits,
+    WorkspacesService,
+    WorkspaceMachines,
+    DueWorkspaces,
+    SweepReport,
+  ],
+  exports: [Moves, WorkspaceLimits, DueWorkspaces, SweepReport, WorkspacesService, WorkspaceMachines],
 })
 export class WorkspacesModule {}
 
 /** What people may ask, in processes that serve the API. */
-@Module({ imports: [WorkspacesModule], controllers: [WorkspacesController, LimitsController] })
+@Module({
+  imports: [WorkspacesModule],
+  controllers: [WorkspacesController, LimitsController, SweepController],
+})
 export class WorkspacesApiModule {}
 
 /** What is done about it, in processes that work. `RUNTIME` comes from the composition. */

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import type { WorkspaceView } from '../../src/contracts/index.js';
 import type { CrashPoint } from '../../src/kernel/index.js';
 import { expectCompletedOnce, statesOf } from '../e2e/support/events.js';
 import { processesNaming } from '../e2e/support/processes.js';
+import { until } from '../emulators/until.js';
 import type { TestSystem } from '../e2e/support/system.js';
 import type { Answered } from './api.js';
 import { requestJson } from './http.js';
@@ -128,10 +130,27 @@ const askedAgain = (committed: boolean): CrashCase => {
   };
 };
 
+/** Folders of workspaces that do not exist, while another lives. */
+const orphans: CrashCase = {
+  before: async (system) => (await system.runningWorkspace('claude', `healthy-${randomUUID()}`)).id,
+  act: (system) => {
+    for (let count = 0; count < 20; count++)
+      mkdirSync(path.join(system.filesOf(randomUUID()), 'tree'), { recursive: true });
+    return Promise.resolve();
+  },
+  holds: async (system, id) => {
+    const folders = path.dirname(system.filesOf(id));
+    await until('only the healthy one is left', () => readdirSync(folders).join() === id, 20);
+    await system.api.untilState(id, 'running');
+    await system.deleteWorkspace(id);
+  },
+};
+
 export const crashCases: Record<CrashPoint, CrashCase> = {
   'wake.committed': newWorkspace,
   'wake.enqueued': newWorkspace,
   'place.committed': newWorkspace,
+  'sweep.orphan-removed': orphans,
   'reconcile.begun': sleepsAtOnce,
   'runner.tokens-issued': newWorkspace,
   'runner.started': newWorkspace,

@@ -74,3 +74,24 @@ export const docsScriptRoute = route({
   summary: 'The script of /docs',
   answer: { status: 200, body: z.string(), contentType: 'text/javascript' },
 });
+
+const foundSchema = <T extends z.ZodType>(item: T) => z.object({ total: z.int(), items: z.array(item) });
+export const sweepViewSchema = z.object({
+  /** The host whose files and processes were looked at; null: this process has none, and knows the rows alone. */
+  hostId: z.uuid().nullable(),
+  /** Workspaces that a worker is to look at: that of the host, any (null) where no host looks after them. */
+  due: foundSchema(
+    z.object({ organizationId: z.uuid(), workspaceId: z.uuid(), hostId: z.uuid().nullable() }),
+  ),
+  /** What belongs to no workspace, and would be removed. */
+  orphans: foundSchema(z.object({ workspaceId: z.uuid(), has: z.enum(['files', 'processes']) })).nullable(),
+});
+export type SweepView = z.infer<typeof sweepViewSchema>;
+
+export const sweepRoute = route({
+  method: 'GET',
+  path: '/api/v1/instance/sweep',
+  access: 'instance-administrator',
+  summary: 'What a sweep of this process would do at this moment; does nothing',
+  answer: { status: 200, body: sweepViewSchema },
+});
