@@ -6,6 +6,7 @@ import { memory } from './programs/memory.js';
 import { message } from './programs/message.js';
 import { queue } from './programs/queue.js';
 import { start } from './programs/start.js';
+import { sweep } from './programs/sweep.js';
 import { workspace } from './programs/workspace.js';
 import { describeMachine, loadNow, type Machine } from './support/machine.js';
 import { Session } from './support/session.js';
@@ -13,7 +14,7 @@ import { meetsAim, ratioOf, tableOf, type Result } from './support/table.js';
 
 /** `npm run bench [-- names… --json]`: measures the built Berth and prints a table. See README.md. */
 
-const benches: readonly Bench[] = [start, memory, workspace, message, events, queue];
+const benches: readonly Bench[] = [start, memory, workspace, message, events, queue, sweep];
 
 /** As shells name the end by SIGINT. */
 const INTERRUPTED = 130;

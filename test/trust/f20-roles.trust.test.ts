@@ -20,6 +20,7 @@ const reachedBy: Record<CrashPoint, 'api' | 'worker'> = {
   'runner.started': 'worker',
   'hibernate.silenced': 'worker',
   'delete.destroyed': 'worker',
+  'sweep.orphan-removed': 'worker',
   'turn.claimed': 'api',
   'report.stored': 'api',
   'answer.kept': 'api',
