@@ -109,6 +109,12 @@ describe('a body', () => {
     ['has NUL in the message', { repository: 'owner/name', message: 'a\u0000b' }, ['body.message']],
     ['has NUL in the name', { repository: 'owner/name', name: 'a\u0000b' }, ['body.name']],
     ['has NUL in the model', { repository: 'owner/name', model: 'a\u0000b' }, ['body.model']],
+    [
+      'has half a character in the message',
+      { repository: 'owner/name', message: 'a\ud83d' },
+      ['body.message'],
+    ],
+    ['has half a character in the name', { repository: 'owner/name', name: '\udc00b' }, ['body.name']],
     ['has NUL in the repository', { repository: 'owner/na\u0000me' }, ['body.repository']],
     ['has NUL in the ref', { repository: 'owner/name', ref: 'a\u0000b' }, ['body.ref']],
     [

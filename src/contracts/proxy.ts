@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { traceSamplers, type TraceExport } from '../kernel/trace-export.js';
 import { upstreamSchema } from './agents.js';
 import { causeSchema } from './cause.js';
+import { seenSchema } from './text.js';
 
 /**
  * The wires of the proxy.
@@ -58,7 +59,7 @@ export const proxyReportItemSchema = z.discriminatedUnion('type', [
     type: z.literal('usage'),
     credentialId: z.uuid(),
     generation: z.int().positive(),
-    model: z.string().nullable(),
+    model: seenSchema().nullable(),
     inputTokens: z.int().min(0).nullable(),
     outputTokens: z.int().min(0).nullable(),
     cacheReadTokens: z.int().min(0).nullable(),
@@ -70,7 +71,7 @@ export const proxyReportItemSchema = z.discriminatedUnion('type', [
     credentialId: z.uuid(),
     generation: z.int().positive(),
     status: z.int(),
-    errorType: z.string().max(100).nullable(),
+    errorType: seenSchema().pipe(z.string().max(100)).nullable(),
   }),
 ]);
 export type ProxyReportItem = z.infer<typeof proxyReportItemSchema>;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Cause, TraceExport } from '../kernel/index.js';
 import { agentSchema } from './agents.js';
 import { causeSchema } from './cause.js';
+import { seenSchema } from './text.js';
 
 /**
  * The wire between a runner and the control plane: `POST {internal}/internal/v1/runner/…` with `Authorization: Bearer` and the runner
@@ -71,7 +72,7 @@ const turnRef = { turnId: z.uuid(), attemptId: z.uuid() };
 export const turnOutcomeSchema = z.discriminatedUnion('result', [
   z.strictObject({ result: z.literal('completed') }),
   z.strictObject({ result: z.literal('canceled') }),
-  z.strictObject({ result: z.literal('failed'), code: z.string(), message: z.string() }),
+  z.strictObject({ result: z.literal('failed'), code: seenSchema(), message: seenSchema() }),
 ]);
 export type TurnOutcome = z.infer<typeof turnOutcomeSchema>;
 
@@ -88,50 +89,50 @@ export const runnerItemSchema = z.discriminatedUnion('type', [
   z.strictObject({
     n: z.int().positive(),
     type: z.literal('workspace.failed'),
-    code: z.string(),
-    message: z.string(),
+    code: seenSchema(),
+    message: seenSchema(),
   }),
   z.strictObject({
     n: z.int().positive(),
     type: z.literal('agent.text'),
     ...turnRef,
-    text: z.string(),
+    text: seenSchema(),
   }),
   z.strictObject({
     n: z.int().positive(),
     type: z.literal('agent.tool'),
     ...turnRef,
-    toolId: z.string(),
-    name: z.string(),
+    toolId: seenSchema(),
+    name: seenSchema(),
     state: z.enum(['started', 'completed', 'failed']),
     /** A short human-readable summary of input (at start) or output (at the end), cut by the runner to 2,000 characters. */
-    summary: z.string().max(2000).optional(),
+    summary: seenSchema().pipe(z.string().max(2000)).optional(),
   }),
   z.strictObject({
     n: z.int().positive(),
     type: z.literal('agent.session'),
     ...turnRef,
-    session: z.string(),
+    session: seenSchema(),
   }),
   z.strictObject({
     n: z.int().positive(),
     type: z.literal('agent.answer'),
     ...turnRef,
-    text: z.string(),
+    text: seenSchema(),
   }),
   z.strictObject({
     n: z.int().positive(),
     type: z.literal('git.pushed'),
     ...turnRef,
-    branch: z.string(),
-    commit: z.string(),
+    branch: seenSchema(),
+    commit: seenSchema(),
   }),
   z.strictObject({
     n: z.int().positive(),
     type: z.literal('git.failed'),
     ...turnRef,
-    code: z.string(),
-    message: z.string(),
+    code: seenSchema(),
+    message: seenSchema(),
   }),
   z.strictObject({
     n: z.int().positive(),

@@ -85,6 +85,25 @@ describe('reports of a runner', () => {
     expect(await texts(id)).toEqual(['1', '2']);
   });
 
+  it('are kept whatever an agent saw: NUL, and half a character at which a summary was cut', async () => {
+    const { id, runner, turn } = await atWork();
+    const { turnId, attemptId } = turn;
+    const seen = 'A=1\0B=2 \ud83d';
+    await runner.report(
+      runner.text(turn, seen),
+      { type: 'agent.tool', turnId, attemptId, toolId: 't', name: seen, state: 'completed', summary: seen },
+      { type: 'git.failed', turnId, attemptId, code: 'git.failed', message: seen },
+      { type: 'agent.session', turnId, attemptId, session: seen },
+      runner.answer(turn, seen),
+      runner.finished(turn, { result: 'failed', code: 'agent-crashed', message: seen }),
+    );
+    const kept = 'A=1␀B=2 �';
+    expect(await texts(id)).toEqual([kept]);
+    const [message, answer] = await bench.api.messages(id);
+    expect(message?.error).toEqual({ code: 'agent-crashed', message: kept });
+    expect(answer?.text).toBe(kept);
+  });
+
   it('of another workspace’s turn, or of no turn, are dropped', async () => {
     const mine = await atWork();
     const other = await atWork();
