@@ -30,6 +30,14 @@ interface ApiRequest {
   headers: Record<string, string>;
   body?: string;
   repeatable: boolean;
+  /** How long the head of an answer may take; by default a minute. */
+  patienceMilliseconds?: number;
+}
+
+export interface GetOptions {
+  headers?: Record<string, string>;
+  /** For what Berth has to read through first. */
+  patienceMilliseconds?: number;
 }
 
 export interface ChangeOptions {
@@ -56,12 +64,14 @@ export class ApiClient {
     return ['/api/v1/organizations', ...[organization, ...segments].map(encodeURIComponent)].join('/');
   }
 
-  async get<T>(path: string, schema: z.ZodType<T>, headers: Record<string, string> = {}): Promise<T> {
+  async get<T>(path: string, schema: z.ZodType<T>, options: GetOptions = {}): Promise<T> {
+    const { headers, ...patience } = options;
     const request = {
       method: 'GET',
       path,
       headers: { accept: 'application/json', ...headers },
       repeatable: true,
+      ...patience,
     } as const;
     return this.parse((await this.sendWithRetry(request)).text, schema);
   }
@@ -117,24 +127,49 @@ export class ApiClient {
     } while (cursor !== null);
   }
 
+  /**
+   * An answer of any size, as text, piece by piece as it comes. Asked for again until it begins; one that breaks off in the middle throws UnreachableError, since
+   * what came is with the caller already.
+   */
+  async *pieces(path: string, contentType: string): AsyncGenerator<string> {
+    const request = { method: 'GET', path, headers: { accept: contentType }, repeatable: true } as const;
+    const response = await this.withRetry(request, (answer) => this.ofType(answer, contentType));
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    try {
+      for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>)
+        yield decoder.decode(chunk, { stream: true });
+    } catch (error) {
+      throw this.broken(error);
+    }
+    yield decoder.decode();
+  }
+
   /** Opens a stream of server-sent events after event number `after`. The caller reads or cancels the body. */
   async openEvents(path: string, after: number): Promise<Response> {
     const headers = { accept: 'text/event-stream', 'last-event-id': String(after) };
     const response = await this.sendOnce({ method: 'GET', path, headers, repeatable: true });
-    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
-      await response.body?.cancel();
-      throw this.notBerth();
-    }
-    return response;
+    return this.ofType(response, 'text/event-stream');
   }
 
-  private async sendWithRetry(request: ApiRequest): Promise<Answered> {
+  private async ofType(response: Response, contentType: string): Promise<Response> {
+    if (response.headers.get('content-type')?.startsWith(contentType)) return response;
+    await response.body?.cancel();
+    throw this.notBerth();
+  }
+
+  private sendWithRetry(request: ApiRequest): Promise<Answered> {
+    // Read here: a connection that is cut in the middle of an answer is one more reason to ask again.
+    return this.withRetry(request, async (response) => ({
+      headers: response.headers,
+      text: await this.textOf(response),
+    }));
+  }
+
+  private async withRetry<T>(request: ApiRequest, read: (response: Response) => Promise<T>): Promise<T> {
     let waitedMilliseconds = 0;
     for (let attempt = 1; ; attempt++) {
       try {
-        const response = await this.sendOnce(request);
-        // Read here: a connection that is cut in the middle of an answer is one more reason to ask again.
-        return { headers: response.headers, text: await this.textOf(response) };
+        return await read(await this.sendOnce(request));
       } catch (error) {
         const next = again({ error, attempt, repeatable: request.repeatable, waitedMilliseconds });
         if (next === null) throw error;
@@ -146,10 +181,11 @@ export class ApiClient {
   }
 
   /** Sends once. Throws unless the answer is 2xx. */
-  private async sendOnce({ method, path, headers, body }: ApiRequest): Promise<Response> {
+  private async sendOnce(request: ApiRequest): Promise<Response> {
+    const { method, path, headers, body, patienceMilliseconds = headTimeoutMilliseconds } = request;
     // The time limit ends with the answer's head: an event stream may then be silent for long.
     const head = new AbortController();
-    const timer = setTimeout(() => head.abort(new Error('no answer in time')), headTimeoutMilliseconds);
+    const timer = setTimeout(() => head.abort(new Error('no answer in time')), patienceMilliseconds);
     const { apiKey } = this.options;
     let response: Response;
     try {
@@ -201,12 +237,16 @@ export class ApiClient {
 
   private async textOf(response: Response): Promise<string> {
     return response.text().catch((error: unknown) => {
-      this.options.signal.throwIfAborted();
-      throw new UnreachableError(
-        `The connection to ${this.options.url} broke: ${networkReason(error)}. Try again.`,
-        { cause: error },
-      );
+      throw this.broken(error);
     });
+  }
+
+  private broken(error: unknown): UnreachableError {
+    this.options.signal.throwIfAborted();
+    return new UnreachableError(
+      `The connection to ${this.options.url} broke: ${networkReason(error)}. Try again.`,
+      { cause: error },
+    );
   }
 
   private parse<T>(text: string, schema: z.ZodType<T>): T {

@@ -5,3 +5,11 @@ export function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
 }
+
+/** Reads a time, or a day (which begins at midnight UTC). */
+export function time(text: string): string {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime()))
+    throw new InvalidArgumentError('It must be a time, for example 2027-01-31T00:00:00Z.');
+  return at.toISOString();
+}

@@ -23,7 +23,7 @@ export function complete(program: Command, words: string[]): Completion {
   const line = words.filter((word, at) => word !== '=' || at === words.length - 1);
   const typed = line.at(-1) === '=' ? '' : (line.at(-1) ?? '');
   const place = walk(program, line.slice(0, -1));
-  const found = place.option === null ? atPlace(place, typed) : valuesOf(place.option);
+  const found = place.option === null ? atPlace(place, typed) : valuesOf(place.option, place.option.flags);
   const prefix = /^--[^=]+=/.exec(typed)?.[0];
   if (prefix !== undefined && place.option === null) return ofAssignment(place.command, prefix, typed);
   return { ...found, candidates: found.candidates.filter(({ value }) => value.startsWith(typed)) };
@@ -71,7 +71,7 @@ function atPlace({ command, position, mayBeOption }: Place, typed: string): Comp
   if (children.length > 0) return { candidates: children, files: false };
   const given = command.registeredArguments;
   const argument = given[position] ?? given.filter(({ variadic }) => variadic).at(-1);
-  return argument === undefined ? nothing : { candidates: choicesOf(argument), files: false };
+  return argument === undefined ? nothing : valuesOf(argument, argument.name());
 }
 
 function childrenOf(command: Command): Candidate[] {
@@ -88,9 +88,10 @@ function flagsOf(command: Command): Candidate[] {
     .map(({ long, short, description }) => ({ value: long ?? short ?? '', description }));
 }
 
-function valuesOf(option: Option): Completion {
-  const candidates = choicesOf(option);
-  return { candidates, files: candidates.length === 0 && /file|path/.test(option.flags) };
+/** Its choices, or files where the name of it says so. */
+function valuesOf(of: Argument | Option, name: string): Completion {
+  const candidates = choicesOf(of);
+  return { candidates, files: candidates.length === 0 && /file|path/.test(name) };
 }
 
 function choicesOf({ argChoices }: Argument | Option): Candidate[] {

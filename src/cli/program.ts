@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.js';
 import { apiKeysCommand } from './commands/api-keys.js';
+import { auditCommand } from './commands/audit.js';
 import { completeCommand, completionCommand } from './commands/completion.js';
 import { credentialsCommand } from './commands/credentials.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -39,6 +40,7 @@ export function buildProgram(context: CliContext): Command {
     invitationsCommand(context),
     apiKeysCommand(context),
     limitsCommand(context),
+    auditCommand(context),
     agentsCommand(context),
     doctorCommand(context),
     completionCommand(context),

@@ -20,8 +20,14 @@ export function oneLine(text: string): string {
 
 /** JSON that a terminal shows and does not obey; still the same JSON. */
 export function jsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replaceAll(unprintable, (character) =>
-    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return printableJson(JSON.stringify(value, null, indent));
+}
+
+/** The same of JSON that is text already, or a piece of it. */
+export function printableJson(json: string): string {
+  return json.replaceAll(
+    unprintable,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 

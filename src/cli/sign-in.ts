@@ -67,7 +67,7 @@ export async function withPassword(
   // A browser says by this header that its own page asks; Berth takes the cookie from nowhere else.
   const session = { cookie, 'sec-fetch-site': 'same-origin' };
   try {
-    const me = await api.get('/api/v1/me', meSchema, session);
+    const me = await api.get('/api/v1/me', meSchema, { headers: session });
     const organization = choose(me, given.organization);
     if (organization === null)
       throw new CliError(

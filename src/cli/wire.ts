@@ -136,3 +136,26 @@ export const limitsSchema = z.looseObject({
   requestsPerSecond: z.looseObject({ limit: z.number() }),
 });
 export type Limits = z.infer<typeof limitsSchema>;
+
+const named = z.looseObject({ type: z.string(), id: optionalText, name: optionalText });
+export const auditEntrySchema = z.looseObject({
+  seq: z.int(),
+  at: z.string(),
+  action: z.string(),
+  actor: named,
+  subject: named.nullish(),
+});
+export type AuditEntry = z.infer<typeof auditEntrySchema>;
+
+const auditHeadSchema = z.looseObject({ chain: z.string(), seq: z.int(), hash: z.string() });
+export type AuditHead = z.infer<typeof auditHeadSchema>;
+/** The last line of an export. */
+export const auditEndSchema = z.looseObject({ head: auditHeadSchema });
+
+export const auditVerdictSchema = z.looseObject({
+  holds: z.boolean(),
+  entries: z.int(),
+  head: auditHeadSchema.nullish(),
+  fault: z.looseObject({ seq: z.int(), problem: z.string(), message: z.string() }).nullish(),
+});
+export type AuditVerdict = z.infer<typeof auditVerdictSchema>;

@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { time } from '../arguments.js';
 import { connect, withConnection, type OutputOptions } from '../connect.js';
 import type { CliContext } from '../context.js';
 import { withExamples } from '../help.js';
@@ -58,11 +59,4 @@ function deleteCommand(context: CliContext): Command {
       );
     });
   return withExamples(command, 'berth api-keys delete 019a3c5e-6d2f-7c41-9b1e-2f4f1f0c22aa');
-}
-
-function time(text: string): string {
-  const at = new Date(text);
-  if (Number.isNaN(at.getTime()))
-    throw new InvalidArgumentError('It must be a time, for example 2027-01-31T00:00:00Z.');
-  return at.toISOString();
 }

@@ -3,12 +3,12 @@ import { roleSchema, type Role } from '../../contracts/index.js';
 import { connect, withConnection, type OutputOptions } from '../connect.js';
 import type { CliContext } from '../context.js';
 import { exitCodes } from '../exit-codes.js';
-import { CliError, QuietExit } from '../failure.js';
+import { QuietExit } from '../failure.js';
 import { withExamples } from '../help.js';
 import { listCommandOf } from '../listing.js';
+import { memberOf } from '../member.js';
 import { jsonText, oneLine, timeText } from '../render.js';
-import type { Session } from '../session.js';
-import { memberSchema, type Member } from '../wire.js';
+import { memberSchema } from '../wire.js';
 
 /** `berth members` */
 export function membersCommand(context: CliContext): Command {
@@ -66,12 +66,4 @@ function removeCommand(context: CliContext): Command {
       context.out(options.json ? `${jsonText({ ...member, removed: true }, 2)}\n` : `Removed ${who}.\n`);
     });
   return withExamples(command, 'berth members remove grace@example.com');
-}
-
-/** The member of this id or email address. */
-async function memberOf(session: Session, given: string): Promise<Member> {
-  const wanted = given.toLowerCase();
-  for await (const member of session.api.list(session.path('members'), memberSchema))
-    if (member.id === wanted || member.email.toLowerCase() === wanted) return member;
-  throw new CliError(exitCodes.notFound, `"${given}" is no member. "berth members list" shows them.`);
 }
