@@ -12,6 +12,7 @@ import { Closing } from './closing.js';
 import { openCommon, sources, type Common } from './common.js';
 import { prepareEdge, serveAssets } from './edge.js';
 import { holdHost } from './host.js';
+import { EdgeServer } from './edge-server.js';
 import { listenError } from './listen-error.js';
 import { localRuntime } from './local-runtime.js';
 import { NestLog } from './nest-log.js';
@@ -95,7 +96,7 @@ async function takeHost(common: Common, abandon: () => void): Promise<Runtime> {
 
 async function listen(common: Common, module: DynamicModule): Promise<NestExpressApplication> {
   const { config, closing, address, world, parts } = common;
-  const app = await NestFactory.create<NestExpressApplication>(module, {
+  const app = await NestFactory.create<NestExpressApplication>(module, new EdgeServer(), {
     bodyParser: false,
     logger: new NestLog(parts.log),
     // Nest would end the process on the spot, leaving Postgres behind and the terminal without a word.

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import 'reflect-metadata';
 import { AppModule, type Parts } from '../../src/app/app.module.js';
+import { EdgeServer, type ServerLimits } from '../../src/app/edge-server.js';
 import { prepareEdge, serveAssets } from '../../src/app/edge.js';
 import { NestLog } from '../../src/app/nest-log.js';
 import { PublicUrl } from '../../src/http/index.js';
@@ -41,6 +42,8 @@ export interface TestAppOptions {
   worker?: boolean;
   /** A Redis for queue and notices; without it both are on Postgres. */
   redisUrl?: string | undefined;
+  /** How long callers may take; the usual ones are too long to wait for in a test. */
+  limits?: ServerLimits;
   /** Another replica: on the database, key ring and setup token of that one. Close it before that one. */
   beside?: TestApp;
   /** Parts in place of the usual ones. */
@@ -95,10 +98,11 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   await parts.feed.open();
   const api = (apiKey: string | null, organization = ''): Api => new Api(url, apiKey, organization);
   const write = new People(database.ownerUrl, world, api);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(parts), {
-    bodyParser: false,
-    logger: new NestLog(parts.log),
-  });
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.with(parts),
+    new EdgeServer(options.limits),
+    { bodyParser: false, logger: new NestLog(parts.log) },
+  );
   prepareEdge(app, { ...parts, ids: world.ids });
   serveAssets(app);
   await app.listen(0, '127.0.0.1');

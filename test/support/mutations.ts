@@ -1,7 +1,7 @@
 import * as contracts from '../../src/contracts/rest/index.js';
 import type { RouteContract } from '../../src/contracts/index.js';
 import { hashPassword } from '../../src/identity/password.js';
-import { startTestApp, type TestApp, type TestAppOptions } from './app.js';
+import { startTestApp, type TestApp, type TestAppOptions, type TestOrganization } from './app.js';
 import { withClient } from './tables.js';
 import { furnish, requestTo, routes } from './tenant-routes.js';
 
@@ -27,6 +27,13 @@ const PASSWORD = 'correct horse battery staple';
 let made = 0;
 const newSlug = (): string => `org-${++made}-${Date.now().toString(36)}`;
 const bearer = (apiKey: string): Record<string, string> => ({ authorization: `Bearer ${apiKey}` });
+
+/** Makes an owner an administrator of the instance. */
+async function letAdminister(berth: TestApp, { owner }: Pick<TestOrganization, 'owner'>): Promise<void> {
+  await withClient(berth.database.ownerUrl, (client) =>
+    client.query('UPDATE "user" SET instance_administrator = true WHERE id = $1', [owner.userId]),
+  );
+}
 
 /** Requests to the routes outside of any organization. A new route without one fails below, so that none is left out. */
 const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'method' | 'path'>>> = {
@@ -64,9 +71,7 @@ const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'metho
   },
   createOrganizationRoute: async (berth) => {
     const { owner } = await berth.founded(newSlug());
-    await withClient(berth.database.ownerUrl, (client) =>
-      client.query('UPDATE "user" SET instance_administrator = true WHERE id = $1', [owner.userId]),
-    );
+    await letAdminister(berth, { owner });
     return { headers: bearer(owner.apiKey), body: { name: 'Further', slug: newSlug() } };
   },
 };
@@ -84,6 +89,7 @@ export const mutations: Mutation[] = [
       onceOnly: false,
       prepare: async (berth: TestApp): Promise<Prepared> => {
         const organization = await berth.founded(newSlug());
+        if (route.contract.access === 'instance-administrator') await letAdminister(berth, organization);
         const things = await furnish(berth, organization);
         return {
           ...requestTo(route, organization.slug, things),
