@@ -4,9 +4,13 @@ import type { Actor, Person } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
 import { KnownCallers } from './known-callers.js';
 import { RequestLimiter, type Standing } from './request-limiter.js';
+import { Turnstile } from './turnstile.js';
 
 /** So many refusals are held back at a time. Beyond, they are given at once. */
 const MAX_HELD = 1000;
+
+/** So many requests of one organization are worked on at a time in this process; a pool of ten connections serves them all. The others wait for their own. */
+const AT_A_TIME = 4;
 
 /**
  * The limit of requests per organization, so that a noisy tenant does not slow the others. Machines, health and what is open to everybody are not counted here.
@@ -17,9 +21,13 @@ const MAX_HELD = 1000;
 export class RequestLimits {
   readonly #limiter = new RequestLimiter();
   readonly #callers = new KnownCallers();
+  readonly #turnstile = new Turnstile(AT_A_TIME);
   #held = 0;
 
-  /** For the edge: refuses a known caller who is beyond the limit, before anything else is done for them. */
+  /**
+   * For the edge: refuses a known caller who is beyond the limit, before anything else is done for them, and has one who comes with many requests at once wait for their own. The
+   * place is given back with the head of the answer, so that a stream takes none while it lasts.
+   */
   shield() {
     return (request: Request, response: Response, next: NextFunction): void => {
       const key = this.#callers.find(request);
@@ -27,11 +35,22 @@ export class RequestLimits {
         next();
         return;
       }
-      void this.#limiter
-        .look(key)
-        .then((standing) => (standing?.exceeded ? this.#refuse(standing, response) : undefined))
-        .then(() => next(), next);
+      void this.#admit(key, response).then((isHere) => (isHere ? next() : undefined), next);
     };
+  }
+
+  /** False: who asked has gone meanwhile. */
+  async #admit(key: string, response: Response): Promise<boolean> {
+    const standing = await this.#limiter.look(key);
+    if (standing?.exceeded) await this.#refuse(standing, response);
+    const leave = once(await this.#turnstile.enter(key));
+    if (response.destroyed) {
+      leave();
+      return false;
+    }
+    response.once('close', leave);
+    whenHeadIsWritten(response, leave);
+    return true;
   }
 
   /** For the guard, once it is proven who calls: counts the request, and says on the answer how the caller stands. Throws `too-many-requests`. */
@@ -56,6 +75,23 @@ export class RequestLimits {
       { retryAfterSeconds: 1 },
     );
   }
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
+}
+
+/** Node tells of it by no event. */
+function whenHeadIsWritten(response: Response, work: () => void): void {
+  const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => Response;
+  response.writeHead = ((...head: unknown[]) => {
+    work();
+    return writeHead(...head);
+  }) as Response['writeHead'];
 }
 
 /** Who calls, and in which organization, if they are in the one they named. */
