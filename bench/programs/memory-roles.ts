@@ -5,6 +5,7 @@ import path from 'node:path';
 import { startEmbeddedPostgres } from '../../src/database/index.js';
 import { silentLog } from '../../src/kernel/index.js';
 import { proxyOf } from '../../test/e2e/support/processes.js';
+import type { BerthProcess } from '../../test/support/berth.js';
 import type { BenchContext } from '../bench.js';
 import { found } from '../support/deadline.js';
 import { memoryOf, memoryOfAll, settledMemory, type Memory } from '../support/memory.js';
@@ -19,34 +20,54 @@ export interface RoleMemory {
   memory: Memory;
 }
 
-/** Idle memory of each role on one Postgres, and of one that exports traces. */
-export async function memoryOfRoles(context: BenchContext): Promise<RoleMemory[]> {
+/** Idle memory of each role on one Postgres, without Redis and with it, and of an api that exports traces. */
+export async function memoryOfRoles(context: BenchContext, redisUrl: string): Promise<RoleMemory[]> {
+  const shared = {
+    DATABASE_URL: await startPostgres(context),
+    BERTH_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}`,
+  };
+  context.say('an api and a worker');
+  const api = await startBerth(context, { ...shared, BERTH_ROLE: 'api' });
+  const work = { ...shared, BERTH_ROLE: 'worker', BERTH_INTERNAL_URL: api.url };
+  const worker = await startBerth(context, work);
+  const alone = await apiAndWorker(api, worker, 'idle');
+
+  context.say('an api and a worker with Redis');
+  const withRedis = { REDIS_URL: redisUrl };
+  await worker.stop();
+  await api.stop();
+  await api.start(withRedis);
+  await worker.start({ ...withRedis, BERTH_INTERNAL_URL: api.url });
+  const onRedis = await apiAndWorker(api, worker, 'with Redis, idle');
+
+  context.say('an api that exports traces');
+  await worker.stop();
+  await api.stop();
+  await api.start({ OTEL_EXPORTER_OTLP_ENDPOINT: NO_COLLECTOR });
+  const traced = await settledMemory(() => memoryOf(api.pid));
+  return [...alone, ...onRedis, { what: 'api that exports traces, idle', memory: traced }];
+}
+
+/** Both while the other runs too. */
+async function apiAndWorker(api: BerthProcess, worker: BerthProcess, how: string): Promise<RoleMemory[]> {
+  const proxy = await found('the proxy runs', () => proxyOf(worker.pid));
+  const [apis, workers, both] = await Promise.all([
+    settledMemory(() => memoryOf(api.pid)),
+    settledMemory(() => memoryOf(worker.pid)),
+    settledMemory(() => memoryOfAll([worker.pid, proxy])),
+  ]);
+  return [
+    { what: `api, ${how}`, memory: apis },
+    { what: `worker + proxy, ${how}`, memory: both },
+    { what: '  of it the worker', memory: workers },
+  ];
+}
+
+/** A server of its own; answers the URL of its owner. */
+async function startPostgres(context: BenchContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'berth-bench-postgres-'));
   context.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const postgres = await startEmbeddedPostgres({ directory: folder, log: silentLog });
   context.defer(() => postgres.stop());
-  const shared = {
-    DATABASE_URL: postgres.ownerUrl,
-    BERTH_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}`,
-  };
-  const settled = (pids: number[]): Promise<Memory> => settledMemory(() => memoryOfAll(pids));
-
-  context.say('an api');
-  const api = await startBerth(context, { ...shared, BERTH_ROLE: 'api' });
-  context.say('a worker');
-  const work = { ...shared, BERTH_ROLE: 'worker', BERTH_INTERNAL_URL: api.url };
-  const worker = await startBerth(context, work);
-  const proxy = await found('the proxy runs', () => proxyOf(worker.pid));
-  context.say('an api that exports traces');
-  const traced = await startBerth(context, {
-    ...shared,
-    BERTH_ROLE: 'api',
-    OTEL_EXPORTER_OTLP_ENDPOINT: NO_COLLECTOR,
-  });
-  return [
-    { what: 'api, idle, RSS', memory: await settled([api.pid]) },
-    { what: 'worker + proxy, idle, RSS', memory: await settled([worker.pid, proxy]) },
-    { what: '  of it the worker, RSS', memory: await settledMemory(() => memoryOf(worker.pid)) },
-    { what: 'api that exports traces, idle, RSS', memory: await settled([traced.pid]) },
-  ];
+  return postgres.ownerUrl;
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { familyOf, proxyOf, runnerOf } from '../../test/e2e/support/processes.js';
+import { TestRedis } from '../../test/support/redis.js';
 import type { Bench, BenchContext, Row } from '../bench.js';
 import { found } from '../support/deadline.js';
 import { memoryOf, memoryOfAll, settledMemory, type Memory } from '../support/memory.js';
@@ -16,7 +17,10 @@ export const memory: Bench = { name: 'memory', run };
 
 async function run(context: BenchContext): Promise<Row[]> {
   const bare = await bareNode(context);
+  const redis = await TestRedis.start();
+  context.defer(() => redis.remove());
   const system = await BenchSystem.start(context);
+  const withRedis = await idleWithRedis(context, system, redis.url);
   // Started again, as on any day but the first: migrations and set-up are behind it.
   await system.berth.stop();
   await system.berth.start();
@@ -31,6 +35,8 @@ async function run(context: BenchContext): Promise<Row[]> {
     row('  of it the proxy, RSS', memoryOf(proxy).rss, bare.rss),
     ...pssRow('all, idle: Berth + proxy, PSS', idle, bare),
     ...postgresRow(berth, bare),
+    row('all with Redis, idle: Berth + proxy, RSS', withRedis.rss, bare.rss, AIM_ALL_MB),
+    ...pssRow('all with Redis, idle: Berth + proxy, PSS', withRedis, bare),
   ];
 
   context.say('one workspace');
@@ -48,9 +54,25 @@ async function run(context: BenchContext): Promise<Row[]> {
   const tired = await all();
   rows.push(row(`all after ${TURNS} turns, idle again, RSS`, tired.rss, bare.rss, AIM_ALL_MB));
   rows.push(...pssRow(`all after ${TURNS} turns, idle again, PSS`, tired, bare));
-  for (const { what, memory: idleRole } of await memoryOfRoles(context))
-    rows.push(row(what, idleRole.rss, bare.rss));
+  // So that the roles have the machine to themselves.
+  await again.deleteWorkspace(workspace.id);
+  await again.berth.stop();
+  for (const { what, memory: role } of await memoryOfRoles(context, redis.url))
+    rows.push(row(`${what}, RSS`, role.rss, bare.rss), ...pssRow(`${what}, PSS`, role, bare));
   return rows;
+}
+
+/** The same Berth, for once with its queue and notices on Redis. */
+async function idleWithRedis(
+  context: BenchContext,
+  { berth }: BenchSystem,
+  redisUrl: string,
+): Promise<Memory> {
+  context.say('idle, with Redis');
+  await berth.stop();
+  await berth.start({ REDIS_URL: redisUrl });
+  const pids = [berth.pid, await found('the proxy runs', () => proxyOf(berth.pid))];
+  return settledMemory(() => memoryOfAll(pids));
 }
 
 async function takeTurns(system: BenchSystem, workspace: RunningWorkspace): Promise<void> {
