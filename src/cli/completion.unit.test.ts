@@ -8,7 +8,7 @@ const words = (line: string): string[] =>
 
 it.each([
   ['wo', ['workspaces']],
-  ['workspaces s', ['show', 'send']],
+  ['workspaces s', ['show', 'send', 'share']],
   ['ws lo', ['logs']],
   ['workspaces create --age', ['--agent']],
   ['workspaces create --agent ', ['claude', 'codex']],

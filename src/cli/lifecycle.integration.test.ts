@@ -64,3 +64,13 @@ it('deletes without asking where nobody can answer', async () => {
   expect(await test.run('workspaces', 'delete', id, '--json')).toBe(0);
   expect(JSON.parse(test.out)).toMatchObject({ id, state: 'deleting' });
 });
+
+it('shares a workspace, and takes it back', async () => {
+  const { id } = await bench.create({});
+  const test = cli();
+  expect(await test.run('workspaces', 'share', id.slice(-8))).toBe(0);
+  expect(test.out).toBe(`The workspace ${id.slice(-8)} is shared with the organization.\n`);
+  const back = cli();
+  expect(await back.run('workspaces', 'unshare', id, '--json')).toBe(0);
+  expect(JSON.parse(back.out)).toMatchObject({ id, shared: false });
+});

@@ -4,6 +4,7 @@ import { createCommand } from './workspaces/create.js';
 import { logsCommand } from './workspaces/logs.js';
 import { deleteCommand, hibernateCommand, wakeCommand } from './workspaces/order.js';
 import { sendCommand } from './workspaces/send.js';
+import { shareCommand, unshareCommand } from './workspaces/share.js';
 import { listCommand, showCommand } from './workspaces/show.js';
 
 const commands = [
@@ -14,6 +15,8 @@ const commands = [
   logsCommand,
   hibernateCommand,
   wakeCommand,
+  shareCommand,
+  unshareCommand,
   deleteCommand,
 ];
 
