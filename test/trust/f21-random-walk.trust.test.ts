@@ -8,8 +8,7 @@ import { TestRunner } from '../support/machines.js';
 import { figure, type Findings } from './figure.js';
 
 /**
- * Seen to fail: without the deadline of `hibernating`, a runtime that refuses to stop leaves it there; without `restless` in the sweep, a runner that lives in a workspace that sleeps
- * stays; without `tellObstacle`, nothing says why.
+ * Seen to fail: without `restless` in the sweep, a runner lives on in a workspace that sleeps; with `waitOf` answering nothing, nothing says why a state lasts.
  */
 
 const SEED = 20_261_125;
@@ -27,7 +26,7 @@ describe('a random walk', () => {
       scenario:
         'all operations and all acts of a runner, while the runtime is slow, refuses, loses its answers, makes half of a machine, finds its name taken, or loses its node',
       line: 'no state older than its deadline; every state can be deleted and failed retried; each stuck phase names a cause; rows equal facts within 60 s',
-      rounds: { small: 150, full: 10_000 },
+      rounds: { small: 100, full: 10_000 },
       countedAt: 'rows, the API’s answers, and the runtime’s list of what lives',
       time: 'injected',
       fullMinutes: 30,

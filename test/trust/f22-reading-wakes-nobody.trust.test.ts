@@ -3,8 +3,7 @@ import { Bench } from '../support/bench.js';
 import { figure } from './figure.js';
 
 /**
- * Deliveries of trackers are not there yet, so the line is played without them. Seen to fail: with `workspacesStore.touch` called in `WorkspacesService.see`, every read counts as
- * work, and the running workspace does not go to sleep.
+ * Deliveries of trackers are not there yet, so the line is played without them. Seen to fail: with `workspacesStore.touch` called in `WorkspacesService.see`, reading counts as work.
  */
 
 const ASLEEP = 3;

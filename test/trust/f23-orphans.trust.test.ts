@@ -8,8 +8,8 @@ import { Bench } from '../support/bench.js';
 import { figure, type Findings } from './figure.js';
 
 /**
- * Seen to fail: with `carryOut` removing what it lists anew instead of what was found, dry run and real run differ; without the `catch` in `#remove`, the orphans after one that
- * cannot be removed stay.
+ * Seen to fail: with a query of due workspaces that leaves out those that run, rows without a machine are not adopted; with one of existing workspaces that leaves out those that sleep,
+ * healthy ones are removed.
  */
 
 const HEALTHY = 4;
