@@ -3,7 +3,13 @@ import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { AuditModule } from '../audit/index.js';
 import { ChatsApiModule, ChatsModule } from '../chats/index.js';
-import { CredentialPolicy, CredentialsApiModule, CredentialsModule, Vault } from '../credentials/index.js';
+import {
+  CredentialPolicy,
+  CredentialsApiModule,
+  CredentialsModule,
+  CredentialsWorkModule,
+  Vault,
+} from '../credentials/index.js';
 import { DatabaseModule, type Database, type SystemStore } from '../database/index.js';
 import { WorkspaceFeed } from '../events/index.js';
 import { IdentityApiModule, IdentityModule, SetupToken } from '../identity/index.js';
@@ -29,6 +35,7 @@ import { Expiry } from './idempotency/expiry.js';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
 import { KeyScopes } from './idempotency/key-scopes.js';
 import { KeptAnswers } from './idempotency/kept-answers.js';
+import { SealedAnswers } from './idempotency/sealed-answers.js';
 import { InstanceController } from './instance.controller.js';
 import { MetricsController } from './metrics.controller.js';
 import { PublicUrl } from '../http/index.js';
@@ -129,10 +136,10 @@ const idempotency: Provider[] = [
 ];
 
 /** What does jobs. */
-const workModules: Imports = [QueueWorkModule, WorkspacesWorkModule];
+const workModules: Imports = [QueueWorkModule, CredentialsWorkModule, WorkspacesWorkModule];
 
-/** Whichever routes there are, one guard stands before all of them, and whom it refuses is booked. */
-const guard: Provider[] = [{ provide: APP_GUARD, useClass: RouteGuard }, RefusedAttempts];
+/** Whichever routes there are, one guard stands before all of them, and whom it refuses is booked. And whichever process works, rotation finds all that is sealed. */
+const everywhere: Provider[] = [{ provide: APP_GUARD, useClass: RouteGuard }, RefusedAttempts, SealedAnswers];
 
 /** The composition, one for each role. */
 @Module({})
@@ -142,7 +149,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules, ...workModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [...waysToSignIn, ...idempotency, ...guard],
+      providers: [...waysToSignIn, ...idempotency, ...everywhere],
     };
   }
 
@@ -151,7 +158,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [...waysToSignIn, ...idempotency, ...guard],
+      providers: [...waysToSignIn, ...idempotency, ...everywhere],
     };
   }
 
@@ -160,7 +167,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...workModules],
       controllers: commonControllers,
-      providers: guard,
+      providers: everywhere,
     };
   }
 }

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '../contracts/index.js';
-import { isUnavailable } from '../database/index.js';
+import { isUnavailable, retiredKeyOf } from '../database/index.js';
 import { BerthError, type ErrorCode } from '../kernel/index.js';
 
 /** A problem as it goes out (RFC 9457). */
@@ -62,6 +62,11 @@ export function toBerthError(thrown: unknown): BerthError {
   if (isUnavailable(thrown)) {
     const advice = 'The database does not answer at the moment. Try again soon.';
     return new BerthError('database-unavailable', advice, { cause: thrown, retryAfterSeconds: 5 });
+  }
+  const retired = retiredKeyOf(thrown);
+  if (retired !== null) {
+    const advice = `The Berth that answered still seals with the encryption key ${retired}, which was retired. Give it the key ring that the others have (BERTH_ENCRYPTION_KEYS).`;
+    return new BerthError('encryption-key-retired', advice, { cause: thrown, retryAfterSeconds: 30 });
   }
   const known = foreign[typeOf(thrown)] ?? ofStatus(thrown);
   if (known) return new BerthError(known[0], known[1], { cause: thrown });

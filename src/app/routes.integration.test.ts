@@ -12,6 +12,7 @@ const OPEN_TO_EVERYBODY = [
   'GET /docs/start.js',
   'GET /healthz',
   'GET /invitations/accept',
+  'GET /metrics',
   'GET /openapi.json',
   'GET /readyz',
   'GET /setup',

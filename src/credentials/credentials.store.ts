@@ -126,6 +126,20 @@ export const credentialsStore = {
     });
   },
 
+  /** The same secret under another key, if it is still the same; its generation stays. */
+  async reseal(
+    { db, organizationId }: Tenant,
+    id: string,
+    before: string,
+    { text, keyId }: { text: string; keyId: string },
+  ): Promise<boolean> {
+    const { count } = await db.credential.updateMany({
+      where: { organizationId, id, sealed: before },
+      data: { sealed: text, keyId },
+    });
+    return count > 0;
+  },
+
   /** The provider refused it: said to people. Only of the generation that was refused; a newer secret has a clean record. */
   async noteRefusal(
     { db, organizationId }: Tenant,

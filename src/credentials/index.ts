@@ -1,4 +1,4 @@
-export { CredentialsApiModule, CredentialsModule } from './credentials.module.js';
+export { CredentialsApiModule, CredentialsModule, CredentialsWorkModule } from './credentials.module.js';
 export {
   CredentialPolicy,
   CredentialsService,
@@ -7,4 +7,6 @@ export {
   type ServedMember,
 } from './credentials.service.js';
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
-export { Vault, type RingKey, type SealedPlace } from './vault.js';
+export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
+export { KeyRotation } from './key-rotation.service.js';
+export { SealedTables, type SealedTable } from './sealed-tables.js';

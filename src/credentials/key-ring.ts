@@ -17,7 +17,7 @@ const formerProofPlace = (keyId: string): SealedPlace => ({
 const PROOF = 'berth';
 
 /**
- * Refuses a start with the wrong key ring, naming the key: every key this database was ever sealed with (`booked`) must be in the ring, and must be the same key
+ * Refuses a start with the wrong key ring, naming the key: every key that is in use in this database (`booked`) must be in the ring, and must be the same key
  * and not only of the same name. To be asked before anything is written. Throws `key-ring-mismatch`.
  */
 export async function checkKeyRing(vault: Vault, booked: readonly SealingKey[]): Promise<void> {

@@ -44,13 +44,19 @@ export class Vault {
     return this.#sealingKey.id;
   }
 
+  /** Of the whole ring, the one that seals first. */
+  get keyIds(): string[] {
+    return [...this.#ring.keys()];
+  }
+
   has(keyId: string): boolean {
     return this.#ring.has(keyId);
   }
 
-  async seal(plaintext: string, place: SealedPlace): Promise<Sealed> {
-    const { id, key } = this.#sealingKey;
-    return { text: JSON.stringify(await encrypt(plaintext, id, key, place)), keyId: id };
+  /** With the first key, or with another of the ring. Throws `encryption-key-missing`. */
+  async seal(plaintext: string, place: SealedPlace, keyId = this.#sealingKey.id): Promise<Sealed> {
+    const key = this.#keyOf(keyId);
+    return { text: JSON.stringify(await encrypt(plaintext, keyId, key, place)), keyId };
   }
 
   /**

@@ -83,6 +83,12 @@ export function isConflict(error: unknown): boolean {
   );
 }
 
+/** The key with which somebody wanted to seal although it was retired (the trigger `refuse_retired_key`); null for any other error. */
+export function retiredKeyOf(error: unknown): string | null {
+  const { message } = (error ?? {}) as { message?: unknown };
+  return /berth: the encryption key (\S+) was retired/.exec(String(message))?.[1] ?? null;
+}
+
 /** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time. */
 const UNAVAILABLE_CODES = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
 /** What @prisma/adapter-pg calls the same where Prisma has no code of its own. */

@@ -1,7 +1,15 @@
-export { Database, isConflict, isUnavailable, isUniqueViolation, type JsonObject } from './database.js';
+export {
+  Database,
+  isConflict,
+  isUnavailable,
+  isUniqueViolation,
+  retiredKeyOf,
+  type JsonObject,
+} from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { HostLock, type Host, type HostLockOptions } from './host-lock.js';
 export type { SeenHost } from './hosts.store.js';
+export type { SealedAddress } from './keys.store.js';
 export { inspectDatabase, inspectMigrations, type DatabaseFacts } from './inspect.js';
 export { runningEmbeddedUrl, startEmbeddedPostgres } from './embedded/index.js';
 export { assertRuntimeLogin } from './logins.js';

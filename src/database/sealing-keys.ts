@@ -7,7 +7,7 @@ export interface SealingKey {
 }
 
 /**
- * Which keys this database was ever sealed with; none for a database that Berth never saw. Read as owner, and before migrations, so that a start with the wrong
+ * Which keys this database is sealed with, those that were retired left out; none for a database that Berth never saw. Read as owner, and before migrations, so that a start with the wrong
  * key ring is refused before it changes anything.
  */
 export function readSealingKeys(ownerUrl: string): Promise<SealingKey[]> {
@@ -16,6 +16,10 @@ export function readSealingKeys(ownerUrl: string): Promise<SealingKey[]> {
       `select to_regclass('public.sealing_key') is not null as there`,
     );
     if (!rows[0]?.there) return [];
-    return (await client.query<SealingKey>('select id, proof from sealing_key order by created_at')).rows;
+    return (
+      await client.query<SealingKey>( // The column came later than the table, and this is asked before the migrations.
+        "select id, proof from sealing_key k where to_jsonb(k) ->> 'retired_at' is null order by created_at",
+      )
+    ).rows;
   });
 }

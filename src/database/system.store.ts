@@ -2,6 +2,7 @@ import { isId } from '../kernel/index.js';
 import { Prisma, type PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
 import { HostsStore } from './hosts.store.js';
+import { KeysStore } from './keys.store.js';
 import { Transactions } from './transactions.js';
 import { tryLock } from './try-lock.js';
 import type { Tenant, Transaction } from './unit.js';
@@ -86,11 +87,13 @@ export class SystemStore {
   readonly #client: PrismaClient;
   readonly #transactions: Transactions;
   readonly hosts: HostsStore;
+  readonly keys: KeysStore;
 
   constructor(systemUrl: string) {
     this.#client = createClient(systemUrl);
     this.#transactions = new Transactions(this.#client);
     this.hosts = new HostsStore(this.#client);
+    this.keys = new KeysStore(this.#client, (work) => this.#write(work));
   }
 
   /**
@@ -279,7 +282,7 @@ export class SystemStore {
   }
 
   async bookSealingKey(key: { id: string; proof: string; createdAt: Date }): Promise<void> {
-    await this.#write((db) => db.sealingKey.createMany({ data: [key], skipDuplicates: true }));
+    await this.keys.book(key);
   }
 
   /** Takes the lock of a kept answer until the transaction ends; false when another has it. Inside `atomic`. */

@@ -38,6 +38,7 @@ export const errorCodes = {
   'config-invalid': 500,
   'key-ring-mismatch': 500,
   'encryption-key-missing': 503,
+  'encryption-key-retired': 503,
   'audit-unavailable': 503,
   'data-directory-in-use': 500,
   'database-unavailable': 503,

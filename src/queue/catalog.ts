@@ -20,6 +20,8 @@ export const jobs = {
   sweep: { payload: z.strictObject({}), attempts: 1, backoffSeconds: 1, timeoutSeconds: 120 },
   /** The same on one host: its own workspaces, and files and processes there without a workspace. In that host's queue. */
   'host.sweep': { payload: z.strictObject({}), attempts: 1, backoffSeconds: 1, timeoutSeconds: 120 },
+  /** Seal rows anew with the key that a rotation goes to. As many at once as ask: what is left to do are the rows. */
+  'keys.reseal': { payload: z.strictObject({}), attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
 } satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;

@@ -9,7 +9,7 @@ import { SweepReport } from './sweep-report.js';
 import { Reconciler } from './reconciler.js';
 import { Sweep } from './sweep.js';
 import { JobHandlers } from '../queue/index.js';
-import { CredentialsService } from '../credentials/index.js';
+import { CredentialsService, KeyRotation } from '../credentials/index.js';
 import { Moves } from './moves.js';
 
 /** A further worker on the same database: what it decides, and a runtime of its own. */
@@ -69,6 +69,7 @@ describe('workspaces of several hosts', () => {
         due,
         queue,
         settings,
+        get(KeyRotation),
         runtime,
         silentLog,
         new JobHandlers(),

@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { KeyRotation } from '../credentials/index.js';
 import { SystemStore } from '../database/index.js';
 import { crashPoint, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobHandlers, JobQueue } from '../queue/index.js';
@@ -25,12 +26,17 @@ export class Sweep implements OnModuleDestroy {
     private readonly due: DueWorkspaces,
     private readonly queue: JobQueue,
     private readonly settings: WorkspaceSettings,
+    private readonly rotation: KeyRotation,
     @Inject(RUNTIME) private readonly runtime: Runtime,
     @Inject(LOG) private readonly log: Log,
     handlers: JobHandlers,
     report: SweepReport,
   ) {
-    handlers.add('sweep', async () => this.carryOut({ due: await this.#nobodys(), orphans: [] }));
+    handlers.add('sweep', async () => {
+      // A rotation of keys that nobody works at, too: it belongs to no host.
+      await this.rotation.resume();
+      await this.carryOut({ due: await this.#nobodys(), orphans: [] });
+    });
     handlers.add('host.sweep', async () => this.carryOut(await this.#own()));
     report.answersFor(runtime.hostId, () => this.findings());
   }

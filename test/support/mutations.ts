@@ -69,6 +69,11 @@ const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'metho
     const token = new URL(made.body.url).searchParams.get('token');
     return { headers: {}, body: { token, name: 'Invited', password: PASSWORD } };
   },
+  rotateKeysRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    await letAdminister(berth, { owner });
+    return { headers: bearer(owner.apiKey), body: undefined };
+  },
   createOrganizationRoute: async (berth) => {
     const { owner } = await berth.founded(newSlug());
     await letAdminister(berth, { owner });

@@ -44,6 +44,8 @@ const others: Record<string, () => Promise<{ status: number; requestId: string }
       await berth.api(null).post('/api/v1/invitations/accept', { token, name: 'Bob', password }, 201),
     );
   },
+  rotateKeysRoute: async () =>
+    answered(await administrator.api.post('/api/v1/instance/keys/rotate', undefined, 202)),
   proxyLeaseRoute: async () => {
     const { workspaceId } = await furnish(berth, acme);
     const { proxy } = await machinesOf(berth, workspaceId);

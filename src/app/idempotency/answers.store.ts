@@ -15,6 +15,20 @@ export const answersStore = {
     await db.idempotentAnswer.create({ data: { ...row, organizationId } });
   },
 
+  /** The same answer under another key, if it is still there as it was. */
+  async reseal(
+    { db, organizationId }: Tenant,
+    id: string,
+    before: string,
+    { text, keyId }: { text: string; keyId: string },
+  ): Promise<boolean> {
+    const { count } = await db.idempotentAnswer.updateMany({
+      where: { id, organizationId, sealed: before },
+      data: { sealed: text, keyId },
+    });
+    return count > 0;
+  },
+
   async remove({ db, organizationId }: Tenant, id: string): Promise<void> {
     await db.idempotentAnswer.deleteMany({ where: { id, organizationId } });
   },

@@ -96,6 +96,6 @@ export class KeptAnswers {
   }
 }
 
-function placeOf({ organizationId }: KeyScope, rowId: string): SealedPlace {
+export function placeOf({ organizationId }: Pick<KeyScope, 'organizationId'>, rowId: string): SealedPlace {
   return { purpose: 'idempotent-answer', organizationId: organizationId ?? 'instance', rowId };
 }

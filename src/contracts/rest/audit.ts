@@ -30,6 +30,8 @@ export const auditActions = {
   'workspace.deleted': 'a workspace was asked to be deleted',
   'message.sent': 'a message was sent to an agent (its text is not here)',
   'message.canceled': 'a turn was canceled',
+  'keys.rotation-started': 'somebody asked to seal everything with the first key of the ring',
+  'keys.rotation-finished': 'everything is sealed with the new key; the former ones are retired',
   'access.refused': 'a person was refused: the role is missing, or the thing is not there for them',
 } as const;
 export type AuditAction = keyof typeof auditActions;
