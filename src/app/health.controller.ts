@@ -6,6 +6,9 @@ import { BerthError, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobQueue } from '../queue/index.js';
 import { Readiness } from './readiness.js';
 
+/** How long one part may take to answer. Who probes has a limit, too, and should hear the reason before it. */
+const ANSWER_MS = 2_000;
+
 /** How a process does, whichever its role. */
 @Controller()
 export class HealthController {
@@ -35,7 +38,7 @@ export class HealthController {
 
   private async answers(part: string, ping: () => Promise<void>): Promise<void> {
     try {
-      await ping();
+      await inTime(ping());
     } catch (error) {
       this.log.warn({ part, reason: messageOf(error) }, 'not ready: a part does not answer');
       throw notReady(`the ${part} does not answer`);
@@ -45,4 +48,17 @@ export class HealthController {
 
 function notReady(reason: string): BerthError {
   return new BerthError('not-ready', `Berth cannot serve now: ${reason}.`, { retryAfterSeconds: 5 });
+}
+
+/** A store that is stopped or cut off keeps its connections and says nothing, for as long as it likes. */
+async function inTime(answer: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in ${ANSWER_MS / 1000} s`)), ANSWER_MS);
+  });
+  try {
+    await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
