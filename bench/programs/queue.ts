@@ -37,59 +37,63 @@ export const queue: Bench = { name: 'queue', run };
 
 /** A queue with somebody who works on it: `add` puts a job there, `done` is told of each that was worked on. */
 interface Line {
+  what: string;
   add(): Promise<unknown>;
   done: () => void;
 }
+
+interface PlainQueue {
+  add(name: string, data: object, options: object): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** How plain BullMQ is used: `bare` as by somebody who needs no guarantee, `same` with every option that the catalog gives its jobs. Done jobs go at once, as the catalog's. */
+type Plain = 'bare' | 'same';
 
 async function run(context: BenchContext): Promise<Row[]> {
   const postgresUrl = await startPostgres(context);
   const redis = await startRedis(context);
   return [
-    ...(await compare(
-      context,
-      'Postgres',
-      ours(context, postgresBackend(postgresUrl)),
-      plainOnPostgres(context, postgresUrl),
-    )),
-    ...(await compare(context, 'Redis', ours(context, redisBackend(redis)), plainOnRedis(context, redis))),
+    ...(await compare(context, 'Postgres', ours(context, postgresBackend(postgresUrl)), [
+      plainOnPostgres(context, postgresUrl, 'bare'),
+      plainOnPostgres(context, postgresUrl, 'same'),
+    ])),
+    ...(await compare(context, 'Redis', ours(context, redisBackend(redis)), [
+      plainOnRedis(context, redis, 'bare'),
+      plainOnRedis(context, redis, 'same'),
+    ])),
   ];
 }
 
-async function compare(context: BenchContext, store: string, mine: Line, plain: Line): Promise<Row[]> {
-  const [many, manyPlain, single, singlePlain]: number[][] = [[], [], [], []];
+async function compare(context: BenchContext, store: string, mine: Line, plain: Line[]): Promise<Row[]> {
+  const lines = [mine, ...plain].map((line) => ({ line, many: [] as number[], single: [] as number[] }));
   // The first of each opens connections and loads scripts.
-  await addAndDo(mine, 50);
-  await addAndDo(plain, 50);
+  for (const { line } of lines) await addAndDo(line, 50);
   for (let round = 1; round <= ROUNDS; round++) {
     context.say(`${store}, round ${round} of ${ROUNDS}`);
-    // In turns, and the other one first the next time: who comes second finds a warmer machine.
-    const turns: [number[] | undefined, Line][] = [
-      [many, mine],
-      [manyPlain, plain],
-    ];
-    for (const [samples, line] of round % 2 ? turns : turns.reverse())
-      samples?.push(await timed(() => addAndDo(line, JOBS)));
+    // In turns, and another one first the next time: who comes later finds a warmer machine.
+    for (const { line, many } of turned(lines, round)) many.push(await timed(() => addAndDo(line, JOBS)));
   }
   context.say(`${store}, one job at a time`);
   for (let count = 0; count < SINGLE_JOBS; count++) {
-    singlePlain?.push(await timed(() => addAndDo(plain, 1)));
-    single?.push(await timed(() => addAndDo(mine, 1)));
+    for (const { line, single } of turned(lines, count)) single.push(await timed(() => addAndDo(line, 1)));
   }
-  const perSecond = Math.round((JOBS * 1000) / median(many ?? []));
+  const [own, ...yardsticks] = lines;
+  if (!own) return [];
+  const perSecond = Math.round((JOBS * 1000) / median(own.many));
+  const against = (what: string, of: 'many' | 'single'): Row[] =>
+    yardsticks.map((yardstick) =>
+      withAim(timeRow(what, own[of], { what: `the same by ${yardstick.line.what}`, samples: yardstick[of] })),
+    );
   return [
-    withAim(
-      timeRow(`${JOBS} jobs added and done on ${store} (${perSecond}/s)`, many ?? [], {
-        what: 'the same by plain BullMQ',
-        samples: manyPlain ?? [],
-      }),
-    ),
-    withAim(
-      timeRow(`one job, from add to done, on ${store}`, single ?? [], {
-        what: 'the same by plain BullMQ',
-        samples: singlePlain ?? [],
-      }),
-    ),
+    ...against(`${JOBS} jobs added and done on ${store} (${perSecond}/s)`, 'many'),
+    ...against(`one job, from add to done, on ${store}`, 'single'),
   ];
+}
+
+function turned<T>(list: readonly T[], by: number): T[] {
+  const first = by % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
 }
 
 function withAim(row: Row): Row {
@@ -118,6 +122,7 @@ function ours(context: BenchContext, backend: QueueBackend): Line {
     new JobWorker(backend, handlers, silentLog, silentMetrics, noTracer),
   ];
   const line: Line = {
+    what: 'the catalog',
     done: () => undefined,
     add: () => jobQueue.add('workspace.reconcile', ids()),
   };
@@ -133,35 +138,39 @@ function ours(context: BenchContext, backend: QueueBackend): Line {
   return line;
 }
 
-function plainOnPostgres(context: BenchContext, connectionString: string): Line {
+function plainOnPostgres(context: BenchContext, connectionString: string, how: Plain): Line {
   const plain = withBackend(createPostgresBackend);
   const connection = { connectionString, schema: 'bullmq' };
   return plainLine(
     context,
-    (work) => new plain.Worker('plain', work, { connection, concurrency: CONCURRENCY }),
-    new plain.Queue('plain', { connection }),
+    how,
+    (work) => new plain.Worker(how, work, { connection, concurrency: CONCURRENCY }),
+    new plain.Queue(how, { connection }),
   );
 }
 
-function plainOnRedis(context: BenchContext, redis: RedisServer): Line {
+function plainOnRedis(context: BenchContext, redis: RedisServer, how: Plain): Line {
   return plainLine(
     context,
-    (work) => new Worker('plain', work, { connection: redis.patient, concurrency: CONCURRENCY }),
-    new Queue('plain', { connection: redis.commands }),
+    how,
+    (work) => new Worker(how, work, { connection: redis.patient, concurrency: CONCURRENCY }),
+    new Queue(how, { connection: redis.commands }),
   );
 }
 
 function plainLine(
   context: BenchContext,
+  how: Plain,
   worker: (work: () => Promise<void>) => { close(): Promise<void> },
-  plain: {
-    add(name: string, data: object, options: object): Promise<unknown>;
-    close(): Promise<void>;
-  },
+  plain: PlainQueue,
 ): Line {
   const line: Line = {
+    what: how === 'bare' ? 'plain BullMQ' : 'plain BullMQ with the same options',
     done: () => undefined,
-    add: () => plain.add('job', ids(), { removeOnComplete: { count: 100 } }),
+    add: () => {
+      const data = ids();
+      return plain.add('job', data, how === 'bare' ? { removeOnComplete: true } : sameOptions(data));
+    },
   };
   const works = worker(() => {
     line.done();
@@ -170,6 +179,18 @@ function plainLine(
   context.defer(() => plain.close());
   context.defer(() => works.close());
   return line;
+}
+
+/** What `JobQueue` gives each job; written out here, since only the way there is to be measured. */
+function sameOptions({ organizationId, workspaceId }: ReturnType<typeof ids>): object {
+  const { attempts, backoffSeconds } = jobs['workspace.reconcile'];
+  return {
+    attempts,
+    backoff: { type: 'exponential', delay: backoffSeconds * 1000 },
+    deduplication: { id: `job/${organizationId}/${workspaceId}`, keepLastIfActive: true, reschedule: true },
+    removeOnComplete: true,
+    removeOnFail: { count: 1000 },
+  };
 }
 
 const ids = () => ({ organizationId: randomUUID(), workspaceId: randomUUID() });

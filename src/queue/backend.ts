@@ -7,6 +7,8 @@ export type JobWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix'>;
 export interface QueueBackend {
   /** For people: what does not answer when it does not. */
   readonly store: 'Postgres' | 'Redis';
+  /** Whether jobs are better put there together: where each write is a commit. */
+  readonly gathers: boolean;
   /** The queue of this name, to put jobs on. */
   queue(name: string): Queue;
   /** One that takes jobs off the queue of this name. */

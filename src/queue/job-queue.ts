@@ -1,8 +1,9 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { Queue } from 'bullmq';
+import type { JobsOptions, Queue } from 'bullmq';
 import { currentCause, LOG, METRICS, type Log, type Metrics, type Reading } from '../kernel/index.js';
 import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
 import { jobs, type JobName, type JobPayload } from './catalog.js';
+import { Gathering } from './gathering.js';
 import { withCause } from './job-cause.js';
 import { Trouble } from './trouble.js';
 
@@ -22,8 +23,10 @@ export interface JobOptions {
   onceInSeconds?: number;
 }
 
-/** Finished jobs are kept for looking at, not for the record: the rows are the record. */
-const KEEP_DONE = { count: 100 };
+/**
+ * Failed jobs are kept for looking at, not for the record: the rows are the record. Of done ones there is nothing to see, and BullMQ's trimming of them on Postgres, done
+ * by every job as it ends, is slow and can end in a deadlock with that of another.
+ */
 const KEEP_FAILED = { count: 1000 };
 
 /** How many jobs of a queue are where. */
@@ -36,10 +39,23 @@ export interface JobCounts {
   failed: number;
 }
 
+/** A job as BullMQ takes it. */
+interface QueuedJob {
+  name: JobName;
+  data: object;
+  opts: JobsOptions;
+}
+
+/** A queue, and the way onto it. */
+interface Line {
+  queue: Queue;
+  write(job: QueuedJob): Promise<unknown>;
+}
+
 /** Puts jobs on the queues, typed by the catalog. */
 @Injectable()
 export class JobQueue implements OnApplicationShutdown {
-  readonly #queues = new Map<string, Queue>();
+  readonly #lines = new Map<string, Line>();
   readonly #trouble: Trouble;
 
   constructor(
@@ -72,18 +88,19 @@ export class JobQueue implements OnApplicationShutdown {
     const once = onceInSeconds
       ? { ttl: Math.round(onceInSeconds * 1000) }
       : { keepLastIfActive: true, reschedule: true };
-    const queue = host === null ? MAIN_QUEUE : queueOf(host);
-    await this.#queue(queue).add(name, withCause(payload, currentCause()), {
+    const opts: JobsOptions = {
       attempts,
       backoff: { type: 'exponential', delay: backoffSeconds * 1000 },
       deduplication: { id, ...once },
-      removeOnComplete: KEEP_DONE,
+      removeOnComplete: true,
       removeOnFail: KEEP_FAILED,
-    });
+    };
+    const line = this.#line(host === null ? MAIN_QUEUE : queueOf(host));
+    await line.write({ name, data: withCause(payload, currentCause()), opts });
   }
 
   async counts(queue = MAIN_QUEUE): Promise<JobCounts> {
-    const found = await this.#queue(queue).getJobCounts('waiting', 'active', 'delayed', 'failed');
+    const found = await this.#line(queue).queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
     const { waiting = 0, active = 0, delayed = 0, failed = 0 } = found;
     return { waiting, active, delayed, failed };
   }
@@ -95,13 +112,13 @@ export class JobQueue implements OnApplicationShutdown {
 
   /** Closed with the app, when no request and no worker asks for anything any more. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    await Promise.all([...this.#lines.values()].map(({ queue }) => queue.close()));
     await this.backend.close();
   }
 
   /** The queues of all hosts are one series: hosts come and go. Only those that this process has jobs for are known to it. */
   async #depth(): Promise<Reading<'berth_queue_jobs'>[]> {
-    const names = [...new Set([MAIN_QUEUE, ...this.#queues.keys()])];
+    const names = [...new Set([MAIN_QUEUE, ...this.#lines.keys()])];
     const counts = await Promise.all(names.map((name) => this.counts(name)));
     const sum = (isMain: boolean, state: keyof JobCounts): number =>
       counts.reduce((all, count, at) => all + ((names[at] === MAIN_QUEUE) === isMain ? count[state] : 0), 0);
@@ -111,13 +128,19 @@ export class JobQueue implements OnApplicationShutdown {
     ]);
   }
 
-  #queue(name: string): Queue {
-    const known = this.#queues.get(name);
+  #line(queueName: string): Line {
+    const known = this.#lines.get(queueName);
     if (known) return known;
-    const queue = this.backend.queue(name);
+    const queue = this.backend.queue(queueName);
     // Without a listener BullMQ prints the error to the console, and with it the connection it belongs to, login and all.
     queue.on('error', (error) => this.#trouble.tell(error.message));
-    this.#queues.set(name, queue);
-    return queue;
+    const one = ({ name, data, opts }: QueuedJob): Promise<unknown> => queue.add(name, data, opts);
+    const gathering = new Gathering<QueuedJob>((all) =>
+      all.length === 1 && all[0] ? one(all[0]) : queue.addBulk(all),
+    );
+    const write = this.backend.gathers ? (job: QueuedJob) => gathering.add(job) : one;
+    const line = { queue, write };
+    this.#lines.set(queueName, line);
+    return line;
   }
 }

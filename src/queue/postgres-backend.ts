@@ -5,8 +5,8 @@ import type { QueueBackend } from './backend.js';
 const SCHEMA = 'bullmq';
 /** All queues put their jobs through one pool; a job is one short statement. */
 const QUEUE_POOL_SIZE = 4;
-/** Each worker opens a pool of its own, besides a connection that listens. */
-const WORKER_POOL_SIZE = 2;
+/** Each worker opens a pool of its own, besides a connection that listens. With fewer, jobs that end wait for one another. An idle one is closed after ten seconds. */
+const WORKER_POOL_SIZE = 4;
 
 const onPostgres = withBackend(createPostgresBackend);
 
@@ -23,6 +23,7 @@ export function postgresBackend(queueUrl: string): QueueBackend {
   const own = { connectionString: queueUrl, schema: SCHEMA, migrate: false, max: WORKER_POOL_SIZE };
   return {
     store: 'Postgres',
+    gathers: true,
     // Their types name the store, and nobody who is given one uses more than what both stores have.
     queue: (name) => new onPostgres.Queue(name, { connection: pool }) as unknown as Queue,
     worker: (name, processor, options) =>

@@ -8,6 +8,8 @@ export function redisBackend(redis: RedisServer): QueueBackend {
   const shared = { prefix: redis.prefix, skipVersionCheck: true };
   return {
     store: 'Redis',
+    // One connection has many commands under way, and a pipeline of BullMQ's scripts takes longer to make than it saves.
+    gathers: false,
     queue: (name) => new Queue(name, { ...shared, connection: redis.commands }),
     worker: (name, processor, options) =>
       new Worker(name, processor, { ...options, ...shared, connection: redis.patient }),
