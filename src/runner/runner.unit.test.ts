@@ -75,6 +75,7 @@ describe('the wire without zod', () => {
     text: 'hi',
     author: { name: 'Ada', email: 'ada@example.com' },
     session: null,
+    cause: { requestId: OTHER, traceParent: null },
   };
   const assignment = {
     workspaceId: ID,
@@ -87,6 +88,11 @@ describe('the wire without zod', () => {
 
   it('reads each answer as the schemas do, and lets new fields pass', () => {
     expect(claimedTurnOf({ ...turn, future: 1 })).toEqual(claimedTurnSchema.parse(turn));
+    // An older Berth tells no cause.
+    expect(claimedTurnOf({ ...turn, cause: undefined }).cause).toEqual({
+      requestId: null,
+      traceParent: null,
+    });
     expect(assignmentOf({ ...assignment, future: 1 })).toEqual(runnerAssignmentSchema.parse(assignment));
     const report = { acknowledged: 3, retryAfterSeconds: 0.5 };
     expect(reportAnswerOf(report)).toEqual(reportAnswerSchema.parse(report));
