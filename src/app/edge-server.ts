@@ -1,5 +1,8 @@
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
+
+/** How often a closing server looks for connections that are done. */
+const CLOSING_LOOK_MS = 50;
 
 /** How long a caller may take to say what they want, and how many may be there at once. An answer may take as long as it likes: streams of events and long polls do. */
 export interface ServerLimits {
@@ -42,5 +45,16 @@ export class EdgeServer extends ExpressAdapter {
     );
     server.maxConnections = limits.connections;
     this.setHttpServer(server);
+  }
+
+  /** Ends when all answers under way are given. Node closes the connections that are idle at this moment alone: one whose answer ends later would be kept for its idle time. */
+  override async close(): Promise<void> {
+    const server = this.getHttpServer() as Server;
+    const look = setInterval(() => server.closeIdleConnections(), CLOSING_LOOK_MS);
+    try {
+      await super.close();
+    } finally {
+      clearInterval(look);
+    }
   }
 }

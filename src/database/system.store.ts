@@ -162,7 +162,7 @@ export class SystemStore {
 
   /** The key with this prefix, whose it is, and the one organization it reaches. The caller compares the hash. */
   async findApiKey(prefix: string) {
-    return this.#db.apiKey.findUnique({
+    const key = await this.#db.apiKey.findUnique({
       where: { prefix },
       select: {
         id: true,
@@ -173,6 +173,9 @@ export class SystemStore {
         member: { select: { user: { select: person } } },
       },
     });
+    // Key and member are read by two queries, and the types do not know it: who was removed between them has no key any more.
+    const member = key?.member as NonNullable<typeof key>['member'] | null | undefined;
+    return key && member ? { ...key, member } : null;
   }
 
   async touchApiKey(id: string, lastUsedAt: Date): Promise<void> {

@@ -69,7 +69,11 @@ export class WorkspacesService {
       userId: actor.userId,
       agent: input.agent,
     });
-    if (!chosen) throw noCredential(input.agent);
+    if (!chosen) {
+      // Who was removed this moment lost their credentials with it: that is what they are told.
+      await this.database.tenant(actor.organizationId, (tenant) => this.identity.hold(tenant, actor));
+      throw noCredential(input.agent);
+    }
     const id = this.world.ids.next();
     const row = await this.database.tenant(actor.organizationId, async (tenant) => {
       await this.identity.hold(tenant, actor);
