@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { ExpressAdapter } from '@nestjs/platform-express';
 
 /** How often a closing server looks for connections that are done. */
@@ -28,6 +29,8 @@ export const serverLimits: ServerLimits = {
 
 /** The web server, which waits for nobody for long. */
 export class EdgeServer extends ExpressAdapter {
+  readonly #idle = new Set<Socket>();
+
   constructor(private readonly limits: ServerLimits = serverLimits) {
     super();
   }
@@ -44,17 +47,39 @@ export class EdgeServer extends ExpressAdapter {
       this.getInstance<RequestListener>(),
     );
     server.maxConnections = limits.connections;
+    this.#watch(server);
     this.setHttpServer(server);
   }
 
-  /** Ends when all answers under way are given. Node closes the connections that are idle at this moment alone: one whose answer ends later would be kept for its idle time. */
+  /**
+   * Ends when all answers under way are given. Node's own close waits also for connections on which nothing was asked yet, and for those whose answer ended since, as long as
+   * they may be idle: longer than a stop may take.
+   */
   override async close(): Promise<void> {
-    const server = this.getHttpServer() as Server;
-    const look = setInterval(() => server.closeIdleConnections(), CLOSING_LOOK_MS);
+    const look = setInterval(() => this.#closeIdle(), CLOSING_LOOK_MS);
     try {
       await super.close();
     } finally {
       clearInterval(look);
     }
+  }
+
+  #closeIdle(): void {
+    for (const socket of this.#idle) socket.destroy();
+  }
+
+  /** Keeps account of the connections that wait for no answer. */
+  #watch(server: Server): void {
+    server.on('connection', (socket) => {
+      this.#idle.add(socket);
+      socket.once('close', () => this.#idle.delete(socket));
+    });
+    // Before the handlers, which may have answered by the time their listeners come to the next one.
+    server.prependListener('request', ({ socket }, response) => {
+      this.#idle.delete(socket);
+      response.once('close', () => {
+        if (!socket.destroyed) this.#idle.add(socket);
+      });
+    });
   }
 }
