@@ -131,6 +131,11 @@ describe.each(['Postgres', 'Redis'])('no secret is seen, with the queue on %s', 
     ]) {
       await call('GET', org + list, undefined, key);
     }
+    for (const path of [`${org}/audit`, '/api/v1/instance/audit'])
+      for (const part of ['?limit=100', '/verification', '/export'])
+        await call('GET', path + part, undefined, key);
+    await call('POST', '/api/v1/instance/keys/rotate', undefined, key);
+    await call('GET', '/api/v1/instance/keys', undefined, key);
   }
 
   function remember(name: string, text: string): string {
