@@ -79,6 +79,7 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     handlers.add('workspace.reconcile', (ref) => reconcile(ref));
     handlers.add('sweep', () => sweep());
     handlers.add('host.sweep', () => hostSweep());
+    handlers.add('keys.reseal', () => Promise.resolve());
   });
   afterEach(async () => {
     await worker.stop();
