@@ -22,7 +22,9 @@ async function compile(directory: string): Promise<{ runnerEntry: string; proxyE
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'package.json'), '{"type":"module"}');
   await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
-  const rooms = ['runner', 'proxy', 'contracts', 'kernel', 'config'].map((room) => `src/${room}`);
+  const rooms = ['runner', 'proxy', 'telemetry', 'contracts', 'kernel', 'config'].map(
+    (room) => `src/${room}`,
+  );
   const swc = join(root, 'node_modules', '@swc', 'cli', 'bin', 'swc.js');
   const out = join(directory, 'dist');
   await run(
