@@ -31,6 +31,7 @@ export async function localRuntime(
     internalUrl,
     anthropicUrl: config.upstreams.anthropicUrl,
     openaiUrl: config.upstreams.openaiUrl,
+    chatgptUrl: config.upstreams.chatgptUrl,
     sandboxMode: runtime.sandbox,
     findAgents: async () => {
       const { claude, codex } = await findAgentPrograms(find);

@@ -37,6 +37,46 @@ export const kindFields: Record<Kind, KindFields> = {
     fields: [{ name: 'apiKey', question: 'OpenAI API key (sk-…)', secret: true }],
     fallback: true,
   },
+  claude_oauth: {
+    title: 'Claude login (import; "credentials connect" is the usual way)',
+    fields: [
+      { name: 'refreshToken', question: 'Refresh token (sk-ant-ort01-…)', secret: true },
+      { name: 'accessToken', question: 'Access token (sk-ant-oat01-…)', secret: true },
+      { name: 'expiresAt', question: 'When the access token runs out (2026-11-25T12:00:00Z)', secret: false },
+    ],
+    fallback: false,
+  },
+  openai_oauth: {
+    title: 'ChatGPT login (import; "credentials connect" is the usual way)',
+    fields: [
+      { name: 'refreshToken', question: 'Refresh token', secret: true },
+      { name: 'accessToken', question: 'Access token (eyJ…)', secret: true },
+      { name: 'expiresAt', question: 'When the access token runs out (2026-11-25T12:00:00Z)', secret: false },
+      {
+        name: 'accountId',
+        question: 'Account id (empty: read from the token)',
+        secret: false,
+        optional: true,
+      },
+    ],
+    fallback: false,
+  },
+  anthropic_wif: {
+    title: 'Anthropic workload identity',
+    fields: [
+      { name: 'federationRuleId', question: 'Federation rule (fdrl_…)', secret: false },
+      { name: 'organizationId', question: 'Anthropic organization (a UUID)', secret: false },
+      { name: 'serviceAccountId', question: 'Service account (svac_…)', secret: false },
+      {
+        name: 'workspaceId',
+        question: 'Anthropic workspace (wrkspc_…; empty: the rule has one)',
+        secret: false,
+        optional: true,
+      },
+      { name: 'identity', question: 'Who vouches: berth or kubernetes', secret: false },
+    ],
+    fallback: false,
+  },
   aws_bedrock: {
     title: 'AWS Bedrock',
     fields: [

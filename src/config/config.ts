@@ -132,7 +132,19 @@ const environmentSchema = z.object({
   CLAUDE_BIN: z.string().optional(),
   CODEX_BIN: z.string().optional(),
   BERTH_ANTHROPIC_API_URL: upstreamUrl('https://api.anthropic.com'),
+  BERTH_CLAUDE_AUTHORIZE_URL: upstreamUrl('https://claude.ai/oauth/authorize'),
+  BERTH_CLAUDE_TOKEN_URL: upstreamUrl('https://platform.claude.com/v1/oauth/token'),
+  BERTH_CLAUDE_REDIRECT_URL: upstreamUrl('https://platform.claude.com/oauth/code/callback'),
+  // Public clients without a secret: the ones of the agents' own logins (providers.md 1.1 and 4.1).
+  BERTH_CLAUDE_CLIENT_ID: z.string().min(1).default('9d1c250a-e61b-44d9-88ed-5944d1962f5e'),
+  BERTH_CLAUDE_SCOPES: z
+    .string()
+    .min(1)
+    .default('user:profile user:inference user:sessions:claude_code user:mcp_servers user:file_upload'),
   BERTH_OPENAI_API_URL: upstreamUrl('https://api.openai.com'),
+  BERTH_CHATGPT_API_URL: upstreamUrl('https://chatgpt.com/backend-api'),
+  BERTH_OPENAI_AUTH_URL: upstreamUrl('https://auth.openai.com'),
+  BERTH_OPENAI_CLIENT_ID: z.string().min(1).default('app_EMoamEEZ73f0CkXaXp7hrann'),
   BERTH_GITHUB_URL: upstreamUrl('https://github.com'),
   BERTH_SUBSCRIPTION_OAUTH: oneOf('on', 'personal', 'off').default('on'),
   BERTH_CLAUDE_MODEL: z.string().min(1).default('claude-sonnet-4-6'),
@@ -195,7 +207,18 @@ export function parseConfig(environment: Record<string, string | undefined>) {
     upstreams: {
       anthropicUrl: env.BERTH_ANTHROPIC_API_URL,
       openaiUrl: env.BERTH_OPENAI_API_URL,
+      chatgptUrl: env.BERTH_CHATGPT_API_URL,
       githubUrl: env.BERTH_GITHUB_URL,
+    },
+    logins: {
+      claude: {
+        authorizeUrl: env.BERTH_CLAUDE_AUTHORIZE_URL,
+        tokenUrl: env.BERTH_CLAUDE_TOKEN_URL,
+        redirectUrl: env.BERTH_CLAUDE_REDIRECT_URL,
+        clientId: env.BERTH_CLAUDE_CLIENT_ID,
+        scopes: env.BERTH_CLAUDE_SCOPES,
+      },
+      openai: { authUrl: env.BERTH_OPENAI_AUTH_URL, clientId: env.BERTH_OPENAI_CLIENT_ID },
     },
     repositories: fileRepositories(env.BERTH_FILE_REPOSITORIES, env.BERTH_HOST, dataDirectory),
     models: { claude: env.BERTH_CLAUDE_MODEL, codex: env.BERTH_CODEX_MODEL },

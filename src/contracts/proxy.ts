@@ -23,7 +23,10 @@ export const leaseRequestSchema = z.strictObject({ upstream: upstreamSchema });
 export const leaseSecretSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('anthropic_api_key'), apiKey: z.string() }),
   z.object({ kind: z.literal('claude_setup_token'), token: z.string() }),
+  z.object({ kind: z.literal('claude_oauth'), token: z.string() }),
+  z.object({ kind: z.literal('anthropic_wif'), token: z.string() }),
   z.object({ kind: z.literal('openai_api_key'), apiKey: z.string() }),
+  z.object({ kind: z.literal('openai_oauth'), token: z.string(), accountId: z.string() }),
 ]);
 export type LeaseSecret = z.infer<typeof leaseSecretSchema>;
 
@@ -45,7 +48,9 @@ export type Lease = z.infer<typeof leaseSchema>;
  * What the proxy tells about model calls, each with an id of its own so that it counts once however often it is delivered.
  * - `served`: the model answered 2xx with this credential; sent as soon as the answer's head is there. It is the turn's receipt.
  * - `usage`: tokens of one answer, when it ended. Null where the provider did not say (unknown is not zero).
- * - `refused`: upstream refused the credential (401 or 403).
+ * - `refused`: upstream refused the credential itself: 401, or a 403 that says it was revoked. The call is held until another lease is there.
+ * - `denied`: upstream refused the call and not the credential (another 403, a missing scope): a newer token would not help. The agent got the answer.
+ * - `limited`: 429. `until`: when the provider says that a plan's quota is there again, null for a rate that is over in moments; never a reason to renew.
  */
 export const proxyReportItemSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -67,11 +72,19 @@ export const proxyReportItemSchema = z.discriminatedUnion('type', [
   }),
   z.strictObject({
     id: z.uuid(),
-    type: z.literal('refused'),
+    type: z.enum(['refused', 'denied']),
     credentialId: z.uuid(),
     generation: z.int().positive(),
     status: z.int(),
     errorType: seenSchema().pipe(z.string().max(100)).nullable(),
+  }),
+  z.strictObject({
+    id: z.uuid(),
+    type: z.literal('limited'),
+    credentialId: z.uuid(),
+    generation: z.int().positive(),
+    errorType: seenSchema().pipe(z.string().max(100)).nullable(),
+    until: z.iso.datetime().nullable(),
   }),
 ]);
 export type ProxyReportItem = z.infer<typeof proxyReportItemSchema>;
@@ -98,6 +111,8 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
     internalUrl: z.url(),
     anthropicUrl: z.url(),
     openaiUrl: z.url(),
+    /** Of ChatGPT logins: Codex's own path is below it. */
+    chatgptUrl: z.url(),
     /** Where the proxy's spans go. */
     traceExport: traceExportSchema.optional(),
   }),
@@ -110,6 +125,8 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
     proxyToken: z.string(),
     git: gitRouteSchema.nullable(),
   }),
+  /** A newer generation is there, or none: leases of this one are not used again, and the next request asks anew. */
+  z.strictObject({ type: z.literal('forget'), credentialId: z.uuid() }),
   z.strictObject({ type: z.literal('close'), requestId: z.string(), workspaceId: z.uuid() }),
 ]);
 export type ProxyCommand = z.infer<typeof proxyCommandSchema>;

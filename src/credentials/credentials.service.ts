@@ -20,12 +20,13 @@ import {
   type CredentialRow,
   type LeaseRow,
 } from './credentials.store.js';
-import { kinds, secretText, type ParsedCredential } from './kinds.js';
+import { kinds, secretText, type CredentialSettings, type ParsedCredential } from './kinds.js';
 import { resolve, subscriptionAllowed, type CredentialFacts, type SubscriptionPolicy } from './resolution.js';
 import { Vault } from './vault.js';
 
 /** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
 const LEASE_SECONDS = 5;
+const DAY_MS = 24 * 3600 * 1000;
 /** A proxy on another machine may have a clock that is a little behind ours. */
 const CLOCK_MARGIN_MS = 250;
 
@@ -86,6 +87,7 @@ export class CredentialsService {
       );
     }
     const parsed = parse(kind, body);
+    refuseRunOut(parsed, this.world.clock.now());
     try {
       return view(await this.store(actor, place, parsed));
     } catch (error) {
@@ -254,6 +256,10 @@ export class CredentialsService {
       sealed,
       keyId,
       settings: parsed.settings,
+      expiresAt: parsed.expiresAt,
+      renewAt: null,
+      lineage: this.world.ids.next(),
+      connectedBy: actor.userId,
       at: this.world.clock.now(),
     };
     const row = await this.database.tenant(organizationId, async (tenant) => {
@@ -304,6 +310,17 @@ function parse(kind: Kind, body: unknown): ParsedCredential {
   );
 }
 
+/** A pair that has run out was copied some time ago, and whoever it was copied from has very likely used up its refresh token since (providers.md 0.7). */
+function refuseRunOut({ expiresAt }: ParsedCredential, now: Date): void {
+  if (expiresAt === null || expiresAt > now) return;
+  throw invalid([
+    {
+      path: 'body.expiresAt',
+      message: 'is over: this pair was copied too long ago. Sign in again, and copy both tokens at once',
+    },
+  ]);
+}
+
 function facts(row: CredentialRow): CredentialFacts {
   return {
     ...row,
@@ -314,6 +331,7 @@ function facts(row: CredentialRow): CredentialFacts {
 }
 
 function view(row: CredentialRow): CredentialView {
+  const settings = row.settings as CredentialSettings;
   return {
     id: row.id,
     scope: row.scope as Scope,
@@ -325,5 +343,16 @@ function view(row: CredentialRow): CredentialView {
     limitedUntil: row.limitedUntil?.toISOString() ?? null,
     lastRotatedAt: row.lastRotatedAt?.toISOString() ?? null,
     lastError: row.lastError,
+    connectedAt: row.connectedAt.toISOString(),
+    connectedBy: row.connector,
+    loginEndsAt: loginEndOf(row)?.toISOString() ?? null,
+    account: settings.account ?? null,
+    fallback: settings.fallback ?? null,
   };
+}
+
+/** When the provider ends the login itself; null where it does not. */
+function loginEndOf({ kind, connectedAt }: CredentialRow): Date | null {
+  const { loginDays } = kinds[kind as Kind];
+  return loginDays === null ? null : new Date(connectedAt.getTime() + loginDays * DAY_MS);
 }

@@ -15,6 +15,13 @@ const shown = {
   limitedUntil: true,
   lastRotatedAt: true,
   lastError: true,
+  lineage: true,
+  connectedAt: true,
+  connector: { select: { id: true, name: true } },
+  renewAt: true,
+  refusedGeneration: true,
+  failures: true,
+  retryAt: true,
 } as const;
 
 export interface CredentialPlace {
@@ -29,6 +36,12 @@ export interface NewSecret {
   sealed: string;
   keyId: string;
   settings: object;
+  expiresAt: Date | null;
+  renewAt: Date | null;
+  /** Of the login or setting that this begins. */
+  lineage: string;
+  /** Who set it. */
+  connectedBy: string;
   at: Date;
 }
 
@@ -80,6 +93,7 @@ export const credentialsStore = {
         ...columns,
         status: 'active',
         generation: 1,
+        connectedAt: at,
         createdAt: at,
         updatedAt: at,
       },
@@ -97,7 +111,10 @@ export const credentialsStore = {
         ...columns,
         status: 'active',
         generation: { increment: 1 },
-        expiresAt: null,
+        connectedAt: at,
+        refusedGeneration: null,
+        failures: 0,
+        retryAt: null,
         limitedUntil: null,
         lastError: null,
         lastRotatedAt: at,

@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose';
 import { z } from 'zod';
 import type { Agent, Kind, LeaseSecret } from '../contracts/index.js';
 import { hintOf, Secret } from '../kernel/index.js';
@@ -6,7 +7,27 @@ import { hintOf, Secret } from '../kernel/index.js';
 export interface ParsedCredential {
   secret: Record<string, string>;
   hint: string;
-  settings: { fallback?: boolean; region?: string };
+  settings: CredentialSettings;
+  /** When the token runs out; null for what does not, or nobody knows. */
+  expiresAt: Date | null;
+}
+
+/** What of a credential is no secret and not a column. */
+export interface CredentialSettings {
+  fallback?: boolean;
+  region?: string;
+  account?: { email: string | null; plan: string | null };
+  federation?: Federation;
+}
+
+/** Workload identity at Anthropic: which rule of theirs is asked for which account (providers.md 2.1). */
+export interface Federation {
+  ruleId: string;
+  organizationId: string;
+  serviceAccountId: string;
+  workspaceId: string | null;
+  /** Who says that it is this organization: Berth as issuer, or the cluster's projected token. */
+  identity: 'berth' | 'kubernetes';
 }
 
 export interface KindDefinition {
@@ -16,6 +37,10 @@ export interface KindDefinition {
   /** A provider's subscription: whether it may be connected is the instance owner's decision (BERTH_SUBSCRIPTION_OAUTH). */
   subscription: boolean;
   input: z.ZodType<ParsedCredential>;
+  /** Whether its tokens run out and are renewed: `login` with a refresh token, `minted` for each workspace by workload identity; null: it is as it is. */
+  renewal: 'login' | 'minted' | null;
+  /** After so many days the provider ends the login, however often it was refreshed. */
+  loginDays: number | null;
   /** What the proxy puts on a request; null while the proxy cannot serve this kind, with the reason for people. */
   lease: ((secret: Record<string, string>) => LeaseSecret) | { unusable: string };
 }
@@ -80,24 +105,172 @@ const openaiKey = pasted(/^sk-/, 'an OpenAI API key, which begins with sk-', [
   isAwsKey,
 ]);
 
+const ORT = /^sk-ant-ort\d*-/;
+
+const claudeAccess = pasted(OAT, 'the access token of a Claude login, which begins with sk-ant-oat01-', [
+  [ORT, 'is the refresh token; the two are swapped'],
+  [API, 'is an Anthropic API key (sk-ant-api…), not a login; set it as anthropic_api_key'],
+]);
+
+const claudeRefresh = pasted(ORT, 'the refresh token of a Claude login, which begins with sk-ant-ort01-', [
+  [OAT, 'is an access token; the two are swapped, or the refresh token is missing'],
+  [API, 'is an Anthropic API key (sk-ant-api…), not a login; set it as anthropic_api_key'],
+]);
+
+const openaiAccess = pasted(
+  /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/,
+  'the access token of a ChatGPT login, which begins with eyJ',
+  [
+    [/^sk-(?!ant-)/, 'is an OpenAI API key, not a login; set it as openai_api_key'],
+    [/^rt[._]/, 'is a refresh token; the two are swapped'],
+  ],
+);
+
+const openaiRefresh = pasted(/^[\w.~+/=-]{20,}$/, 'the refresh token of a ChatGPT login', [
+  [/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/, 'is an access token; the two are swapped'],
+  [/^sk-/, 'is an OpenAI API key, not a login; set it as openai_api_key'],
+]);
+
+const imported = z.iso
+  .datetime({
+    offset: true,
+    error: 'must be the time at which the access token runs out, as in 2026-11-25T12:00:00Z',
+  })
+  .transform((text) => new Date(text));
+
+/** Claims of OpenAI's own in a token of a ChatGPT login (providers.md 4.4). Unsigned for us: they only say what to show and which account to name. */
+export function chatgptAccountOf(token: string): {
+  accountId: string | null;
+  email: string | null;
+  plan: string | null;
+} {
+  const claims = claimsOf(token);
+  const auth = (claims['https://api.openai.com/auth'] ?? {}) as Record<string, unknown>;
+  const profile = (claims['https://api.openai.com/profile'] ?? {}) as Record<string, unknown>;
+  const said = (value: unknown): string | null =>
+    typeof value === 'string' && value !== '' ? value.slice(0, 200) : null;
+  return {
+    accountId: said(auth.chatgpt_account_id),
+    email: said(claims.email) ?? said(profile.email),
+    plan: said(auth.chatgpt_plan_type),
+  };
+}
+
+function claimsOf(token: string): Record<string, unknown> {
+  try {
+    return decodeJwt(token);
+  } catch {
+    return {};
+  }
+}
+
+const UUID = 'must be an id (a UUID), as the Console shows it';
+
 export const kinds: Record<Kind, KindDefinition> = {
+  claude_oauth: {
+    agent: 'claude',
+    title: 'Claude login',
+    subscription: true,
+    renewal: 'login',
+    // providers.md 1.3: from the interactive login on.
+    loginDays: 30,
+    input: z
+      .strictObject({ accessToken: claudeAccess, refreshToken: claudeRefresh, expiresAt: imported })
+      .transform(({ accessToken, refreshToken, expiresAt }) => ({
+        secret: { accessToken, refreshToken },
+        hint: hintOf(accessToken),
+        settings: {},
+        expiresAt,
+      })),
+    lease: ({ accessToken = '' }) => ({ kind: 'claude_oauth', token: accessToken }),
+  },
+  anthropic_wif: {
+    agent: 'claude',
+    title: 'Anthropic workload identity',
+    subscription: false,
+    renewal: 'minted',
+    loginDays: null,
+    input: z
+      .strictObject({
+        federationRuleId: z
+          .string('must be text')
+          .regex(/^fdrl_\w+$/, 'must be the id of a federation rule, which begins with fdrl_'),
+        organizationId: z.uuid(UUID),
+        serviceAccountId: z
+          .string('must be text')
+          .regex(/^svac_\w+$/, 'must be the id of a service account, which begins with svac_'),
+        workspaceId: z
+          .string('must be text')
+          .regex(
+            /^(wrkspc_\w+|default)$/,
+            'must be the id of an Anthropic workspace, which begins with wrkspc_, or default',
+          )
+          .optional(),
+        identity: z.enum(['berth', 'kubernetes'], { error: 'must be berth or kubernetes' }),
+      })
+      .transform(({ federationRuleId, workspaceId, ...rest }) => ({
+        secret: {},
+        hint: hintOf(federationRuleId),
+        settings: { federation: { ruleId: federationRuleId, workspaceId: workspaceId ?? null, ...rest } },
+        expiresAt: null,
+      })),
+    lease: ({ token = '' }) => ({ kind: 'anthropic_wif', token }),
+  },
+  openai_oauth: {
+    agent: 'codex',
+    title: 'ChatGPT login',
+    subscription: true,
+    renewal: 'login',
+    loginDays: null,
+    input: z
+      .strictObject({
+        accessToken: openaiAccess,
+        refreshToken: openaiRefresh,
+        expiresAt: imported,
+        accountId: z.string('must be text').min(1, 'must not be empty').max(200).optional(),
+      })
+      .transform((body) => ({ ...body, claims: chatgptAccountOf(body.accessToken) }))
+      .refine(({ accountId, claims }) => accountId ?? claims.accountId, {
+        path: ['accountId'],
+        error:
+          'is missing, and the access token does not name it; it stands in ~/.codex/auth.json as account_id',
+      })
+      .transform(
+        ({ accessToken, refreshToken, expiresAt, accountId, claims: { email, plan, ...claims } }) => ({
+          secret: { accessToken, refreshToken, accountId: accountId ?? claims.accountId ?? '' },
+          hint: hintOf(accessToken),
+          settings: { account: { email, plan } },
+          expiresAt,
+        }),
+      ),
+    lease: ({ accessToken = '', accountId = '' }) => ({
+      kind: 'openai_oauth',
+      token: accessToken,
+      accountId,
+    }),
+  },
   claude_setup_token: {
     agent: 'claude',
     title: 'Claude setup token',
     subscription: true,
+    renewal: null,
+    loginDays: null,
     input: z
       .strictObject({ token: setupToken })
-      .transform(({ token }) => ({ secret: { token }, hint: hintOf(token), settings: {} })),
+      .transform(({ token }) => ({ secret: { token }, hint: hintOf(token), settings: {}, expiresAt: null })),
     lease: ({ token = '' }) => ({ kind: 'claude_setup_token', token }),
   },
   anthropic_api_key: {
     agent: 'claude',
     title: 'Anthropic API key',
     subscription: false,
+    renewal: null,
+    loginDays: null,
     input: z.strictObject({ apiKey: anthropicKey, fallback }).transform(({ apiKey, fallback }) => ({
       secret: { apiKey },
       hint: hintOf(apiKey),
       settings: { fallback },
+      expiresAt: null,
     })),
     lease: ({ apiKey = '' }) => ({ kind: 'anthropic_api_key', apiKey }),
   },
@@ -105,6 +278,8 @@ export const kinds: Record<Kind, KindDefinition> = {
     agent: 'claude',
     title: 'AWS Bedrock',
     subscription: false,
+    renewal: null,
+    loginDays: null,
     input: z
       .strictObject({
         accessKeyId: pasted(AWS_KEY_ID, 'an AWS access key id, which begins with AKIA or ASIA', []),
@@ -127,6 +302,7 @@ export const kinds: Record<Kind, KindDefinition> = {
         secret: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) },
         hint: hintOf(accessKeyId),
         settings: { region, fallback },
+        expiresAt: null,
       })),
     lease: { unusable: 'stored, but this version of the proxy cannot sign requests to Bedrock yet' },
   },
@@ -134,10 +310,13 @@ export const kinds: Record<Kind, KindDefinition> = {
     agent: 'codex',
     title: 'OpenAI API key',
     subscription: false,
+    renewal: null,
+    loginDays: null,
     input: z.strictObject({ apiKey: openaiKey, fallback }).transform(({ apiKey, fallback }) => ({
       secret: { apiKey },
       hint: hintOf(apiKey),
       settings: { fallback },
+      expiresAt: null,
     })),
     lease: ({ apiKey = '' }) => ({ kind: 'openai_api_key', apiKey }),
   },

@@ -16,6 +16,8 @@ import { field } from './json.js';
 export interface HeldCredential {
   kind: LeaseSecret['kind'];
   secret: Secret;
+  /** Of a ChatGPT login: the account that the request names beside the token. */
+  accountId: string | null;
 }
 
 export interface HeldLease {
@@ -88,6 +90,12 @@ export class LeaseCache {
     if (slot.cached?.lease === lease) slot.cached = null;
   }
 
+  /** Forgets what is held of one credential: there is a newer generation, or none any more. */
+  forget(credentialId: string): void {
+    for (const slot of this.#slots.values())
+      if (slot.cached?.lease.credentialId === credentialId) slot.cached = null;
+  }
+
   /** Forgets every lease; also one that is being asked for now is used by its waiters alone. */
   clear(): void {
     this.#slots.clear();
@@ -136,8 +144,11 @@ export class LeaseCache {
 
 function hold(lease: Lease): HeldLease {
   const { secret } = lease;
-  const text = secret.kind === 'claude_setup_token' ? secret.token : secret.apiKey;
-  const credential = { kind: secret.kind, secret: new Secret(text) };
+  const credential = {
+    kind: secret.kind,
+    secret: new Secret('token' in secret ? secret.token : secret.apiKey),
+    accountId: 'accountId' in secret ? secret.accountId : null,
+  };
   const { credentialId, generation, cause = NO_CAUSE } = lease;
   return { credentialId, generation, credential, cause };
 }

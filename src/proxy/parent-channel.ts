@@ -39,6 +39,7 @@ export class ParentChannel {
       return;
     }
     if (command.data.type === 'configure') await this.#configure(command.data);
+    else if (command.data.type === 'forget') this.#workspaces?.forget(command.data.credentialId);
     else await this.#carryOut(command.data);
   }
 
@@ -71,7 +72,7 @@ export class ParentChannel {
     }
   }
 
-  async #carryOut(command: Exclude<ProxyCommand, { type: 'configure' }>): Promise<void> {
+  async #carryOut(command: Extract<ProxyCommand, { type: 'open' | 'close' }>): Promise<void> {
     const { requestId } = command;
     if (!this.#workspaces) {
       this.#fail(requestId, 'The proxy has not been configured yet.');

@@ -14,7 +14,8 @@ import { BodyBudget } from './request-body.js';
 /** What all workspaces of one proxy share. */
 export interface ProxyContext {
   controlPlane: ControlPlane;
-  targets: Record<Upstream, Target>;
+  /** Where requests go; a ChatGPT login has a target of its own. */
+  targets: Record<Upstream | 'chatgpt', Target>;
   pools: Pools;
   clock: Clock;
   ids: Ids;

@@ -20,6 +20,7 @@ export interface ProxyOptions {
   internalUrl: string;
   anthropicUrl: string;
   openaiUrl: string;
+  chatgptUrl: string;
   log: Log;
   clock?: Clock;
   ids?: Ids;
@@ -46,7 +47,11 @@ export class Workspaces {
     const target = (url: string): ReturnType<Pools['target']> => pools.target(checked(url));
     this.#context = {
       controlPlane: new ControlPlane(target(options.internalUrl), limits.controlPlaneTimeoutSeconds),
-      targets: { anthropic: target(options.anthropicUrl), openai: target(options.openaiUrl) },
+      targets: {
+        anthropic: target(options.anthropicUrl),
+        openai: target(options.openaiUrl),
+        chatgpt: target(options.chatgptUrl),
+      },
       pools,
       clock: options.clock ?? systemClock,
       ids: options.ids ?? systemIds,
@@ -81,6 +86,11 @@ export class Workspaces {
   /** Closes a workspace's socket and delivers its last reports. A workspace that is not open is no error. */
   close(workspaceId: string): Promise<void> {
     return this.#inTurn(workspaceId, () => this.#shut(workspaceId));
+  }
+
+  /** No workspace uses a lease of this credential again; who needs it asks anew. */
+  forget(credentialId: string): void {
+    for (const { workspace } of this.#open.values()) workspace.leases.forget(credentialId);
   }
 
   /** Closes everything, for the orderly end of the process. */

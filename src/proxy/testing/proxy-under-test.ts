@@ -59,6 +59,7 @@ export async function startProxy(
     internalUrl: controlPlane.url,
     anthropicUrl: upstreamUrl,
     openaiUrl: upstreamUrl,
+    chatgptUrl: `${upstreamUrl}/backend-api`,
     log,
     limits: { firstRetrySeconds: 0.01, maxRetrySeconds: 0.05, ...options.limits },
   });

@@ -8,7 +8,7 @@ const { anthropic, openai } = upstreams;
 
 function applied(adapter: UpstreamAdapter, kind: LeaseSecret['kind'], headers: HeaderList): HeaderList {
   const result = [...headers];
-  adapter.applyCredential(result, { kind, secret: new Secret('real') });
+  adapter.applyCredential(result, { kind, secret: new Secret('real'), accountId: null });
   return result;
 }
 

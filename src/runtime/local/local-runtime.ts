@@ -151,6 +151,7 @@ export class LocalRuntime implements Runtime {
         internalUrl: options.internalUrl(),
         anthropicUrl: options.anthropicUrl,
         openaiUrl: options.openaiUrl,
+        chatgptUrl: options.chatgptUrl,
         ...(traceExport ? { traceExport } : {}),
       }),
       measured: ({ upstream, statusClass, seconds }) =>

@@ -13,6 +13,7 @@ export interface LocalRuntimeOptions {
   internalUrl: () => string;
   anthropicUrl: string;
   openaiUrl: string;
+  chatgptUrl: string;
   sandboxMode: SandboxMode;
   /** Finds the agents' programs, null when not installed. Asked at each start, since one may have been installed meanwhile. */
   findAgents: () => Promise<{ claude: string | null; codex: string | null }>;

@@ -30,6 +30,7 @@ describe('ProxyProcess', () => {
         internalUrl,
         anthropicUrl: 'http://127.0.0.1:9',
         openaiUrl: 'http://127.0.0.1:9',
+        chatgptUrl: 'http://127.0.0.1:9',
       }),
       ids: systemIds,
       log,

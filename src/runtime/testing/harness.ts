@@ -59,6 +59,7 @@ export class Harness {
       internalUrl: () => 'http://127.0.0.1:9',
       anthropicUrl: 'http://127.0.0.1:9',
       openaiUrl: 'http://127.0.0.1:9',
+      chatgptUrl: 'http://127.0.0.1:9',
       sandboxMode: 'off',
       findAgents: () => Promise.resolve({ claude: process.execPath, codex: null }),
       path: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
