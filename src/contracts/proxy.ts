@@ -140,11 +140,25 @@ export const proxyMeasureSchema = z.strictObject({
 });
 export type ProxyMeasure = z.infer<typeof proxyMeasureSchema>;
 
-/** Proxy to parent: `ready` once configured; `done` or `failed` for each request; `measured` after each call to an upstream, for the parent's metrics. */
+/**
+ * A call that had to wait for more than its first lease: until it was sent in the end (`answered`), nothing was left to send it with (`refused`), the bound was over (`not-ready`),
+ * or the agent went away (`left`).
+ */
+export const proxyHeldSchema = z.strictObject({
+  upstream: upstreamSchema,
+  outcome: z.enum(['answered', 'refused', 'not-ready', 'left']),
+  /** The time it waited; what its sends took is not in it. */
+  seconds: z.number().min(0),
+  resends: z.int().min(0),
+});
+export type ProxyHeld = z.infer<typeof proxyHeldSchema>;
+
+/** Proxy to parent: `ready` once configured; `done` or `failed` for each request; `measured` after each call to an upstream and `held` after each call of an agent that had to wait, for the parent's metrics. */
 export const proxyMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready') }),
   z.strictObject({ type: z.literal('done'), requestId: z.string() }),
   z.strictObject({ type: z.literal('failed'), requestId: z.string(), message: z.string() }),
   proxyMeasureSchema.extend({ type: z.literal('measured') }),
+  proxyHeldSchema.extend({ type: z.literal('held') }),
 ]);
 export type ProxyMessage = z.infer<typeof proxyMessageSchema>;

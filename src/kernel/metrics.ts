@@ -67,6 +67,17 @@ export const metricCatalog = {
     labels: ['upstream', 'status_class'],
     buckets: SLOW,
   },
+  berth_proxy_held_seconds: {
+    type: 'histogram',
+    help: 'Time that a call of an agent waited for a credential, those that did not have to left out; by what came of it (answered, refused, not-ready, left)',
+    labels: ['upstream', 'outcome'],
+    buckets: SLOW,
+  },
+  berth_proxy_resends_total: {
+    type: 'counter',
+    help: 'Times that a call was sent again because its credential was refused',
+    labels: ['upstream'],
+  },
   berth_listener_reconnects_total: {
     type: 'counter',
     help: 'Times the connection that listens for changes was lost',

@@ -1,4 +1,4 @@
-import type { ProxyMeasure } from '../contracts/proxy.js';
+import type { ProxyHeld, ProxyMeasure } from '../contracts/proxy.js';
 import { whenAsked, type Span, type Tracer } from '../kernel/index.js';
 import type { CallOutcome } from './upstream-call.js';
 import type { Usage } from './upstreams/adapter.js';
@@ -7,6 +7,7 @@ import type { Usage } from './upstreams/adapter.js';
 export interface Observers {
   tracer: Tracer;
   measured: (measure: ProxyMeasure) => void;
+  held: (held: ProxyHeld) => void;
 }
 
 /** What is remembered of one call to an upstream, for metrics and traces: status, times, tokens. Nothing of what was said. */

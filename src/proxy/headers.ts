@@ -110,6 +110,13 @@ export function removeToken(headers: HeaderList, name: string, token: string): v
   }
 }
 
+/** Takes every line of a header away. */
+export function removeHeader(headers: HeaderList, name: string): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    if (headers[i]?.toLowerCase() === name) headers.splice(i, 2);
+  }
+}
+
 function tokensOf(value: string): string[] {
   return value
     .split(',')

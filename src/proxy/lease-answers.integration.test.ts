@@ -10,10 +10,14 @@ describe('a model call and its lease', () => {
 
   beforeEach(async () => {
     upstreamCalls = 0;
-    proxy = await startProxy((request, response) => {
-      upstreamCalls += 1;
-      request.resume().on('end', () => response.end('{}'));
-    });
+    proxy = await startProxy(
+      (request, response) => {
+        upstreamCalls += 1;
+        request.resume().on('end', () => response.end('{}'));
+      },
+      // Shorter than any pause that is asked for here: nothing is waited out.
+      { limits: { holdSeconds: 1.5 } },
+    );
   });
 
   afterEach(() => proxy.close());

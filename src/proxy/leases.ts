@@ -37,9 +37,10 @@ interface Cached {
 /** What the cache knows of one upstream. */
 interface Slot {
   cached: Cached | null;
+  /** The newest request for a lease. One that was begun before a refusal or a `forget` stands here no more: it serves those who wait for it, and is not kept. */
   flight: Promise<HeldLease> | null;
-  /** Grows at each refusal: a lease that was asked for before it may carry the refused credential and is not kept. */
-  refusals: number;
+  /** The newest generation that was refused, by credential. */
+  readonly refused: Map<string, number>;
   /** Ends when the control plane knows of the last refusal. */
   told: Promise<unknown>;
 }
@@ -74,26 +75,30 @@ export class LeaseCache {
     if (slot.cached && slot.cached.expiresAt > this.options.clock.now().getTime()) {
       return Promise.resolve(slot.cached.lease);
     }
-    slot.flight ??= this.#fetch(upstream, slot).finally(() => (slot.flight = null));
-    return slot.flight;
+    return slot.flight ?? this.#begin(upstream, slot);
   }
 
   /**
    * Forgets a lease whose credential was refused. `told` is the delivery of the report about it: the next lease is asked for after that, since a
    * control plane that does not know of the refusal yet would lease the same credential again.
    */
-  refused(upstream: Upstream, lease: HeldLease, told: Promise<unknown>): void {
+  refused(upstream: Upstream, { credentialId, generation }: HeldLease, told: Promise<unknown>): void {
     const slot = this.#slot(upstream);
-    slot.refusals += 1;
     slot.told = told;
+    // Known: whoever asks for a lease by now asks for the next one, and a hundred calls with one refused credential shall not ask a hundred times.
+    if (generation <= (slot.refused.get(credentialId) ?? 0)) return;
+    slot.refused.set(credentialId, generation);
+    slot.flight = null;
     // A newer credential may have come in meanwhile; it has not been refused.
-    if (slot.cached?.lease === lease) slot.cached = null;
+    if (slot.cached && isRefused(slot, slot.cached.lease)) slot.cached = null;
   }
 
   /** Forgets what is held of one credential: there is a newer generation, or none any more. */
   forget(credentialId: string): void {
-    for (const slot of this.#slots.values())
+    for (const slot of this.#slots.values()) {
       if (slot.cached?.lease.credentialId === credentialId) slot.cached = null;
+      slot.flight = null;
+    }
   }
 
   /** Forgets every lease; also one that is being asked for now is used by its waiters alone. */
@@ -104,20 +109,30 @@ export class LeaseCache {
   #slot(upstream: Upstream): Slot {
     let slot = this.#slots.get(upstream);
     if (!slot) {
-      slot = { cached: null, flight: null, refusals: 0, told: Promise.resolve() };
+      slot = { cached: null, flight: null, refused: new Map(), told: Promise.resolve() };
       this.#slots.set(upstream, slot);
     }
     return slot;
   }
 
-  async #fetch(upstream: Upstream, slot: Slot): Promise<HeldLease> {
-    const refusals = slot.refusals;
+  #begin(upstream: Upstream, slot: Slot): Promise<HeldLease> {
     slot.cached = null;
+    const flight = this.#fetch(upstream, slot)
+      .then(({ lease, expiresAt }) => {
+        if (slot.flight === flight && !isRefused(slot, lease)) slot.cached = { lease, expiresAt };
+        return lease;
+      })
+      .finally(() => {
+        if (slot.flight === flight) slot.flight = null;
+      });
+    slot.flight = flight;
+    return flight;
+  }
+
+  async #fetch(upstream: Upstream, slot: Slot): Promise<Cached> {
     await within(slot.told, TELL_MILLISECONDS);
     const lease = await this.#ask(upstream);
-    const held = hold(lease);
-    if (refusals === slot.refusals) slot.cached = { lease: held, expiresAt: Date.parse(lease.expiresAt) };
-    return held;
+    return { lease: hold(lease), expiresAt: Date.parse(lease.expiresAt) };
   }
 
   async #ask(upstream: Upstream): Promise<Lease> {
@@ -140,6 +155,10 @@ export class LeaseCache {
     log.warn({ workspaceId, upstream, status: answer.status }, 'no lease');
     throw refusalOf(answer);
   }
+}
+
+function isRefused(slot: Slot, { credentialId, generation }: HeldLease): boolean {
+  return generation <= (slot.refused.get(credentialId) ?? 0);
 }
 
 function hold(lease: Lease): HeldLease {

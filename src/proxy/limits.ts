@@ -22,6 +22,12 @@ export interface Limits {
   controlPlaneTimeoutSeconds: number;
   /** How long an error answer that is not passed on may take to arrive. */
   withheldTimeoutSeconds: number;
+  /** How long a call may wait for credentials in all: its own was refused, or none can be had for the moment. */
+  holdSeconds: number;
+  /** How often one call is sent at most, each time with another credential or a newer one. */
+  maxSends: number;
+  /** Pause before a lease is asked for again that was the refused one once more; also the shortest of all pauses. */
+  notYetSeconds: number;
   /** How much of an error answer is read to learn its type. */
   maxErrorBytes: number;
   /** Undelivered reports of one workspace. */
@@ -45,6 +51,9 @@ export const defaultLimits: Limits = {
   connectTimeoutSeconds: 15,
   controlPlaneTimeoutSeconds: 60,
   withheldTimeoutSeconds: 5,
+  holdSeconds: 300,
+  maxSends: 5,
+  notYetSeconds: 1,
   maxErrorBytes: 64 * 1024,
   maxReports: 10_000,
   firstRetrySeconds: 0.25,

@@ -30,7 +30,13 @@ class Child {
   }
 
   async configure(internalUrl: string, upstreamUrl: string): Promise<void> {
-    this.process.send({ type: 'configure', internalUrl, anthropicUrl: upstreamUrl, openaiUrl: upstreamUrl });
+    this.process.send({
+      type: 'configure',
+      internalUrl,
+      anthropicUrl: upstreamUrl,
+      openaiUrl: upstreamUrl,
+      chatgptUrl: upstreamUrl,
+    });
     await until('ready', () => this.messages.some(({ type }) => type === 'ready'));
   }
 

@@ -14,6 +14,9 @@ class Recorder implements UsageReader {
   usage(): never {
     throw new Error('not asked here');
   }
+  failure(): never {
+    throw new Error('not asked here');
+  }
 }
 
 const SSE = 'event: a\ndata: {"x":"ä"}\n\nevent: ping\ndata: {}\n\ndata: last\n\n';

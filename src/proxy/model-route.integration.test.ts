@@ -136,8 +136,8 @@ describe('a model call through the proxy', () => {
     expect(proxy.controlPlane.leaseCalls).toHaveLength(0);
   });
 
-  it('keeps the body of an upstream 401 to itself, reports it, and asks for a new lease next time', async () => {
-    const lease = proxy.controlPlane.lease({ kind: 'openai_api_key', apiKey: OPENAI_KEY });
+  it('keeps the body of an upstream 401 to itself, reports it, and asks for another lease; there is none', async () => {
+    proxy.controlPlane.succession([{ kind: 'openai_api_key', apiKey: OPENAI_KEY }]);
     respond = (_request, response) => {
       const error = {
         message: `Incorrect API key provided: ${OPENAI_KEY.slice(0, 20)}`,
@@ -156,10 +156,9 @@ describe('a model call through the proxy', () => {
     expect(JSON.stringify(answer)).not.toContain(OPENAI_KEY.slice(0, 12));
     await until('the report', () => proxy.controlPlane.accepted.size === 1);
     expect(proxy.controlPlane.reports('refused')).toMatchObject([
-      { status: 401, errorType: 'invalid_api_key', credentialId: lease.credentialId, generation: 1 },
+      { status: 401, errorType: 'invalid_api_key', generation: 1 },
     ]);
-    await call({ path: '/openai/v1/responses' });
-    expect(proxy.controlPlane.order.slice(0, 3)).toEqual(['lease', 'report 204', 'lease']);
+    expect(proxy.controlPlane.order).toEqual(['lease', 'report 204', 'lease']);
   });
 
   it('answers a 401 whose body never ends, in bounded time', async () => {
@@ -171,25 +170,26 @@ describe('a model call through the proxy', () => {
       },
       { limits: { withheldTimeoutSeconds: 0.05 } },
     );
-    proxy.controlPlane.lease({ kind: 'anthropic_api_key', apiKey: API_KEY });
+    proxy.controlPlane.succession([{ kind: 'anthropic_api_key', apiKey: API_KEY }]);
     expect(await call()).toMatchObject({ status: 401 });
     await until('the report', () => proxy.controlPlane.accepted.size === 1);
     expect(proxy.controlPlane.reports('refused')).toMatchObject([{ status: 401, errorType: null }]);
   });
 
-  it('passes a 403 and other errors on unchanged, and reports the 403', async () => {
+  it('passes a 403 that is none of the credential, and other errors, on unchanged, and reports the 403 and the 429', async () => {
     proxy.controlPlane.lease({ kind: 'anthropic_api_key', apiKey: API_KEY });
     const body =
-      '{"type":"error","error":{"type":"permission_error","message":"OAuth token has been revoked."}}';
+      '{"type":"error","error":{"type":"permission_error","message":"Not for your organization."}}';
     for (const status of [403, 400, 429, 500, 529]) {
       respond = (_request, response) => response.writeHead(status, { 'retry-after': '7' }).end(body);
       expect(await call()).toMatchObject({ status, body, headers: { 'retry-after': '7' } });
     }
-    await until('the report', () => proxy.controlPlane.accepted.size === 1);
-    expect(proxy.controlPlane.reports('refused')).toMatchObject([
-      { status: 403, errorType: 'permission_error' },
+    await until('the reports', () => proxy.controlPlane.accepted.size === 2);
+    expect([...proxy.controlPlane.accepted.values()]).toMatchObject([
+      { type: 'denied', status: 403, errorType: 'permission_error' },
+      { type: 'limited', errorType: 'permission_error', until: null },
     ]);
-    expect(proxy.controlPlane.leaseCalls).toHaveLength(2);
+    expect(proxy.controlPlane.leaseCalls).toHaveLength(1);
   });
 
   it('leaves out answer headers that repeat the key, and cookies', async () => {
@@ -244,13 +244,15 @@ describe('a model call through the proxy', () => {
   it('shows the real key nowhere: no log line, no answer', async () => {
     const keys = [API_KEY, SETUP_TOKEN, OPENAI_KEY, PLACEHOLDER, PROXY_TOKEN];
     const answers: Answer[] = [];
+    const told: unknown[] = [];
     const kinds = [
       { kind: 'anthropic_api_key', apiKey: API_KEY },
       { kind: 'claude_setup_token', token: SETUP_TOKEN },
     ] as const;
     for (const secret of kinds) {
-      proxy.controlPlane.lease(secret, { expiresAt: new Date(0).toISOString() });
-      for (const status of [200, 401, 403, 500]) {
+      proxy.controlPlane.accepted.clear();
+      proxy.controlPlane.succession([secret]);
+      for (const status of [200, 403, 500, 401]) {
         // The worst upstream: it repeats what it got, in headers everywhere and in the body of the 401.
         respond = (request, response) => {
           const key = String(request.headers.authorization ?? request.headers['x-api-key']);
@@ -259,12 +261,14 @@ describe('a model call through the proxy', () => {
         };
         answers.push(await call({ path: `/anthropic/v1/messages?leak=${PLACEHOLDER}` }));
       }
+      await until('the reports', () => proxy.controlPlane.accepted.size === 4);
+      told.push(...proxy.controlPlane.accepted.values());
     }
-    await until('the reports', () => proxy.controlPlane.accepted.size === 8);
+    proxy.controlPlane.lease(kinds[0]);
     await proxy.upstream.close();
     answers.push(await call());
-    const text = JSON.stringify([answers, proxy.log.lines, [...proxy.controlPlane.accepted.values()]]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 401, 403, 500, 200, 401, 403, 500, 502]);
+    const text = JSON.stringify([answers, proxy.log.lines, told]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 403, 500, 401, 200, 403, 500, 401, 502]);
     expect(proxy.log.lines.length).toBeGreaterThan(8);
     for (const key of keys) expect(text).not.toContain(key);
     expect(text).not.toContain(API_KEY.slice(13, 30));

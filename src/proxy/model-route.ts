@@ -1,25 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ProxyHeld } from '../contracts/proxy.js';
 import { BerthError, forCause } from '../kernel/index.js';
-import { CallRecord } from './call-record.js';
-import { answerHeaders, headerOf, requestHeaders, type HeaderList } from './headers.js';
-import { field, jsonOf } from './json.js';
+import { Hold } from './hold.js';
 import type { HeldLease } from './leases.js';
-import { decodeSmall, Meter } from './metering.js';
+import { ModelSend, type ModelRequest, type SendResult } from './model-send.js';
 import { refuse, type Refusal } from './refusal.js';
 import { readBody, type HeldBody } from './request-body.js';
 import type { RequestTarget } from './request-target.js';
-import { relay, type CallOutcome, type Tap } from './upstream-call.js';
-import { modelName, type Operation, type Usage, type UpstreamAdapter } from './upstreams/adapter.js';
+import type { Operation, UpstreamAdapter } from './upstreams/adapter.js';
 import type { Workspace } from './workspace.js';
 
-/** Above this size a request is not parsed only to learn its model. */
-const MAX_PARSED_REQUEST_BYTES = 1024 * 1024;
-
-/** One model call of an agent, from its placeholder to the last byte of the answer. */
+/** One model call of an agent, from its placeholder to the last byte of the answer; sent again with another credential when the first was refused. */
 export class ModelCall {
-  /** Ends when the tokens of the answer are known, if it has any. */
-  #metered: Promise<void> = Promise.resolve();
-
   constructor(
     private readonly workspace: Workspace,
     private readonly adapter: UpstreamAdapter,
@@ -40,22 +32,45 @@ export class ModelCall {
       this.#refuse(WRONG_PLACEHOLDER);
       return;
     }
+    const over = new AbortController();
+    const onClose = (): void => over.abort();
+    this.response.once('close', onClose);
+    if (this.response.destroyed || this.response.closed) over.abort();
+    const { leases, context } = this.workspace;
+    const hold = new Hold(leases, this.adapter.name, context.limits, over.signal);
+    let outcome: ProxyHeld['outcome'] = 'left';
+    try {
+      outcome = await this.#answer(operation, target, hold);
+    } finally {
+      this.response.off('close', onClose);
+      // What still waits for a lease (the body was too large, say) waits for nobody.
+      over.abort();
+      this.#tellHeld(hold, outcome);
+    }
+  }
+
+  async #answer(operation: Operation, { query }: RequestTarget, hold: Hold): Promise<ProxyHeld['outcome']> {
     let body: HeldBody | null = null;
     try {
-      const [held, lease] = await this.#prepare(operation);
-      body = held;
-      this.workspace.cause = lease.cause;
-      await forCause(lease.cause, () => this.#send(operation, target, held, lease));
+      let lease: HeldLease;
+      [body, lease] = await this.#prepare(operation, hold);
+      for (;;) {
+        const result = await this.#send({ operation, query, body }, lease);
+        if (result !== 'refused') return this.#conclude(result);
+        hold.refused(lease);
+        lease = await hold.next();
+      }
     } catch (error) {
       if (!(error instanceof BerthError)) throw error;
-      this.#refuse(refusalOf(error));
+      this.#refuse(refusalOf(error, this.adapter, hold.wasRefused));
+      return error.code === 'not-ready' ? 'not-ready' : 'refused';
     } finally {
       body?.release();
     }
   }
 
   /** Reads the body (null where the call has none) and gets the lease meanwhile, so that one wait covers both. */
-  async #prepare(operation: Operation): Promise<[HeldBody | null, HeldLease]> {
+  async #prepare(operation: Operation, hold: Hold): Promise<[HeldBody | null, HeldLease]> {
     const { limits } = this.workspace.context;
     const rules = {
       maxBytes: limits.maxBodyBytes,
@@ -64,7 +79,7 @@ export class ModelCall {
     };
     const body = operation.method === 'GET' ? Promise.resolve(null) : readBody(this.request, rules);
     try {
-      return await Promise.all([body, this.workspace.leases.get(this.adapter.name)]);
+      return await Promise.all([body, hold.next()]);
     } catch (error) {
       // No lease: the body may still be on its way, and its share of the budget with it.
       body.then((late) => late?.release()).catch(() => undefined);
@@ -72,144 +87,36 @@ export class ModelCall {
     }
   }
 
-  async #send(
-    operation: Operation,
-    target: RequestTarget,
-    body: HeldBody | null,
-    lease: HeldLease,
-  ): Promise<void> {
-    const { context } = this.workspace;
-    if (!this.adapter.kinds.has(lease.credential.kind)) {
-      // Never to be sent where it does not belong: a key of one provider is not the other's to see.
-      context.log.error(
-        { workspaceId: this.workspace.id, kind: lease.credential.kind },
-        'lease of a wrong kind',
-      );
-      throw new BerthError(
-        'not-ready',
-        `Berth has no credential that ${this.adapter.title} understands at the moment.`,
-      );
-    }
-    const headers = requestHeaders(this.request.rawHeaders);
-    this.adapter.applyCredential(headers, lease.credential);
-    const record = new CallRecord(
-      this.adapter.name,
-      context.observers,
-      `${operation.metered ? 'model call' : 'call'} ${this.adapter.name}`,
-    );
-    const path = target.query === '' ? target.path : `${target.path}?${target.query}`;
-    const outcome = await relay(
-      context.targets[this.adapter.name],
-      { method: operation.method, path, headers, body: body?.bytes ?? null },
-      this.response,
-      {
-        withhold: (status) => status === 401,
-        filter: (answer) => answerHeaders(answer, lease.credential.secret.reveal()),
-        onHead: (status, answer) => {
-          record.head(status);
-          return this.#onHead(operation, status, answer, body, lease, record);
-        },
-        maxWithheldBytes: context.limits.maxErrorBytes,
-        withheldTimeoutSeconds: context.limits.withheldTimeoutSeconds,
-      },
-    );
-    record.end(outcome, this.#metered);
-    this.#conclude(outcome, lease);
+  async #send(sent: ModelRequest, lease: HeldLease): Promise<SendResult> {
+    this.workspace.cause = lease.cause;
+    const send = new ModelSend(this.workspace, this.adapter, sent, lease);
+    return forCause(lease.cause, () => send.run(this.request, this.response));
   }
 
-  #onHead(
-    operation: Operation,
-    status: number,
-    answer: HeaderList,
-    body: HeldBody | null,
-    lease: HeldLease,
-    record: CallRecord,
-  ): Tap | null {
-    if (status === 403)
-      return new ErrorTap(this.workspace.context.limits.maxErrorBytes, (bytes) => {
-        this.#reportRefused(status, answer, bytes, lease);
-      });
-    if (!operation.metered || status < 200 || status > 299) return null;
-    const { credentialId, generation } = lease;
-    this.workspace.reports.add({ type: 'served', credentialId, generation });
-    return this.#meter(answer, body, lease, record);
+  #conclude(result: Exclude<SendResult, 'refused'>): ProxyHeld['outcome'] {
+    if (result === 'unreachable') this.#refuse(unreachable(this.adapter));
+    if (result === 'no-place') this.#refuse(noPlace(this.adapter));
+    return this.response.headersSent ? 'answered' : 'left';
   }
 
-  #meter(answer: HeaderList, body: HeldBody | null, lease: HeldLease, record: CallRecord): Tap {
-    const reader = this.adapter.newUsageReader();
-    const { credentialId, generation } = lease;
-    let finished: () => void = () => undefined;
-    this.#metered = new Promise((resolve) => (finished = resolve));
-    this.workspace.track(this.#metered);
-    return new Meter(answer, reader, (readable) => {
-      const usage = readable ? reader.usage() : UNKNOWN;
-      const model = usage.model ?? requestedModel(body);
-      this.workspace.reports.add({ type: 'usage', credentialId, generation, ...usage, model });
-      record.usage({ ...usage, model });
-      finished();
-    });
-  }
-
-  #conclude(outcome: CallOutcome, lease: HeldLease): void {
-    if (outcome.kind === 'withheld') {
-      this.#reportRefused(outcome.status, outcome.headers, outcome.body, lease);
-      this.#refuse(credentialRefused(this.adapter));
-    } else if (outcome.kind === 'unreachable') {
-      const code = field(outcome.error, 'code') ?? outcome.error.name;
-      const fields = { workspaceId: this.workspace.id, upstream: this.adapter.name, code };
-      this.workspace.context.log.warn(fields, 'upstream gave no answer');
-      this.#refuse(unreachable(this.adapter));
-    }
-  }
-
-  #reportRefused(status: number, answer: HeaderList, bytes: Buffer, lease: HeldLease): void {
-    const { reports, leases, context } = this.workspace;
-    const plain = decodeSmall(bytes, headerOf(answer, 'content-encoding'), context.limits.maxErrorBytes);
-    const errorType = plain && this.adapter.errorType(jsonOf(plain));
-    const { credentialId, generation } = lease;
-    reports.add({ type: 'refused', credentialId, generation, status, errorType });
-    leases.refused(this.adapter.name, lease, reports.delivered());
+  /** Most calls do not wait for more than a first lease, and there is nothing to tell of them. */
+  #tellHeld(hold: Hold, outcome: ProxyHeld['outcome']): void {
+    if (hold.heldSeconds === null) return;
+    const { id, context } = this.workspace;
+    const held = {
+      upstream: this.adapter.name,
+      outcome,
+      seconds: hold.heldSeconds,
+      resends: hold.resends,
+    };
+    context.log.info({ workspaceId: id, ...held }, 'held');
+    context.observers.held(held);
   }
 
   #refuse(refusal: Refusal): void {
     const requestId = this.workspace.context.ids.next();
     refuse(this.request, this.response, this.adapter.formatRefusal, refusal, requestId);
   }
-}
-
-/** Keeps the beginning of an error answer that is passed on. */
-class ErrorTap implements Tap {
-  readonly #chunks: Buffer[] = [];
-  #size = 0;
-
-  constructor(
-    private readonly maxBytes: number,
-    private readonly done: (bytes: Buffer) => void,
-  ) {}
-
-  data(chunk: Buffer): void {
-    const part = chunk.subarray(0, this.maxBytes - this.#size);
-    this.#size += part.length;
-    this.#chunks.push(part);
-  }
-
-  end(): void {
-    this.done(Buffer.concat(this.#chunks, this.#size));
-  }
-}
-
-const UNKNOWN: Usage = {
-  model: null,
-  inputTokens: null,
-  outputTokens: null,
-  cacheReadTokens: null,
-  cacheWriteTokens: null,
-};
-
-/** The model that was asked for, where the answer did not name one. Read only then, since parsing a long conversation takes time. */
-function requestedModel(body: HeldBody | null): string | null {
-  if (!body || body.bytes.length > MAX_PARSED_REQUEST_BYTES) return null;
-  return modelName(field(jsonOf(body.bytes), 'model'));
 }
 
 const WRONG_PLACEHOLDER: Refusal = {
@@ -223,6 +130,14 @@ function notAllowed(adapter: UpstreamAdapter): Refusal {
   return {
     status: 404,
     message: `This path of ${adapter.title}'s API is not allowed through Berth's proxy.`,
+    code: 'not_allowed',
+  };
+}
+
+function noPlace(adapter: UpstreamAdapter): Refusal {
+  return {
+    status: 404,
+    message: `The credential that serves this workspace does not open this path of ${adapter.title}'s API. An API key would.`,
     code: 'not_allowed',
   };
 }
@@ -244,9 +159,11 @@ function unreachable(adapter: UpstreamAdapter): Refusal {
   };
 }
 
-function refusalOf(error: BerthError): Refusal {
+function refusalOf(error: BerthError, adapter: UpstreamAdapter, wasRefused: boolean): Refusal {
   if (error.code === 'forbidden') return { status: 403, message: error.message, shouldRetry: false };
   if (error.code === 'no-agent-credential') {
+    // What was refused a moment ago says more than that nothing is left.
+    if (wasRefused) return credentialRefused(adapter);
     return { status: 401, message: error.message, code: 'no_agent_credential', shouldRetry: false };
   }
   if (error.code === 'not-ready') {

@@ -62,6 +62,7 @@ export class ParentChannel {
       const observers: Observers = {
         tracer,
         measured: (measure) => this.port.send({ type: 'measured', ...measure }),
+        held: (held) => this.port.send({ type: 'held', ...held }),
       };
       this.#workspaces = new Workspaces({ ...command, ...this.options, observers });
       this.port.send({ type: 'ready' });

@@ -6,6 +6,7 @@ const URLS = {
   internalUrl: 'http://127.0.0.1:1',
   anthropicUrl: 'https://a.example',
   openaiUrl: 'https://o.example',
+  chatgptUrl: 'https://c.example',
 };
 const WORKSPACE_ID = '0198c0de-1111-7000-8000-000000000002';
 

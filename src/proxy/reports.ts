@@ -20,6 +20,11 @@ export interface ReportOptions {
   limits: Pick<Limits, 'maxReports' | 'firstRetrySeconds' | 'maxRetrySeconds' | 'flushSeconds'>;
 }
 
+interface Queued {
+  item: ProxyReportItem;
+  settle: () => void;
+}
+
 const MAX_BATCH = 100;
 /** Answers to a batch that will not be better next time. */
 const POISON = new Set([400, 413, 415, 422]);
@@ -31,7 +36,7 @@ const NOT_OURS = new Set([401, 403, 404]);
  * over all deliveries, so that it counts once.
  */
 export class ReportOutbox {
-  #queue: ProxyReportItem[] = [];
+  #queue: Queued[] = [];
   #running = false;
   #closing = false;
   #stopped = false;
@@ -43,10 +48,17 @@ export class ReportOutbox {
 
   /** Queues a report and returns at once. */
   add(report: NewReport): void {
-    if (this.#stopped) return;
-    this.#queue.push({ ...report, id: this.options.ids.next() });
-    this.#bound();
-    if (!this.#running) void this.#run();
+    void this.tell(report);
+  }
+
+  /** Queues a report, and ends once it has been accepted (or given up). */
+  tell(report: NewReport): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((settle) => {
+      this.#queue.push({ item: { ...report, id: this.options.ids.next() }, settle });
+      this.#bound();
+      if (!this.#running) void this.#run();
+    });
   }
 
   /** Ends once everything queued so far has been accepted (or given up). */
@@ -69,6 +81,7 @@ export class ReportOutbox {
     if (this.#queue.length > 0)
       log.warn({ workspaceId, count: this.#queue.length }, 'reports given up at close');
     this.#stopped = true;
+    for (const { settle } of this.#queue) settle();
     this.#queue = [];
     this.#wake?.();
     this.#settle();
@@ -82,7 +95,8 @@ export class ReportOutbox {
       if (await this.#deliver(batch)) {
         failures = 0;
         const sent = new Set(batch);
-        this.#queue = this.#queue.filter((item) => !sent.has(item));
+        this.#queue = this.#queue.filter((queued) => !sent.has(queued));
+        for (const { settle } of batch) settle();
         this.#overflowing = false;
       } else {
         failures += 1;
@@ -94,10 +108,12 @@ export class ReportOutbox {
   }
 
   /** True when the batch needs no further delivery. */
-  async #deliver(batch: ProxyReportItem[]): Promise<boolean> {
+  async #deliver(batch: Queued[]): Promise<boolean> {
     const { controlPlane, token, log, workspaceId } = this.options;
     try {
-      const { status } = await controlPlane.post(proxyPaths.report, token(), { items: batch });
+      const { status } = await controlPlane.post(proxyPaths.report, token(), {
+        items: batch.map(({ item }) => item),
+      });
       if (status >= 200 && status < 300) return true;
       const final = POISON.has(status) || (this.#closing && NOT_OURS.has(status));
       log[final ? 'error' : 'warn'](
@@ -131,8 +147,8 @@ export class ReportOutbox {
   #bound(): void {
     const { limits, log, workspaceId } = this.options;
     if (this.#queue.length <= limits.maxReports) return;
-    const usage = this.#queue.findIndex((item) => item.type === 'usage');
-    this.#queue.splice(Math.max(usage, 0), 1);
+    const usage = this.#queue.findIndex(({ item }) => item.type === 'usage');
+    for (const { settle } of this.#queue.splice(Math.max(usage, 0), 1)) settle();
     if (!this.#overflowing)
       log.error({ workspaceId, limit: limits.maxReports }, 'too many undelivered reports, dropping');
     this.#overflowing = true;

@@ -203,7 +203,7 @@ describe('streams of the providers’ emulators', () => {
     const emulator = await startOpenaiEmulator();
     emulator.accept(key);
     const proxy = await startProxy(() => undefined, { upstreamUrl: emulator.url });
-    proxy.controlPlane.lease({ kind: 'openai_api_key', apiKey: key });
+    proxy.controlPlane.succession([{ kind: 'openai_api_key', apiKey: key }]);
     const openai = {
       path: '/openai/v1/responses',
       headers: { authorization: `Bearer ${PLACEHOLDER}`, 'content-type': 'application/json' },

@@ -22,6 +22,10 @@ export interface Tap {
 export interface RelayRules {
   /** True for a status whose answer the agent must not see; its body is collected instead and the caller answers. */
   withhold(status: number): boolean;
+  /**
+   * Asked of a withheld answer once its body is there, or as much of it as is read: true passes it on after all, unchanged, with the rest as it comes. None: withheld is withheld.
+   */
+  release?(status: number, headers: HeaderList, body: Buffer): boolean;
   /** Called when the head of an answer that is passed on has arrived. */
   onHead?(status: number, headers: HeaderList): Tap | null;
   /** What of the answer's headers the agent gets. */
@@ -88,41 +92,27 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     this.#controller = controller;
     this.#status = status;
     this.#headers = textHeaders((controller.rawHeaders ?? []) as (Buffer | string)[]);
-    if (this.rules.withhold(status)) {
-      this.#withheld = new Withheld(this.rules, () => this.#cutWithheld());
-      return;
-    }
-    this.#sendHead(status);
+    if (this.rules.withhold(status)) this.#withheld = new Withheld(this.rules, () => this.#judge(false));
+    else this.#sendHead(status);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#finished) return;
     if (this.#withheld) {
-      if (!this.#withheld.add(chunk)) this.#cutWithheld();
+      if (!this.#withheld.add(chunk)) this.#judge(false);
       return;
     }
-    this.#bodyBegun = true;
-    if (!this.response.write(chunk)) controller.pause();
-    // After the write, so that metering never stands between the upstream and the agent.
-    this.#tap?.data(chunk);
+    this.#pass(controller, chunk);
   }
 
   onResponseEnd(): void {
-    if (this.#finished) return;
-    if (this.#withheld) {
-      this.#finishWithheld(this.#withheld);
-      return;
-    }
+    if (this.#finished || !this.#judge(true)) return;
     this.response.end();
     this.#finish({ kind: 'relayed', status: this.#status, complete: true });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#finished) return;
-    if (this.#withheld) {
-      this.#finishWithheld(this.#withheld);
-      return;
-    }
+    if (this.#finished || !this.#judge(true)) return;
     if (!this.#headSent) {
       this.#finish({ kind: 'unreachable', error });
       return;
@@ -142,6 +132,13 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     });
   }
 
+  #pass(controller: Dispatcher.DispatchController | null, chunk: Buffer): void {
+    this.#bodyBegun = true;
+    if (!this.response.write(chunk)) controller?.pause();
+    // After the write, so that metering never stands between the upstream and the agent.
+    this.#tap?.data(chunk);
+  }
+
   readonly #onDrain = (): void => this.#controller?.resume();
 
   readonly #onClientClose = (): void => {
@@ -153,14 +150,25 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     controller?.abort(new Error('The client closed its connection.'));
   };
 
-  #cutWithheld(): void {
-    if (this.#finished || !this.#withheld) return;
-    this.#finishWithheld(this.#withheld);
-    this.#controller?.abort(new Error('The rest of the answer is not needed.'));
+  /** True when the answer is one that the agent gets. A withheld one of which enough is known is released, or the call ends here. `ended`: nothing more of it will come. */
+  #judge(ended: boolean): boolean {
+    if (this.#finished) return false;
+    const withheld = this.#withheld;
+    if (!withheld) return true;
+    const body = withheld.take();
+    if (!this.rules.release?.(this.#status, this.#headers, body)) {
+      this.#finishWithheld(withheld);
+      if (!ended) this.#controller?.abort(new Error('The rest of the answer is not needed.'));
+      return false;
+    }
+    this.#withheld = null;
+    this.#sendHead(this.#status);
+    if (body.length > 0) this.#pass(this.#controller, body);
+    return true;
   }
 
   #finishWithheld(withheld: Withheld): void {
-    const body = withheld.take();
+    const body = withheld.take().subarray(0, this.rules.maxWithheldBytes);
     this.#finish({ kind: 'withheld', status: this.#status, headers: this.#headers, body });
   }
 
@@ -173,7 +181,7 @@ class RelayHandler implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The bounded body of an answer that is not passed on. */
+/** What has come of an answer that is not passed on yet: little more than its bound, since what came is kept whole. */
 class Withheld {
   readonly #chunks: Buffer[] = [];
   readonly #timer: NodeJS.Timeout;
@@ -188,9 +196,8 @@ class Withheld {
 
   /** False once it is full. */
   add(chunk: Buffer): boolean {
-    const room = this.rules.maxWithheldBytes - this.#size;
-    this.#chunks.push(chunk.subarray(0, room));
-    this.#size += Math.min(room, chunk.length);
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
     return this.#size < this.rules.maxWithheldBytes;
   }
 

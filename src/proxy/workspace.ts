@@ -1,5 +1,4 @@
 import type { ProxyCommand } from '../contracts/proxy.js';
-import type { Upstream } from '../contracts/agents.js';
 import { NO_CAUSE, Secret, type Cause, type Clock, type Ids, type Log } from '../kernel/index.js';
 import type { Observers } from './call-record.js';
 import type { ControlPlane } from './control-plane.js';
@@ -10,12 +9,13 @@ import { Placeholder } from './placeholder.js';
 import type { Pools, Target } from './pools.js';
 import { ReportOutbox } from './reports.js';
 import { BodyBudget } from './request-body.js';
+import type { TargetName } from './upstreams/adapter.js';
 
 /** What all workspaces of one proxy share. */
 export interface ProxyContext {
   controlPlane: ControlPlane;
   /** Where requests go; a ChatGPT login has a target of its own. */
-  targets: Record<Upstream | 'chatgpt', Target>;
+  targets: Record<TargetName, Target>;
   pools: Pools;
   clock: Clock;
   ids: Ids;

@@ -57,7 +57,7 @@ export class Workspaces {
       ids: options.ids ?? systemIds,
       log: options.log,
       limits,
-      observers: options.observers ?? { tracer: noTracer, measured: () => undefined },
+      observers: options.observers ?? { tracer: noTracer, measured: () => undefined, held: () => undefined },
     };
   }
 

@@ -7,7 +7,7 @@ import {
 } from '../../contracts/proxy.js';
 import { serve, textOf } from './http.js';
 
-interface Prepared {
+export interface Prepared {
   status: number;
   body: unknown;
   headers?: http.OutgoingHttpHeaders;
@@ -26,6 +26,8 @@ export class FakeControlPlane {
   readonly order: string[] = [];
   /** Answers the next lease calls; the last one stays. */
   leaseAnswers: Prepared[] = [];
+  /** Where set, answers every lease call in place of `leaseAnswers`. */
+  nextLease: (() => Prepared) | null = null;
   /** Statuses of the next report calls; 204 when there are none left. */
   reportStatuses: number[] = [];
   /** A lease call waits for this before it is answered. */
@@ -46,15 +48,27 @@ export class FakeControlPlane {
 
   /** Leases this secret from now on. */
   lease(secret: Lease['secret'], more: Partial<Lease> = {}): Lease {
-    const lease: Lease = {
-      credentialId: '0198c0de-0000-7000-8000-000000000001',
-      generation: 1,
-      expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-      secret,
-      ...more,
-    };
+    const lease = leaseOf(secret, more);
     this.leaseAnswers = [{ status: 200, body: lease }];
+    this.nextLease = null;
     return lease;
+  }
+
+  /**
+   * Leases these secrets one after the other, as generations of one credential: each until a report says that it was refused. After the last there is none: 409. Gives the
+   * current generation.
+   */
+  succession(secrets: Lease['secret'][]): () => number {
+    const current = (): number => {
+      const refused = this.reports('refused').map(({ generation }) => generation);
+      return Math.max(0, ...refused) + 1;
+    };
+    this.nextLease = () => {
+      const secret = secrets[current() - 1];
+      if (!secret) return { status: 409, body: { code: 'no-agent-credential', detail: 'Add a credential.' } };
+      return { status: 200, body: leaseOf(secret, { generation: current() }) };
+    };
+    return current;
   }
 
   /** The accepted reports of one type, in order. */
@@ -84,9 +98,23 @@ export class FakeControlPlane {
     this.leaseCalls.push({ upstream: body.upstream, authorization: request.headers.authorization });
     this.order.push('lease');
     await this.leaseGate;
-    const answer = this.leaseAnswers.length > 1 ? this.leaseAnswers.shift() : this.leaseAnswers[0];
-    const { status, body: json, headers } = answer ?? { status: 503, body: {} };
+    const { status, body: json, headers } = this.nextLease?.() ?? this.#prepared();
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(JSON.stringify(json));
   }
+
+  #prepared(): Prepared {
+    const answer = this.leaseAnswers.length > 1 ? this.leaseAnswers.shift() : this.leaseAnswers[0];
+    return answer ?? { status: 503, body: {} };
+  }
+}
+
+function leaseOf(secret: Lease['secret'], more: Partial<Lease>): Lease {
+  return {
+    credentialId: '0198c0de-0000-7000-8000-000000000001',
+    generation: 1,
+    expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+    secret,
+    ...more,
+  };
 }

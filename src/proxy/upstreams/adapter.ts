@@ -30,6 +30,17 @@ export interface UsageReader {
   /** The answer of a call without streaming. */
   json(body: unknown): void;
   usage(): Usage;
+  /** The error that a stream told after it had begun well, in the shape of an error's body; null: none. */
+  failure(): unknown;
+}
+
+/** Where requests can go. A ChatGPT login is not understood by OpenAI's API, but by a server of its own. */
+export type TargetName = Upstream | 'chatgpt';
+
+/** Where one call goes: a server, and the path there. */
+export interface Place {
+  target: TargetName;
+  path: string;
 }
 
 /** All that differs between model providers. One file each; the streaming core knows none of it. */
@@ -40,12 +51,21 @@ export interface UpstreamAdapter {
   operations: readonly Operation[];
   /** The kinds of credential that this upstream understands; another kind is never sent to it. */
   kinds: ReadonlySet<LeaseSecret['kind']>;
+  /** Where a call to one of the operations' paths goes with a credential of this kind; null: what that kind opens has nothing of this. */
+  place(kind: LeaseSecret['kind'], path: string): Place | null;
   /** Puts the credential on a request from which the agent's own has been taken. */
   applyCredential(headers: HeaderList, credential: HeldCredential): void;
   /** An error in the provider's own shape. */
   formatRefusal: RefusalFormat;
   /** The provider's word for an error, from its parsed body. */
   errorType(body: unknown): string | null;
+  /**
+   * Whether an answer refuses the credential itself, so that a newer one or another may help; from its status and parsed body. False: it refuses the call (a scope, a policy of
+   * the organization), and the agent is to see what it says. Also asked of an error that a stream of status 200 told.
+   */
+  refuses(status: number, body: unknown): boolean;
+  /** Until when a 429 says that a plan's quota is used up; null for a rate that is over in moments, or where it does not say. */
+  limitedUntil(answer: { headers: HeaderList; body: unknown }, now: Date): Date | null;
   newUsageReader(): UsageReader;
 }
 

@@ -1,8 +1,10 @@
-import { addToken, removeToken, type HeaderList } from '../headers.js';
+import type { LeaseSecret } from '../../contracts/proxy.js';
+import { addToken, headerOf, removeToken, type HeaderList } from '../headers.js';
 import { field, jsonOf } from '../json.js';
 import type { HeldCredential } from '../leases.js';
 import type { Refusal } from '../refusal.js';
 import { count, modelName, word, type UpstreamAdapter, type Usage, type UsageReader } from './adapter.js';
+import { quotaEnd, retryAfter } from './quota.js';
 
 /** Marks a request whose bearer is a subscription's token; required with one, wrong with an API key (providers.md 1.7, agents.md 2). */
 const OAUTH_BETA = 'oauth-2025-04-20';
@@ -17,14 +19,42 @@ const TYPES: Record<number, string> = {
   426: 'invalid_request_error',
 };
 
+/** Kinds whose secret is an OAuth token. By kind and not by how the token begins: those of a login and of a workload look the same (providers.md 2.1). */
+const BEARERS: ReadonlySet<LeaseSecret['kind']> = new Set([
+  'claude_oauth',
+  'claude_setup_token',
+  'anthropic_wif',
+]);
+
 function applyCredential(headers: HeaderList, credential: HeldCredential): void {
-  if (credential.kind === 'claude_setup_token') {
+  if (BEARERS.has(credential.kind)) {
     addToken(headers, 'anthropic-beta', OAUTH_BETA);
     headers.push('authorization', `Bearer ${credential.secret.reveal()}`);
   } else {
     removeToken(headers, 'anthropic-beta', OAUTH_BETA);
     headers.push('x-api-key', credential.secret.reveal());
   }
+}
+
+/** A sentence that tells of a token or key that it was revoked: "OAuth token has been revoked. Please obtain a new token." (providers.md 1.8). Only the text says so. */
+const REVOKED = /\b(?:token|key|credential)s?\b[^.]*\brevoked\b/i;
+
+function refuses(status: number, body: unknown): boolean {
+  if (status === 401) return true;
+  const error = field(body, 'error');
+  if (field(error, 'type') === 'authentication_error') return true;
+  const message = field(error, 'message');
+  return field(error, 'type') === 'permission_error' && typeof message === 'string' && REVOKED.test(message);
+}
+
+/** The headers of a subscription's quota, which tell a plan that is used up from a rate that was too high (providers.md 1.8). */
+function limitedUntil({ headers }: { headers: HeaderList }, now: Date): Date | null {
+  const unified = (name: string): string | undefined =>
+    headerOf(headers, `anthropic-ratelimit-unified-${name}`);
+  if (unified('status') !== 'rejected') return null;
+  const spent = ['5h', '7d'].filter((window) => unified(`${window}-status`) === 'rejected');
+  const windows = spent.map((window) => ({ at: unified(`${window}-reset`) }));
+  return quotaEnd([{ at: unified('reset') }, ...windows, retryAfter(headers)], now);
 }
 
 function formatRefusal(refusal: Refusal, requestId: string): { contentType: string; body: string } {
@@ -40,6 +70,7 @@ function formatRefusal(refusal: Refusal, requestId: string): { contentType: stri
  * `message_start` is only a beginning, so that without a `message_delta` the output stays unknown.
  */
 class AnthropicUsage implements UsageReader {
+  #failure: unknown = null;
   readonly #usage: Usage = {
     model: null,
     inputTokens: null,
@@ -57,6 +88,8 @@ class AnthropicUsage implements UsageReader {
       const usage = field(jsonOf(data), 'usage');
       this.#input(usage);
       this.#output(usage);
+    } else if (name === 'error') {
+      this.#failure = jsonOf(data);
     }
   }
 
@@ -68,6 +101,10 @@ class AnthropicUsage implements UsageReader {
 
   usage(): Usage {
     return { ...this.#usage };
+  }
+
+  failure(): unknown {
+    return this.#failure;
   }
 
   #input(usage: unknown): void {
@@ -91,9 +128,12 @@ export const anthropic: UpstreamAdapter = {
     { method: 'POST', path: '/v1/messages/count_tokens', metered: false },
     { method: 'GET', path: '/v1/models', metered: false },
   ],
-  kinds: new Set(['anthropic_api_key', 'claude_setup_token']),
+  kinds: new Set(['anthropic_api_key', ...BEARERS]),
+  place: (_kind, path) => ({ target: 'anthropic', path }),
   applyCredential,
   formatRefusal,
   errorType: (body) => word(field(field(body, 'error'), 'type')),
+  refuses,
+  limitedUntil,
   newUsageReader: () => new AnthropicUsage(),
 };

@@ -160,6 +160,10 @@ export class LocalRuntime implements Runtime {
           { upstream, status_class: statusClass },
           seconds,
         ),
+      held: ({ upstream, outcome, seconds, resends }) => {
+        metrics.observe('berth_proxy_held_seconds', { upstream, outcome }, seconds);
+        if (resends > 0) metrics.count('berth_proxy_resends_total', { upstream }, resends);
+      },
       ids: options.ids,
       log: options.log,
     });

@@ -1,5 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type ProxyCommand, type ProxyMeasure, proxyMessageSchema } from '../../contracts/proxy.js';
+import {
+  type ProxyCommand,
+  type ProxyHeld,
+  type ProxyMeasure,
+  proxyMessageSchema,
+} from '../../contracts/proxy.js';
 import { BerthError, type Ids, type Log } from '../../kernel/index.js';
 import { relayLines } from './proxy-log.js';
 
@@ -25,6 +30,7 @@ export interface ChannelOptions {
   ids: Ids;
   log: Log;
   measured?: (measure: ProxyMeasure) => void;
+  held?: (held: ProxyHeld) => void;
 }
 
 interface Waiter {
@@ -122,6 +128,10 @@ export class ProxyChannel {
     }
     if (parsed.data.type === 'measured') {
       this.options.measured?.(parsed.data);
+      return;
+    }
+    if (parsed.data.type === 'held') {
+      this.options.held?.(parsed.data);
       return;
     }
     const key = parsed.data.type === 'ready' ? 'ready' : parsed.data.requestId;

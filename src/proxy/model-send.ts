@@ -1,0 +1,213 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BerthError } from '../kernel/index.js';
+import { CallRecord } from './call-record.js';
+import { answerHeaders, headerOf, requestHeaders, type HeaderList } from './headers.js';
+import { field, jsonOf } from './json.js';
+import type { HeldLease } from './leases.js';
+import { decodeSmall, Meter } from './metering.js';
+import type { HeldBody } from './request-body.js';
+import { relay, type CallOutcome, type Tap } from './upstream-call.js';
+import {
+  modelName,
+  type Operation,
+  type Place,
+  type Usage,
+  type UpstreamAdapter,
+} from './upstreams/adapter.js';
+import type { Workspace } from './workspace.js';
+
+/** Above this size a request is not parsed only to learn its model. */
+const MAX_PARSED_REQUEST_BYTES = 1024 * 1024;
+
+/** What is told of a credential that was refused within a stream that had begun with 200: as if it had been said at the beginning. */
+const UNAUTHORIZED = 401;
+
+/** What is sent: the same at each send, but for the credential. */
+export interface ModelRequest {
+  operation: Operation;
+  query: string;
+  body: HeldBody | null;
+}
+
+/**
+ * What came of one send. `refused`: the credential was, the agent has seen nothing of it, and the control plane is being told. `unreachable`: nothing came back. `no-place`: what this
+ * credential opens has no such call, and nothing was sent. `done`: the agent has its answer, or has left.
+ */
+export type SendResult = 'done' | 'refused' | 'unreachable' | 'no-place';
+
+/** One send of a model call, with one lease. */
+export class ModelSend {
+  /** Ends when the tokens of the answer are known, if it has any. */
+  #metered: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly workspace: Workspace,
+    private readonly adapter: UpstreamAdapter,
+    private readonly sent: ModelRequest,
+    private readonly lease: HeldLease,
+  ) {}
+
+  /** Sends an agent's request and passes the answer on. Throws `not-ready` for a credential that is not this upstream's. */
+  async run(request: IncomingMessage, response: ServerResponse): Promise<SendResult> {
+    const { credential } = this.lease;
+    if (!this.adapter.kinds.has(credential.kind)) throw this.#wrongKind();
+    const place = this.adapter.place(credential.kind, this.sent.operation.path);
+    if (!place) return 'no-place';
+    const headers = requestHeaders(request.rawHeaders);
+    this.adapter.applyCredential(headers, credential);
+    const { observers } = this.workspace.context;
+    const name = `${this.sent.operation.metered ? 'model call' : 'call'} ${this.adapter.name}`;
+    const record = new CallRecord(this.adapter.name, observers, name);
+    const outcome = await this.#relay(place, headers, response, record);
+    record.end(outcome, this.#metered);
+    return this.#conclude(outcome);
+  }
+
+  #relay(
+    place: Place,
+    headers: HeaderList,
+    response: ServerResponse,
+    record: CallRecord,
+  ): Promise<CallOutcome> {
+    const { targets, limits } = this.workspace.context;
+    const { operation, query, body } = this.sent;
+    const path = query === '' ? place.path : `${place.path}?${query}`;
+    return relay(
+      targets[place.target],
+      { method: operation.method, path, headers, body: body?.bytes ?? null },
+      response,
+      {
+        withhold: (status) => status === 401 || status === 403,
+        release: (status, answer, bytes) => this.#releases(status, answer, bytes),
+        filter: (answer) => answerHeaders(answer, this.lease.credential.secret.reveal()),
+        onHead: (status, answer) => {
+          record.head(status);
+          return this.#tapFor(status, answer, record);
+        },
+        maxWithheldBytes: limits.maxErrorBytes,
+        withheldTimeoutSeconds: limits.withheldTimeoutSeconds,
+      },
+    );
+  }
+
+  /** True for an answer that refuses the call and not the credential: the agent is to read it, and nobody could do better with a newer token. */
+  #releases(status: number, answer: HeaderList, bytes: Buffer): boolean {
+    const body = this.#parsed(answer, bytes);
+    if (this.adapter.refuses(status, body)) return false;
+    const errorType = this.adapter.errorType(body);
+    this.workspace.reports.add({ type: 'denied', ...this.#used(), status, errorType });
+    return true;
+  }
+
+  #tapFor(status: number, answer: HeaderList, record: CallRecord): Tap | null {
+    if (status === 429) {
+      return new ErrorTap(this.workspace.context.limits.maxErrorBytes, (bytes) =>
+        this.#reportLimited(answer, bytes),
+      );
+    }
+    if (!this.sent.operation.metered || status < 200 || status > 299) return null;
+    this.workspace.reports.add({ type: 'served', ...this.#used() });
+    return this.#meter(answer, record);
+  }
+
+  #meter(answer: HeaderList, record: CallRecord): Tap {
+    const reader = this.adapter.newUsageReader();
+    let finished: () => void = () => undefined;
+    this.#metered = new Promise((resolve) => (finished = resolve));
+    this.workspace.track(this.#metered);
+    return new Meter(answer, reader, (readable) => {
+      const usage = readable ? reader.usage() : UNKNOWN;
+      const model = usage.model ?? requestedModel(this.sent.body);
+      this.workspace.reports.add({ type: 'usage', ...this.#used(), ...usage, model });
+      record.usage({ ...usage, model });
+      // The agent has a part of this answer, so that nothing is sent again; but the next call shall come with another credential.
+      const failure = reader.failure();
+      if (failure !== null && this.adapter.refuses(200, failure)) this.#refused(UNAUTHORIZED, failure);
+      finished();
+    });
+  }
+
+  #conclude(outcome: CallOutcome): SendResult {
+    if (outcome.kind === 'withheld') {
+      this.#refused(outcome.status, this.#parsed(outcome.headers, outcome.body));
+      return 'refused';
+    }
+    if (outcome.kind !== 'unreachable') return 'done';
+    const code = field(outcome.error, 'code') ?? outcome.error.name;
+    const fields = { workspaceId: this.workspace.id, upstream: this.adapter.name, code };
+    this.workspace.context.log.warn(fields, 'upstream gave no answer');
+    return 'unreachable';
+  }
+
+  #refused(status: number, body: unknown): void {
+    const { reports, leases } = this.workspace;
+    const errorType = this.adapter.errorType(body);
+    const told = reports.tell({ type: 'refused', ...this.#used(), status, errorType });
+    leases.refused(this.adapter.name, this.lease, told);
+  }
+
+  #reportLimited(answer: HeaderList, bytes: Buffer): void {
+    const body = this.#parsed(answer, bytes);
+    const now = this.workspace.context.clock.now();
+    const until = this.adapter.limitedUntil({ headers: answer, body }, now)?.toISOString() ?? null;
+    const errorType = this.adapter.errorType(body);
+    this.workspace.reports.add({ type: 'limited', ...this.#used(), errorType, until });
+  }
+
+  /** The body of a small error answer; null when it is not JSON, or in a coding that cannot be read. */
+  #parsed(answer: HeaderList, bytes: Buffer): unknown {
+    const { maxErrorBytes } = this.workspace.context.limits;
+    const plain = decodeSmall(bytes, headerOf(answer, 'content-encoding'), maxErrorBytes);
+    return plain && jsonOf(plain);
+  }
+
+  #used(): { credentialId: string; generation: number } {
+    const { credentialId, generation } = this.lease;
+    return { credentialId, generation };
+  }
+
+  /** Never to be sent where it does not belong: a key of one provider is not the other's to see. */
+  #wrongKind(): BerthError {
+    const { kind } = this.lease.credential;
+    this.workspace.context.log.error({ workspaceId: this.workspace.id, kind }, 'lease of a wrong kind');
+    return new BerthError(
+      'not-ready',
+      `Berth has no credential that ${this.adapter.title} understands at the moment.`,
+    );
+  }
+}
+
+/** Keeps the beginning of an error answer that is passed on. */
+class ErrorTap implements Tap {
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(
+    private readonly maxBytes: number,
+    private readonly done: (bytes: Buffer) => void,
+  ) {}
+
+  data(chunk: Buffer): void {
+    const part = chunk.subarray(0, this.maxBytes - this.#size);
+    this.#size += part.length;
+    this.#chunks.push(part);
+  }
+
+  end(): void {
+    this.done(Buffer.concat(this.#chunks, this.#size));
+  }
+}
+
+const UNKNOWN: Usage = {
+  model: null,
+  inputTokens: null,
+  outputTokens: null,
+  cacheReadTokens: null,
+  cacheWriteTokens: null,
+};
+
+/** The model that was asked for, where the answer did not name one. Read only then, since parsing a long conversation takes time. */
+function requestedModel(body: HeldBody | null): string | null {
+  if (!body || body.bytes.length > MAX_PARSED_REQUEST_BYTES) return null;
+  return modelName(field(jsonOf(body.bytes), 'model'));
+}
