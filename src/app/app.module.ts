@@ -8,6 +8,7 @@ import {
   CredentialsApiModule,
   CredentialsModule,
   CredentialsWorkModule,
+  LoginEndpoints,
   Vault,
 } from '../credentials/index.js';
 import { DatabaseModule, type Database, type SystemStore } from '../database/index.js';
@@ -54,6 +55,7 @@ export interface CommonParts {
   vault: Vault;
   setupToken: SetupToken;
   credentialPolicy: CredentialPolicy;
+  loginEndpoints: LoginEndpoints;
   workspaceSettings: WorkspaceSettings;
   publicUrl: PublicUrl;
   requestLimits: RequestLimits;
@@ -86,6 +88,7 @@ class PartsModule {
       { provide: Vault, useValue: parts.vault },
       { provide: SetupToken, useValue: parts.setupToken },
       { provide: CredentialPolicy, useValue: parts.credentialPolicy },
+      { provide: LoginEndpoints, useValue: parts.loginEndpoints },
       { provide: WorkspaceSettings, useValue: parts.workspaceSettings },
       { provide: PublicUrl, useValue: parts.publicUrl },
       { provide: RequestLimits, useValue: parts.requestLimits },

@@ -7,6 +7,7 @@ import { pollSeconds } from '../contracts/index.js';
 import {
   checkKeyRing,
   CredentialPolicy,
+  LoginEndpoints,
   sealingKeyToBook,
   Vault,
   type RingKey,
@@ -82,6 +83,7 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
     queue: wires.queue,
     setupToken: new SetupToken(token),
     credentialPolicy: new CredentialPolicy(config.subscriptionOauth),
+    loginEndpoints: new LoginEndpoints(config.logins.claude, config.logins.openai),
     workspaceSettings: new WorkspaceSettings(
       await repositoryPolicy(config),
       config.models,

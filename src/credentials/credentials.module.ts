@@ -1,17 +1,30 @@
 import { Module } from '@nestjs/common';
 import { IdentityModule } from '../identity/index.js';
+import { World } from '../kernel/index.js';
 import { CredentialsController } from './credentials.controller.js';
 import { CredentialsService } from './credentials.service.js';
 import { KeyRotationJobs } from './key-rotation.jobs.js';
 import { KeyRotation } from './key-rotation.service.js';
 import { KeysController } from './keys.controller.js';
+import { LoginEndpoints, ProviderLogins } from './providers/sources.js';
+import { TokenSources } from './providers/token-source.js';
 import { SealedCredentials } from './sealed-credentials.js';
 import { SealedTables } from './sealed-tables.js';
 
-/** `Vault` and `CredentialPolicy` come from the composition (src/app), which knows the configuration. */
+/** One object for each provider, by whichever name it is asked for. */
+const providers = [
+  {
+    provide: ProviderLogins,
+    useFactory: (endpoints: LoginEndpoints, { clock }: World) => new ProviderLogins(endpoints, clock),
+    inject: [LoginEndpoints, World],
+  },
+  { provide: TokenSources, useFactory: ({ sources }: ProviderLogins) => sources, inject: [ProviderLogins] },
+];
+
+/** `Vault`, `CredentialPolicy` and `LoginEndpoints` come from the composition (src/app), which knows the configuration. */
 @Module({
   imports: [IdentityModule],
-  providers: [CredentialsService, SealedTables, SealedCredentials, KeyRotation],
+  providers: [CredentialsService, SealedTables, SealedCredentials, KeyRotation, ...providers],
   exports: [CredentialsService, SealedTables, KeyRotation],
 })
 export class CredentialsModule {}

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Exchange } from './emulator.js';
+import type { Exchange } from './exchange.js';
 import type { Failure } from './failures.js';
 
 /** Reads a whole body as text. */
@@ -35,11 +35,9 @@ export function sendJson(
   exchange.response.end(exchange.request.method === 'HEAD' ? undefined : text);
 }
 
-/** Plays a failure that needs no answer of the model. False for `cut-mid-stream`, which the answer itself must play. */
+/** Plays a failure before anything is done. False for those that the answer itself must play. */
 export function playFailure(exchange: Exchange, failure: Failure, usualBody: unknown): boolean {
   switch (failure.mode) {
-    case 'cut-mid-stream':
-      return false;
     case 'hang':
       return true;
     case 'cut-before-head':
@@ -48,6 +46,16 @@ export function playFailure(exchange: Exchange, failure: Failure, usualBody: unk
     case 'status':
       sendJson(exchange, failure.status, failure.body ?? usualBody, failure.headers);
       return true;
+    case 'html':
+      sendHead(exchange, failure.status, { 'content-type': 'text/html', ...failure.headers });
+      exchange.response.end('<!doctype html><title>Just a moment...</title>\n');
+      return true;
+    case 'redirect':
+      sendHead(exchange, 307, { location: '/elsewhere', ...failure.headers });
+      exchange.response.end();
+      return true;
+    default:
+      return false;
   }
 }
 

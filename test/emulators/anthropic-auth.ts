@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import type { ClaudeLogins } from './claude-logins.js';
+import type { AccessState } from './login-book.js';
 import type { KnownCredentials, ReceivedCredential } from './ledger.js';
 
 /** An error as the API says it: status, `error.type`, `error.message`. */
@@ -15,6 +17,8 @@ export const OAUTH_BETA = 'oauth-2025-04-20';
 /** First words of the system blocks that mark a request of Claude Code or of its Agent SDK. */
 const CLAUDE_CODE_IDENTITY = /^You are (Claude Code|a Claude agent, built on Anthropic's Claude Agent SDK)/;
 
+const INVALID = 'Invalid authentication credentials';
+
 const unauthorized = (message: string): AnthropicError => ({
   status: 401,
   type: 'authentication_error',
@@ -29,6 +33,7 @@ export function refuseCredential(
   credential: ReceivedCredential,
   headers: IncomingHttpHeaders,
   known: KnownCredentials,
+  logins: ClaudeLogins,
 ): AnthropicError | null {
   const { kind, value } = credential;
   const isToken = value.startsWith('sk-ant-oat01-');
@@ -38,13 +43,45 @@ export function refuseCredential(
     case 'x-api-key':
       return !isToken && known.knows(value) ? null : unauthorized('invalid x-api-key');
     case 'bearer':
-      if (!isToken || !known.knows(value)) return unauthorized('Invalid authentication credentials');
-      return betasOf(headers).includes(OAUTH_BETA)
-        ? null
-        : unauthorized('OAuth authentication is currently not supported.');
+      return isToken ? refuseToken(value, headers, known, logins) : unauthorized(INVALID);
     case 'both':
     case 'basic':
-      return unauthorized('Invalid authentication credentials');
+      return unauthorized(INVALID);
+  }
+}
+
+/** Of a token that a login gave, its login says whether it lives. */
+function refuseToken(
+  token: string,
+  headers: IncomingHttpHeaders,
+  known: KnownCredentials,
+  logins: ClaudeLogins,
+): AnthropicError | null {
+  const login = logins.book.stateOf(token);
+  if (!login && !known.knows(token)) return unauthorized(INVALID);
+  const refused = login && refusalOf(login.state, logins.revokedStatus);
+  if (refused) return refused;
+  return betasOf(headers).includes(OAUTH_BETA)
+    ? null
+    : unauthorized('OAuth authentication is currently not supported.');
+}
+
+/** Why a login's token does not serve (providers.md 1.8); null when it does. */
+function refusalOf(state: AccessState, revokedStatus: 401 | 403): AnthropicError | null {
+  switch (state) {
+    case 'living':
+      return null;
+    case 'expired':
+      return unauthorized('OAuth access token has expired. Re-authenticate to continue.');
+    case 'revoked': {
+      const message = 'OAuth token has been revoked. Please obtain a new token.';
+      return revokedStatus === 403
+        ? { status: 403, type: 'permission_error', message }
+        : unauthorized(INVALID);
+    }
+    case 'rotated':
+    case 'ended':
+      return unauthorized(INVALID);
   }
 }
 

@@ -10,15 +10,19 @@ import {
 } from './anthropic-messages.js';
 import { replyTo } from './anthropic-model.js';
 import { messageEvents, wholeMessage, type MessageFrame } from './anthropic-stream.js';
-import { modelNamed, tokensIn } from './bodies.js';
-import type { Exchange, ModelEmulator, ModelEmulatorOptions } from './emulator.js';
+import { grantNamed, modelNamed, tokensIn } from './bodies.js';
+import { ClaudeLogins, TOKEN_PATH } from './claude-logins.js';
+import type { ModelEmulator, ModelEmulatorOptions } from './emulator.js';
+import type { Exchange } from './exchange.js';
 import type { Failure } from './failures.js';
 import { paceOf } from './gate.js';
 import { EmulatorServer } from './server.js';
 import { sendStream } from './sse.js';
 
 /** The Anthropic API, emulated: see README.md for what it refuses. */
-export type AnthropicEmulator = ModelEmulator;
+export interface AnthropicEmulator extends ModelEmulator {
+  readonly logins: ClaudeLogins;
+}
 
 const MODELS = ['claude-opus-4-8', 'claude-sonnet-4-5', 'claude-haiku-4-5'];
 
@@ -37,6 +41,9 @@ const ERROR_TYPES: Record<number, [type: string, message: string]> = {
   529: ['overloaded_error', 'Overloaded'],
 };
 
+/** What the token endpoint says with a status that a failure gives it. */
+const SERVER_ERROR = { error: 'server_error' };
+
 /** Tokens that serve models alone may not read who they belong to. */
 const SCOPE_MISSING: AnthropicError = {
   status: 403,
@@ -46,8 +53,10 @@ const SCOPE_MISSING: AnthropicError = {
 
 /** Starts the emulated Anthropic API on loopback. Rejects when the port is taken. */
 export async function startAnthropicEmulator(options: ModelEmulatorOptions = {}): Promise<AnthropicEmulator> {
-  const server: EmulatorServer = new EmulatorServer(options, (exchange) =>
-    new AnthropicCall(server, options, exchange).answer(),
+  const server: EmulatorServer<ClaudeLogins> = new EmulatorServer<ClaudeLogins>(
+    options,
+    (exchange) => new AnthropicCall(server, options, exchange).answer(),
+    new ClaudeLogins(options.clock),
   );
   await server.listen(options.port ?? 0);
   return server;
@@ -59,7 +68,7 @@ class AnthropicCall {
   readonly #requestId = newId('req');
 
   constructor(
-    private readonly server: EmulatorServer,
+    private readonly server: EmulatorServer<ClaudeLogins>,
     private readonly options: ModelEmulatorOptions,
     private readonly exchange: Exchange,
   ) {}
@@ -69,6 +78,20 @@ class AnthropicCall {
     const text = await readBody(request);
     entry.model = modelNamed(text);
     const call = `${entry.method} ${entry.path}`;
+    if (call === `POST ${TOKEN_PATH}`) {
+      entry.grant = grantNamed(text);
+      await this.server.logins.token(
+        this.exchange,
+        this.server.failures.take(entry, false),
+        text,
+        SERVER_ERROR,
+      );
+      return;
+    }
+    if (this.server.logins.isPage(entry)) {
+      this.server.logins.page(this.exchange);
+      return;
+    }
     const failure = this.server.failures.take(entry, call === 'POST /v1/messages');
     if (failure && playFailure(this.exchange, failure, this.errorBody(usualError(failure.status)))) return;
     if (call === 'HEAD /' || call === 'HEAD /api/hello') {
@@ -76,7 +99,8 @@ class AnthropicCall {
       return;
     }
     const refused =
-      refuseCredential(entry.credential, request.headers, this.server.credentials) ?? this.refuseVersion();
+      refuseCredential(entry.credential, request.headers, this.server.credentials, this.server.logins) ??
+      this.refuseVersion();
     if (refused) {
       this.sendError(refused);
       return;

@@ -16,6 +16,16 @@ export function modelNamed(text: string): string | null {
   }
 }
 
+/** The grant a token endpoint is asked for, in JSON or in a form. */
+export function grantNamed(text: string): string | null {
+  try {
+    const { grant_type: grant } = JSON.parse(text) as { grant_type?: unknown };
+    return typeof grant === 'string' ? grant : null;
+  } catch {
+    return new URLSearchParams(text).get('grant_type');
+  }
+}
+
 /** Cuts by characters, so that no piece ends inside a surrogate pair. */
 export function piecesOf(whole: string): string[] {
   const characters = Array.from(whole);

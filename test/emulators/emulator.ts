@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../src/kernel/index.js';
 import type { FailureRule } from './failures.js';
 import type { LedgerEntry } from './ledger.js';
+import type { Logins } from './logins.js';
 
 /** What every emulator takes. */
 export interface EmulatorOptions {
@@ -32,15 +32,6 @@ export interface Emulator {
   close(): Promise<void>;
 }
 
-/** One request under way. */
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly entry: LedgerEntry;
-  /** Aborts when the client has gone or the emulator closes. */
-  readonly signal: AbortSignal;
-}
-
 /** What a model's emulator takes besides. */
 export interface ModelEmulatorOptions extends EmulatorOptions {
   /** Send the pieces of a slow answer at this distance instead of waiting for `release()`; for people, not for tests. */
@@ -51,6 +42,8 @@ export interface ModelEmulatorOptions extends EmulatorOptions {
 
 /** What a model's emulator offers besides. */
 export interface ModelEmulator extends Emulator {
+  /** Its logins: the model takes their living access tokens too. */
+  readonly logins: Logins;
   /** How many slow answers wait for `release()` now. */
   readonly waiting: number;
 }

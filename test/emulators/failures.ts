@@ -7,9 +7,33 @@ import type { LedgerEntry } from './ledger.js';
  * - `cut-before-head`: reset the connection before any byte of an answer.
  * - `cut-mid-stream`: answer 200, send `afterEvents` events (or half of a plain body), then close the connection.
  * - `hang`: take the request and never answer.
+ * - `html`: answer `status` with a page, as gates and captive portals before an API do.
+ * - `redirect`: answer 307 to another path here; whoever follows stands in the ledger.
+ *
+ * For calls of a token endpoint alone, where it matters whether the call took effect:
+ * - `hold-before`, `hold-after`: wait for `logins.release()` before it takes effect, or between that and the answer.
+ * - `lost-answer`: it takes effect, then the connection is reset.
+ * - `garbage`, `huge`: it takes effect, and the answer cannot be read, or has 10 MB.
+ * - `no-refresh-token`: a new access token alone; the refresh token goes on to serve.
+ * `cut-mid-stream` cuts the answer after it took effect, the modes above before it does.
  */
 export const failureRuleSchema = z.strictObject({
-  mode: z.enum(['status', 'cut-before-head', 'cut-mid-stream', 'hang']).default('status'),
+  mode: z
+    .enum([
+      'status',
+      'cut-before-head',
+      'cut-mid-stream',
+      'hang',
+      'html',
+      'redirect',
+      'hold-before',
+      'hold-after',
+      'lost-answer',
+      'garbage',
+      'huge',
+      'no-refresh-token',
+    ])
+    .default('status'),
   /** All given fields must fit. Without `match`, any request of the provider's main kind fits (a model call, a git call). */
   match: z
     .strictObject({
@@ -19,6 +43,8 @@ export const failureRuleSchema = z.strictObject({
       /** The whole credential as received. */
       credential: z.string().optional(),
       model: z.string().optional(),
+      /** Of a token endpoint: `refresh_token`, `authorization_code`, `device`. */
+      grant: z.string().optional(),
     })
     .optional(),
   status: z.int().min(400).max(599).default(500),
@@ -61,6 +87,7 @@ function fits({ match }: Failure, entry: LedgerEntry, isMainCall: boolean): bool
     (match.method === undefined || match.method === entry.method) &&
     (match.path === undefined || entry.path.startsWith(match.path)) &&
     (match.credential === undefined || match.credential === entry.credential.value) &&
-    (match.model === undefined || match.model === entry.model)
+    (match.model === undefined || match.model === entry.model) &&
+    (match.grant === undefined || match.grant === entry.grant)
   );
 }

@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { sendHead, writeOut } from './answers.js';
-import type { Exchange } from './emulator.js';
+import type { Exchange } from './exchange.js';
 
 /** Where git is and where its bare repositories are. */
 export interface GitPlace {

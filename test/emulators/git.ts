@@ -1,5 +1,6 @@
 import { playFailure, sendHead } from './answers.js';
-import type { Emulator, EmulatorOptions, Exchange } from './emulator.js';
+import type { Emulator, EmulatorOptions } from './emulator.js';
+import type { Exchange } from './exchange.js';
 import type { Failure } from './failures.js';
 import { createBareRepository, serveWithGit, type GitPlace } from './git-backend.js';
 import type { ReceivedCredential } from './ledger.js';
@@ -33,12 +34,12 @@ export async function startGitEmulator(options: GitEmulatorOptions): Promise<Git
   return server;
 }
 
-class GitServer extends EmulatorServer implements GitEmulator {
+class GitServer extends EmulatorServer<null> implements GitEmulator {
   readonly #place: GitPlace;
   readonly #protected = new Set<string>();
 
   constructor(options: GitEmulatorOptions) {
-    super(options, (exchange) => this.#answer(exchange));
+    super(options, (exchange) => this.#answer(exchange), null);
     this.#place = { git: options.git ?? 'git', root: options.root };
   }
 

@@ -77,7 +77,12 @@ async function closeAll(running: readonly { close(): Promise<void> }[]): Promise
 function instructions(anthropic: string, openai: string, git: string): string {
   return `Emulators are running. Start Berth against them, in another terminal:
 
-  BERTH_ANTHROPIC_API_URL=${anthropic} BERTH_OPENAI_API_URL=${openai} BERTH_GITHUB_URL=${git} npm start
+  BERTH_ANTHROPIC_API_URL=${anthropic} BERTH_OPENAI_API_URL=${openai} BERTH_GITHUB_URL=${git} \\
+  BERTH_CLAUDE_AUTHORIZE_URL=${anthropic}/oauth/authorize BERTH_CLAUDE_TOKEN_URL=${anthropic}/v1/oauth/token \\
+  BERTH_CLAUDE_REDIRECT_URL=${anthropic}/oauth/code/callback \\
+  BERTH_OPENAI_AUTH_URL=${openai} BERTH_CHATGPT_API_URL=${openai}/backend-api npm start
+
+Logins: "berth credentials connect claude_oauth" and "… openai_oauth"; the pages behind the links agree to everything.
 
 Keys they accept (any key with "${MARKER}" in it):
 
@@ -98,6 +103,8 @@ Steer them (each address has the same calls):
   curl -X POST ${anthropic}/_control/fail -d '{"status": 401, "times": 2}'
   curl -X POST ${anthropic}/_control/reset
   curl ${anthropic}/_control/requests
+  curl -X POST ${anthropic}/_control/logins/revoke      # the living access tokens
+  curl ${anthropic}/_control/logins                     # what the token endpoint did
 
 Stop with Ctrl-C.`;
 }

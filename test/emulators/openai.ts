@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../src/kernel/index.js';
 import { playFailure, readBody, sendHalf, sendJson } from './answers.js';
-import { modelNamed, tokensIn } from './bodies.js';
-import type { Exchange, ModelEmulator, ModelEmulatorOptions } from './emulator.js';
+import { grantNamed, modelNamed, tokensIn } from './bodies.js';
+import type { ModelEmulator, ModelEmulatorOptions } from './emulator.js';
+import type { Exchange } from './exchange.js';
 import type { Failure } from './failures.js';
 import { paceOf } from './gate.js';
 import { bearerOf, type KnownCredentials } from './ledger.js';
@@ -12,13 +13,16 @@ import {
   type OpenaiError,
   type ResponsesRequest,
 } from './openai-input.js';
+import { OpenaiLogins } from './openai-logins.js';
 import { replyTo } from './openai-model.js';
 import { responseEvents, wholeResponse, type ResponseFrame } from './openai-stream.js';
 import { EmulatorServer } from './server.js';
 import { sendStream } from './sse.js';
 
 /** The OpenAI API, emulated: see README.md for what it refuses. */
-export type OpenaiEmulator = ModelEmulator;
+export interface OpenaiEmulator extends ModelEmulator {
+  readonly logins: OpenaiLogins;
+}
 
 const MODELS = ['gpt-6.1-sol', 'gpt-6-luna'];
 
@@ -46,10 +50,25 @@ const SERVER_ERROR = {
   message: 'The server had an error while processing your request.',
 };
 
+/** Where logins of ChatGPT are served, below BERTH_CHATGPT_API_URL. */
+const BACKEND = '/backend-api/codex';
+const DEVICE_PATH = '/api/accounts/deviceauth/';
+
+/** A login's token calls the backend alone; no refresh cures that (providers.md 4.5). */
+const MISSING_SCOPES: OpenaiError = {
+  status: 401,
+  type: 'invalid_request_error',
+  code: null,
+  param: null,
+  message: 'You have insufficient permissions for this operation. Missing scopes: api.responses.write.',
+};
+
 /** Starts the emulated OpenAI API on loopback. Rejects when the port is taken. */
 export async function startOpenaiEmulator(options: ModelEmulatorOptions = {}): Promise<OpenaiEmulator> {
-  const server: EmulatorServer = new EmulatorServer(options, (exchange) =>
-    new OpenaiCall(server, options, exchange).answer(),
+  const server: EmulatorServer<OpenaiLogins> = new EmulatorServer<OpenaiLogins>(
+    options,
+    (exchange) => new OpenaiCall(server, options, exchange).answer(),
+    new OpenaiLogins(options.clock),
   );
   await server.listen(options.port ?? 0);
   return server;
@@ -61,7 +80,7 @@ class OpenaiCall {
   readonly #requestId = newId('req');
 
   constructor(
-    private readonly server: EmulatorServer,
+    private readonly server: EmulatorServer<OpenaiLogins>,
     private readonly options: ModelEmulatorOptions,
     private readonly exchange: Exchange,
   ) {}
@@ -70,19 +89,50 @@ class OpenaiCall {
     const { entry, request } = this.exchange;
     const text = await readBody(request);
     entry.model = modelNamed(text);
+    entry.grant = entry.path.startsWith(DEVICE_PATH) ? 'device' : grantNamed(text);
     const call = `${entry.method} ${entry.path}`;
-    const failure = this.server.failures.take(entry, call === 'POST /v1/responses');
+    const takeFailure = (isMainCall: boolean): Failure | null => this.server.failures.take(entry, isMainCall);
+    if (
+      await this.server.logins.serve(
+        this.exchange,
+        () => takeFailure(false),
+        text,
+        errorBody(usualError(500)),
+      )
+    )
+      return;
+    const isResponses = entry.path.startsWith(BACKEND)
+      ? call === `POST ${BACKEND}/responses`
+      : call === 'POST /v1/responses';
+    const failure = takeFailure(isResponses);
     if (failure && playFailure(this.exchange, failure, errorBody(usualError(failure.status)))) return;
     // 426 makes Codex fall back to plain HTTP at once; it tries a 404 seven times.
     if (request.headers.upgrade?.toLowerCase() === 'websocket') {
       this.sendError({ ...usualError(404), status: 426, message: 'This server does not speak WebSocket.' });
       return;
     }
-    const refused = refuseBearer(bearerOf(request.headers), this.server.credentials);
-    if (refused) this.sendError(refused);
-    else if (call === 'POST /v1/responses') await this.responses(text, failure);
-    else if (call === 'GET /v1/models') this.models();
+    if (this.refuses()) return;
+    if (isResponses) await this.responses(text, failure);
+    else if (call === 'GET /v1/models' || call === `GET ${BACKEND}/models`) this.models();
     else this.sendError({ ...usualError(404), message: `Invalid URL (${entry.method} ${entry.path})` });
+  }
+
+  /** The API takes keys, and the ChatGPT backend logins that name their account (providers.md 4.5). Answers whom it refuses. */
+  private refuses(): boolean {
+    const { entry, request } = this.exchange;
+    const bearer = bearerOf(request.headers);
+    const login = this.server.logins.book.stateOf(bearer ?? '');
+    if (!entry.path.startsWith(BACKEND)) {
+      const refused = login ? MISSING_SCOPES : refuseBearer(bearer, this.server.credentials);
+      if (refused) this.sendError(refused);
+      return refused !== null;
+    }
+    const refused = login && this.server.logins.refusal(login.state);
+    if (refused) this.sendError(refused);
+    else if (login?.account.id !== request.headers['chatgpt-account-id'] || !login)
+      sendJson(this.exchange, login ? 403 : 401, { detail: login ? 'Forbidden' : 'Unauthorized' });
+    else return false;
+    return true;
   }
 
   private async responses(text: string, failure: Failure | null): Promise<void> {

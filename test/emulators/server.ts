@@ -2,10 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { messageOf, systemClock, type Clock } from '../../src/kernel/index.js';
 import { answerControl } from './control.js';
-import type { EmulatorOptions, Exchange, ModelEmulator } from './emulator.js';
+import type { Emulator, EmulatorOptions } from './emulator.js';
+import type { Exchange } from './exchange.js';
 import { Failures, type FailureRule } from './failures.js';
 import { Gate } from './gate.js';
 import { entryOf, KnownCredentials, type LedgerEntry } from './ledger.js';
+import type { Logins } from './logins.js';
 
 /** Answers one request. What it throws becomes a 500 that says so, unless the client has gone. */
 export type Handler = (exchange: Exchange) => Promise<void>;
@@ -13,7 +15,7 @@ export type Handler = (exchange: Exchange) => Promise<void>;
 const KEEP_ALIVE_MS = 120_000;
 
 /** The part all emulators share: a loopback server with a ledger, known credentials, failures on demand and a control address. */
-export class EmulatorServer implements ModelEmulator {
+export class EmulatorServer<L extends Logins | null> implements Emulator {
   readonly failures = new Failures();
   readonly gate = new Gate();
   readonly credentials: KnownCredentials;
@@ -25,6 +27,8 @@ export class EmulatorServer implements ModelEmulator {
   constructor(
     options: EmulatorOptions,
     private readonly handler: Handler,
+    /** Where the provider has some. */
+    readonly logins: L,
   ) {
     this.credentials = new KnownCredentials(options.acceptContaining ?? null);
     this.#clock = options.clock ?? systemClock;
@@ -68,6 +72,7 @@ export class EmulatorServer implements ModelEmulator {
 
   revoke(credential: string): void {
     this.credentials.revoke(credential);
+    this.logins?.book.revoke(credential);
   }
 
   release(count?: number): void {
@@ -78,6 +83,7 @@ export class EmulatorServer implements ModelEmulator {
     this.#requests = [];
     this.failures.clear();
     this.gate.clear();
+    this.logins?.reset();
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 import { constants, createGzip } from 'node:zlib';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { sendHead, writeOut } from './answers.js';
-import type { Exchange } from './emulator.js';
+import type { Exchange } from './exchange.js';
 
 /** One server-sent event: its name and its JSON. */
 export interface StreamEvent {

@@ -13,7 +13,7 @@ import { RequestLimits } from '../../src/app/limits/request-limits.js';
 import { Readiness } from '../../src/app/readiness.js';
 import { openWires, type Wires } from '../../src/app/wires.js';
 import type { Role } from '../../src/contracts/index.js';
-import { CredentialPolicy, Vault } from '../../src/credentials/index.js';
+import { CredentialPolicy, LoginEndpoints, Vault } from '../../src/credentials/index.js';
 import { Database, SystemStore } from '../../src/database/index.js';
 import { WorkspaceFeed } from '../../src/events/index.js';
 import { newApiKey } from '../../src/identity/api-key.js';
@@ -171,6 +171,7 @@ function makeParts(
     runtime,
     setupToken: options.beside?.parts.setupToken ?? new SetupToken(randomBytes(16).toString('hex')),
     credentialPolicy: new CredentialPolicy('on'),
+    loginEndpoints: loginEndpoints(),
     workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds, hostLostSeconds),
     publicUrl: new PublicUrl(url),
     requestLimits: new RequestLimits(),
@@ -178,6 +179,23 @@ function makeParts(
     ...options.parts,
   };
 }
+
+/** Where logins are made and renewed: at emulators, or (without them) at nobody. */
+export function loginEndpoints({ claude = NOWHERE, openai = NOWHERE } = {}): LoginEndpoints {
+  return new LoginEndpoints(
+    {
+      authorizeUrl: `${claude}/oauth/authorize`,
+      tokenUrl: `${claude}/v1/oauth/token`,
+      redirectUrl: `${claude}/oauth/code/callback`,
+      clientId: 'client-of-the-test',
+      scopes: 'user:profile user:inference',
+    },
+    { authUrl: openai, clientId: 'client-of-the-test' },
+  );
+}
+
+/** The port for discarding: nobody listens. */
+const NOWHERE = 'http://127.0.0.1:9';
 
 /** Writes people, organizations and hosts as the owner of the database, past the API. */
 class People {
