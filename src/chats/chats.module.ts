@@ -6,11 +6,12 @@ import { ChatsService } from './chats.service.js';
 import { EventsController } from './events.controller.js';
 import { ReceiptsService } from './receipts.service.js';
 import { RunnerTurnsService } from './runner-turns.service.js';
+import { TurnMoves } from './turn-moves.service.js';
 
 /** In every process: where a workspace stops, its turn ends in the same transaction. */
 @Module({
   imports: [IdentityModule, WorkspacesModule],
-  providers: [ChatsService, ReceiptsService, RunnerTurnsService],
+  providers: [ChatsService, ReceiptsService, RunnerTurnsService, TurnMoves],
   exports: [ChatsService, ReceiptsService, RunnerTurnsService],
 })
 export class ChatsModule {}

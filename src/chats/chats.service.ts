@@ -13,8 +13,9 @@ import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { auditedMember, MembersService, type Actor } from '../identity/index.js';
 import { BerthError, currentCause, World } from '../kernel/index.js';
 import { WorkspaceMachines, WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
-import { chatsStore } from './chats.store.js';
+import { chatsStore, type TurnAtWork } from './chats.store.js';
 import { endingByWorkspace, openStates } from './turn.js';
+import { TurnMoves } from './turn-moves.service.js';
 import { messageView } from './view.js';
 
 /** What people do in a workspace's chat: send, read, cancel. */
@@ -24,6 +25,7 @@ export class ChatsService {
     private readonly database: Database,
     private readonly workspaces: WorkspacesService,
     private readonly machines: WorkspaceMachines,
+    private readonly moves: TurnMoves,
     private readonly world: World,
     private readonly audit: Audit,
     members: MembersService,
@@ -98,12 +100,9 @@ export class ChatsService {
   }
 
   /** Ends the turn under way of a workspace that stops. Queued turns wait for it to run again. */
-  private async settle(tenant: Tenant, { id, state, reason }: StoppingWorkspace): Promise<void> {
-    const turn = await chatsStore.currentTurn(tenant, id);
-    if (!turn) return;
-    const ending = endingByWorkspace(state, reason);
-    const error = ending.state === 'failed' ? { error: ending.error } : {};
-    await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), error);
+  private async settle(tenant: Tenant, workspace: StoppingWorkspace): Promise<void> {
+    const turn = await chatsStore.currentTurn(tenant, workspace.id);
+    if (turn) await this.moves.stop(tenant, turn, endingByWorkspace(workspace.state, workspace.reason));
   }
 
   /** A person who leaves has nothing under way any more, in whoever's workspace. */
@@ -122,13 +121,11 @@ export class ChatsService {
     }
   }
 
-  /** Cancels a queued turn, asks for the end of one under way. False: it has ended already. The caller holds the workspace's lock. */
-  private async end(tenant: Tenant, turn: Parameters<typeof chatsStore.move>[1]): Promise<boolean> {
-    const now = this.world.clock.now();
-    const state = turn.state as TurnState;
-    if (!openStates.includes(state)) return false;
-    if (state === 'queued') await chatsStore.move(tenant, turn, 'canceled', now);
-    else await chatsStore.requestCancel(tenant, turn.id, now);
+  /** Cancels a turn that nobody works on (queued, or between two attempts), asks for the end of one under way. False: it has ended already. The caller holds the workspace's lock. */
+  private async end(tenant: Tenant, turn: TurnAtWork): Promise<boolean> {
+    if (!openStates.includes(turn.state as TurnState)) return false;
+    if (turn.runnerId === null) await this.moves.stop(tenant, turn, { state: 'canceled' });
+    else await chatsStore.requestCancel(tenant, turn.id, this.world.clock.now());
     await eventsStore.notify(tenant, turn.workspaceId);
     return true;
   }

@@ -16,11 +16,15 @@ export interface NewReceipt {
 }
 
 /** What may be written of a turn besides its state. */
-export interface TurnChange {
-  attemptId?: string;
-  runnerId?: string;
-  attempts?: number;
+export interface TurnChange extends Partial<Claim> {
   error?: TurnError;
+}
+
+/** A new attempt at a turn. */
+export interface Claim {
+  attemptId: string;
+  runnerId: string;
+  attempts: number;
 }
 
 const under: readonly TurnState[] = ['running', 'reauthenticating'];
@@ -218,7 +222,7 @@ export const chatsStore = {
       data: {
         state: to,
         ...(change.error ? { ...change, error: { ...change.error } } : { ...change, error: undefined }),
-        ...(to === 'running' ? { startedAt: at } : {}),
+        ...(to === 'running' && !turn.startedAt ? { startedAt: at } : {}),
         ...(openStates.includes(to) ? {} : { finishedAt: at, runnerId: null }),
       },
     });
@@ -237,13 +241,76 @@ export const chatsStore = {
     return true;
   },
 
-  /** Another runner goes on with a turn that is under way; no state changes. */
-  async reclaim(
+  /**
+   * One more attempt at a turn that is under way; its state stays as it is. After a refused login that is told as an event, since people count the attempts. `unknown`:
+   * the attempt before was left by a runner that is gone, and nobody knows what its agent had begun.
+   */
+  async claimAgain(
+    tenant: Tenant,
+    turn: { id: string; workspaceId: string; seq: number; state: string },
+    claim: Claim,
+    unknown: boolean,
+    at: Date,
+  ): Promise<void> {
+    const { db, organizationId } = tenant;
+    await db.turn.updateMany({
+      where: { organizationId, id: turn.id, state: { in: [...under] } },
+      data: { ...claim, retryAt: null, refused: [], ...(unknown ? { toolsBegan: true } : {}) },
+    });
+    if (turn.state === 'reauthenticating')
+      await announce(tenant, turn.workspaceId, { ...turn, attempts: claim.attempts }, at);
+  },
+
+  /** From now on nothing of this turn is asked again. */
+  async toolBegan({ db, organizationId }: Tenant, id: string): Promise<void> {
+    await db.turn.updateMany({
+      where: { organizationId, id, toolsBegan: false },
+      data: { toolsBegan: true },
+    });
+  },
+
+  async addRefused({ db, organizationId }: Tenant, id: string, login: string): Promise<void> {
+    await db.turn.updateMany({ where: { organizationId, id }, data: { refused: { push: login } } });
+  },
+
+  /** The attempt is over, and nobody works on the turn until it is time for the next. */
+  async waitForRetry(
     { db, organizationId }: Tenant,
     id: string,
-    claim: { attemptId: string; runnerId: string; attempts: number },
+    wait: { refusedAttempts: number; retryAt: Date },
   ): Promise<void> {
-    await db.turn.updateMany({ where: { organizationId, id, state: 'running' }, data: claim });
+    await db.turn.updateMany({ where: { organizationId, id }, data: { ...wait, runnerId: null } });
+  },
+
+  /** The turn that was begun last before this one, if any. */
+  turnBefore({ db, organizationId }: Tenant, workspaceId: string, seq: number) {
+    return db.turn.findFirst({
+      where: { organizationId, workspaceId, seq: { lt: seq }, startedAt: { not: null } },
+      orderBy: { seq: 'desc' },
+      select: { error: true, toolsBegan: true },
+    });
+  },
+
+  /** Whether the model answered in any turn before this one. */
+  async answeredBefore({ db, organizationId }: Tenant, workspaceId: string, seq: number): Promise<boolean> {
+    const found = await db.turn.findFirst({
+      where: { organizationId, workspaceId, seq: { lt: seq }, receipts: { some: {} } },
+      select: { id: true },
+    });
+    return found !== null;
+  },
+
+  /** Whether a later generation of this credential has served the workspace already. */
+  async servedLater(
+    { db, organizationId }: Tenant,
+    workspaceId: string,
+    { credentialId, generation }: { credentialId: string; generation: number },
+  ): Promise<boolean> {
+    const found = await db.receipt.findFirst({
+      where: { organizationId, turn: { workspaceId }, credentialId, generation: { gt: generation } },
+      select: { turnId: true },
+    });
+    return found !== null;
   },
 
   /** One receipt per credential and generation of a turn, however often it is reported. */
@@ -297,4 +364,5 @@ async function announce(
 }
 
 export type MessageRow = Awaited<ReturnType<typeof chatsStore.addMessage>>;
+export type TurnAtWork = NonNullable<Awaited<ReturnType<typeof chatsStore.currentTurn>>>;
 export type TurnRow = Awaited<ReturnType<typeof chatsStore.turns>>[number];

@@ -6,6 +6,7 @@ import { agentSpanId, formatTraceParent, parseTraceParent, World, type Cause } f
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { servedFor } from './asker.js';
 import { chatsStore } from './chats.store.js';
+import { TurnMoves } from './turn-moves.service.js';
 
 /** What is known of a credential that served: whose it is, its kind, and why resolution chose it. */
 export interface ServedBy {
@@ -16,11 +17,17 @@ export interface ServedBy {
   userId: string | null;
 }
 
-/** What the proxy tells about model calls, as the chat keeps it: receipts of turns, and tokens used. Each works inside a transaction of the caller. */
+interface Login {
+  credentialId: string;
+  generation: number;
+}
+
+/** What the proxy tells about model calls, as the chat keeps it: receipts of turns, refused logins, and tokens used. Each works inside a transaction of the caller. */
 @Injectable()
 export class ReceiptsService {
   constructor(
     private readonly machines: WorkspaceMachines,
+    private readonly moves: TurnMoves,
     private readonly world: World,
   ) {}
 
@@ -38,24 +45,43 @@ export class ReceiptsService {
   async served(
     tenant: Tenant,
     workspace: LockedWorkspace,
-    { credentialId, generation }: { credentialId: string; generation: number },
+    { credentialId, generation }: Login,
     { userId, ...by }: ServedBy,
   ): Promise<void> {
-    const turn = await chatsStore.currentTurn(tenant, workspace.id);
-    const { current } = await chatsStore.askers(tenant, workspace.id);
-    // One person's own credential never serves another's turn: what is told late belongs to the turn before.
-    if (turn && (userId === null || userId === current))
-      await chatsStore.addReceipt(tenant, turn.id, {
-        credentialId,
-        generation,
-        ...by,
-        at: this.world.clock.now(),
-      });
+    const turn = await this.turnOf(tenant, workspace, userId);
+    if (turn) {
+      const at = this.world.clock.now();
+      await chatsStore.addReceipt(tenant, turn.id, { credentialId, generation, ...by, at });
+      await this.moves.served(tenant, workspace, turn, nameOf({ credentialId, generation }));
+    }
     await this.machines.rememberCredential(tenant, workspace, {
       id: credentialId,
       scope: by.scope,
       kind: by.kind,
     });
+  }
+
+  /**
+   * The provider refused this credential: the turn under way is reauthenticating until the model answers. A word that comes late, after a later generation has served, changes nothing.
+   */
+  async refused(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    { credentialId, generation }: Login,
+    { userId }: Pick<ServedBy, 'userId'>,
+  ): Promise<void> {
+    const login = { credentialId, generation };
+    const turn = await this.turnOf(tenant, workspace, userId);
+    if (!turn || (await chatsStore.servedLater(tenant, workspace.id, login))) return;
+    await this.moves.refused(tenant, workspace, turn, nameOf(login));
+  }
+
+  /** The turn under way, if this member's own credential (null: the organization's) can have to do with it. */
+  private async turnOf(tenant: Tenant, workspace: LockedWorkspace, userId: string | null) {
+    const turn = await chatsStore.currentTurn(tenant, workspace.id);
+    const { current } = await chatsStore.askers(tenant, workspace.id);
+    // One person's own credential never serves another's turn: what is told late belongs to the turn before.
+    return turn && (userId === null || userId === current) ? turn : null;
   }
 
   /** For whom the workspace may be given credentials now; null: for nobody at the moment. */
@@ -76,4 +102,8 @@ export class ReceiptsService {
       { type: 'agent.usage', at: this.world.clock.now(), data, sourceKey: `proxy:${id}` },
     ]);
   }
+}
+
+function nameOf({ credentialId, generation }: Login): string {
+  return `${credentialId}:${generation}`;
 }

@@ -12,14 +12,15 @@ import { eventsStore, type NewEvent } from '../events/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
 import { crashPoint, World } from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
-import { chatsStore } from './chats.store.js';
-import { endingOf } from './turn.js';
+import { AUTHENTICATION_FAILED, modeOf } from './attempts.js';
+import { chatsStore, type TurnAtWork } from './chats.store.js';
+import { endingOf, type TurnError } from './turn.js';
+import { TurnMoves } from './turn-moves.service.js';
 
 /** How soon a runner sends a report again that waits for the proxy's receipt. */
 const RECEIPT_RETRY_SECONDS = 0.25;
 
 type TurnItem = Extract<RunnerItem, { turnId: string }>;
-type CurrentTurn = NonNullable<Awaited<ReturnType<typeof chatsStore.currentTurn>>>;
 
 /** Until when a turn of this person must not begin in the workspace; null: it may. The rooms above know what has to be over before. */
 export type Fence = (tenant: Tenant, workspaceId: string, authorId: string) => Promise<Date | null>;
@@ -36,12 +37,13 @@ export class RunnerTurnsService {
     private readonly database: Database,
     private readonly machines: WorkspaceMachines,
     private readonly identity: IdentityService,
+    private readonly moves: TurnMoves,
     private readonly world: World,
   ) {}
 
   /**
-   * The next turn: first one under way that another runner left (its end is unknown, so it is continued and not asked again, rule 8), else the oldest queued. Null:
-   * nothing to do. A turn that the fence holds back stays in the queue.
+   * The next turn: first one under way that another runner left (its end is unknown, so it is continued and not asked again, rule 8) or that has its next attempt after a refused login, else the
+   * oldest queued. Null: nothing to do. A turn that the fence holds back stays in the queue.
    */
   async claim(machine: Machine, runnerId: string, fence: Fence): Promise<ClaimedTurn | Wait | null> {
     return this.database.tenant(machine.organizationId, async (tenant) => {
@@ -54,17 +56,24 @@ export class RunnerTurnsService {
       if (workspace.desiredState !== 'running') return null;
       const turn = left ?? (await chatsStore.nextQueuedTurn(tenant, workspace.id));
       if (!turn) return null;
-      const notBefore = left ? null : await this.heldBack(tenant, turn, fence);
-      if (notBefore) return { notBefore };
+      const now = this.world.clock.now();
+      const notBefore = left ? left.retryAt : await this.heldBack(tenant, turn, fence);
+      if (notBefore && (!left || notBefore > now)) return { notBefore };
       const claim = { attemptId: this.world.ids.next(), runnerId, attempts: turn.attempts + 1 };
-      if (left) await chatsStore.reclaim(tenant, turn.id, claim);
-      else await chatsStore.move(tenant, turn, 'running', this.world.clock.now(), claim);
+      // Between two attempts the last one's end is known. Any other was left by a runner that is gone.
+      const unknown = left !== null && left.retryAt === null;
+      if (left) await chatsStore.claimAgain(tenant, left, claim, unknown, now);
+      else await chatsStore.move(tenant, turn, 'running', now, claim);
       await this.machines.touch(tenant, workspace);
       tenant.afterCommit(() => {
         crashPoint('turn.claimed');
         return Promise.resolve();
       });
-      return this.claimed(tenant, workspace, { ...turn, ...claim });
+      return this.claimed(tenant, workspace, {
+        ...turn,
+        ...claim,
+        toolsBegan: turn.toolsBegan || unknown,
+      });
     });
   }
 
@@ -78,30 +87,42 @@ export class RunnerTurnsService {
   }
 
   /** The turn under way. One that a person canceled and whose runner is gone is ended here: nobody is left to interrupt. */
-  private async leftTurn(tenant: Tenant, workspace: LockedWorkspace): Promise<CurrentTurn | null> {
+  private async leftTurn(tenant: Tenant, workspace: LockedWorkspace): Promise<TurnAtWork | null> {
     const turn = await chatsStore.currentTurn(tenant, workspace.id);
     if (!turn?.cancelRequestedAt || turn.runnerId === workspace.runnerId) return turn;
-    await chatsStore.move(tenant, turn, 'canceled', this.world.clock.now());
+    await this.moves.stop(tenant, turn, { state: 'canceled' });
     return null;
   }
 
-  private async claimed(
-    tenant: Tenant,
-    workspace: LockedWorkspace,
-    turn: Pick<CurrentTurn, 'id' | 'attemptId' | 'attempts' | 'requestId' | 'traceParent'>,
-  ): Promise<ClaimedTurn> {
+  private async claimed(tenant: Tenant, workspace: LockedWorkspace, turn: TurnAtWork): Promise<ClaimedTurn> {
     const message = await chatsStore.findMessage(tenant, workspace.id, turn.id);
     return {
       turnId: turn.id,
       attemptId: turn.attemptId ?? '',
       attempt: turn.attempts,
-      // Only the first attempt asks; each later one follows a runner whose end is unknown.
-      mode: turn.attempts > 1 ? 'continue' : 'start',
+      mode: await this.modeOf(tenant, workspace, turn),
       text: message?.text ?? '',
       author: await this.authorOf(tenant, message),
       session: workspace.agentSession,
+      point: workspace.agentPoint,
       cause: { requestId: turn.requestId, traceParent: turn.traceParent },
     };
+  }
+
+  private async modeOf(
+    tenant: Tenant,
+    { id, agentPoint }: LockedWorkspace,
+    { seq, toolsBegan, refusedAttempts }: TurnAtWork,
+  ): Promise<ClaimedTurn['mode']> {
+    const before = await chatsStore.turnBefore(tenant, id, seq);
+    const error = before?.error as TurnError | null | undefined;
+    return modeOf({
+      toolsBegan,
+      refusedAttempts,
+      afterUnanswered: error?.code === AUTHENTICATION_FAILED && before?.toolsBegan === false,
+      point: agentPoint,
+      hasHistory: await chatsStore.answeredBefore(tenant, id, seq),
+    });
   }
 
   /** What this runner shall do besides its turn: interrupt turns (but those it knows of), or end because its workspace goes to sleep; null: nothing. */
@@ -166,10 +187,10 @@ export class RunnerTurnsService {
     const turn = await chatsStore.findTurn(tenant, workspace.id, item.turnId);
     // Late words about an attempt that is over (canceled, taken over by another runner) are dropped; what was published is a fact all the same.
     const isGit = item.type === 'git.pushed' || item.type === 'git.failed';
-    if (turn?.attemptId !== item.attemptId || (turn.state !== 'running' && !isGit)) return true;
+    if (turn?.attemptId !== item.attemptId || !(isAtWork(turn) || isGit)) return true;
     switch (item.type) {
       case 'agent.session':
-        await this.machines.rememberSession(tenant, workspace, item.session);
+        await this.machines.rememberSession(tenant, workspace, item.session, item.point ?? null);
         return true;
       case 'agent.answer':
         await this.storeAnswer(tenant, workspace, turn.id, item.text);
@@ -177,8 +198,9 @@ export class RunnerTurnsService {
       case 'turn.finished':
         return this.finish(tenant, workspace, turn, item);
       default:
+        if (item.type === 'agent.tool') await chatsStore.toolBegan(tenant, turn.id);
         await this.machines.touch(tenant, workspace);
-        await eventsStore.append(tenant, workspace.id, [this.eventOf(item)]);
+        await eventsStore.append(tenant, workspace.id, [this.eventOf(item, turn.attempts)]);
         return true;
     }
   }
@@ -189,20 +211,17 @@ export class RunnerTurnsService {
     turn: NonNullable<Awaited<ReturnType<typeof chatsStore.findTurn>>>,
     item: Extract<TurnItem, { type: 'turn.finished' }>,
   ): Promise<boolean> {
-    const ending = endingOf(
-      item.outcome,
-      turn._count.receipts,
-      item.ageSeconds,
-      turn.cancelRequestedAt !== null,
-    );
+    const ending = endingOf(item.outcome, {
+      receipts: turn._count.receipts,
+      ageSeconds: item.ageSeconds,
+      cancelRequested: turn.cancelRequestedAt !== null,
+      refusedAttempts: turn.refusedAttempts,
+      agent: agentNames[workspace.agent as Agent],
+    });
     if (ending.state === 'wait') return false;
-    await chatsStore.move(
-      tenant,
-      turn,
-      ending.state,
-      this.world.clock.now(),
-      ending.state === 'failed' ? { error: ending.error } : {},
-    );
+    if (ending.state === 'retry') await this.moves.retryLater(tenant, workspace, turn);
+    else if (ending.state === 'completed') await this.moves.complete(tenant, workspace, turn);
+    else await this.moves.stop(tenant, turn, ending);
     await this.machines.touch(tenant, workspace);
     return true;
   }
@@ -237,9 +256,11 @@ export class RunnerTurnsService {
 
   private eventOf(
     item: Exclude<TurnItem, { type: 'agent.session' | 'agent.answer' | 'turn.finished' }>,
+    attempt: number,
   ): NewEvent {
     const { n: _n, type, turnId, attemptId: _attemptId, ...data } = item;
-    return { type, at: this.world.clock.now(), data: { messageId: turnId, ...data } };
+    // By the attempt a reader knows the text of one that was given up.
+    return { type, at: this.world.clock.now(), data: { messageId: turnId, attempt, ...data } };
   }
 
   /** The asking member as they are called now; one who left is called as they were. */
@@ -250,4 +271,9 @@ export class RunnerTurnsService {
     const member = message?.authorId ? await this.identity.memberInside(tenant, message.authorId) : null;
     return member ?? { name: message?.authorName ?? 'Berth', email: 'berth@localhost' };
   }
+}
+
+/** Its attempt is under way, and not between two. */
+function isAtWork({ state, runnerId }: Pick<TurnAtWork, 'state' | 'runnerId'>): boolean {
+  return (state === 'running' || state === 'reauthenticating') && runnerId !== null;
 }

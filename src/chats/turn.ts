@@ -1,6 +1,7 @@
 import type { TurnOutcome, TurnState } from '../contracts/index.js';
+import { AGENT_AUTHENTICATION, AUTHENTICATION_FAILED, MAX_REFUSED_ATTEMPTS } from './attempts.js';
 
-/** Every legal move of a turn. `reauthenticating` is reached by the work on stale logins. */
+/** Every legal move of a turn. `reauthenticating`: a login was refused, and the model has not answered since; with a time to retry, between two attempts. */
 export const legalMoves: Record<TurnState, readonly TurnState[]> = {
   queued: ['running', 'failed', 'canceled'],
   running: ['reauthenticating', 'completed', 'failed', 'canceled'],
@@ -21,29 +22,45 @@ export interface TurnError {
 }
 
 export type Ending =
-  { state: 'completed' } | { state: 'canceled' } | { state: 'failed'; error: TurnError } | { state: 'wait' };
+  | { state: 'completed' }
+  | { state: 'canceled' }
+  | { state: 'failed'; error: TurnError }
+  /** Not yet: the same report comes again in a moment. */
+  | { state: 'wait' }
+  /** The attempt is over and the turn is not. */
+  | { state: 'retry' };
+
+/** What is known of a turn when its runner says that an attempt ended. */
+export interface EndingFacts {
+  receipts: number;
+  /** Seconds since the agent ended. */
+  ageSeconds: number;
+  cancelRequested: boolean;
+  /** Attempts that ended for lack of a login, without this one. */
+  refusedAttempts: number;
+  /** Name of the agent, for people. */
+  agent: string;
+}
 
 /**
  * How a turn ends by what the runner says and the receipts that are there. A turn whose agent never reached the model is never completed: the runner's word is
- * not enough, since an agent that gives up may end well. The receipt may be a moment late; so long the answer is `wait`.
+ * not enough, since an agent that gives up may end well. The receipt may be a moment late; so long the answer is `wait`. An attempt without a valid login is followed by
+ * another one, a few times, unless a person wants no more of it.
  */
-export function endingOf(
-  outcome: TurnOutcome,
-  receipts: number,
-  ageSeconds: number,
-  cancelRequested: boolean,
-): Ending {
+export function endingOf(outcome: TurnOutcome, facts: EndingFacts): Ending {
   if (outcome.result === 'failed')
-    return { state: 'failed', error: { code: outcome.code, message: outcome.message } };
+    return outcome.code === AGENT_AUTHENTICATION
+      ? endingUnauthenticated(facts)
+      : { state: 'failed', error: { code: outcome.code, message: outcome.message } };
   if (outcome.result === 'canceled') {
-    if (cancelRequested) return { state: 'canceled' };
+    if (facts.cancelRequested) return { state: 'canceled' };
     return {
       state: 'failed',
       error: { code: 'interrupted', message: 'The agent was interrupted. Send the message again.' },
     };
   }
-  if (receipts > 0) return { state: 'completed' };
-  if (ageSeconds < RECEIPT_WAIT_SECONDS) return { state: 'wait' };
+  if (facts.receipts > 0) return { state: 'completed' };
+  if (facts.ageSeconds < RECEIPT_WAIT_SECONDS) return { state: 'wait' };
   return {
     state: 'failed',
     error: {
@@ -51,6 +68,13 @@ export function endingOf(
       message: 'The agent ended without having reached the model. Send the message again.',
     },
   };
+}
+
+function endingUnauthenticated({ cancelRequested, refusedAttempts, agent }: EndingFacts): Ending {
+  if (cancelRequested) return { state: 'canceled' };
+  if (refusedAttempts + 1 < MAX_REFUSED_ATTEMPTS) return { state: 'retry' };
+  const message = `Couldn't authenticate with ${agent} after multiple attempts.`;
+  return { state: 'failed', error: { code: AUTHENTICATION_FAILED, message } };
 }
 
 /** What becomes of a turn under way when its workspace stops: put to sleep is a person's or the policy's wish, failed is a failure. */

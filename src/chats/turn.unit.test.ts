@@ -1,10 +1,26 @@
 import type { TurnOutcome, TurnState } from '../contracts/index.js';
-import { endingByWorkspace, endingOf, legalMoves, openStates, RECEIPT_WAIT_SECONDS } from './turn.js';
+import {
+  endingByWorkspace,
+  endingOf,
+  legalMoves,
+  openStates,
+  RECEIPT_WAIT_SECONDS,
+  type EndingFacts,
+} from './turn.js';
 
 const completed: TurnOutcome = { result: 'completed' };
 const canceled: TurnOutcome = { result: 'canceled' };
 const failed: TurnOutcome = { result: 'failed', code: 'agent-crashed', message: 'It crashed.' };
 const late = RECEIPT_WAIT_SECONDS;
+
+const facts = (more: Partial<EndingFacts> = {}): EndingFacts => ({
+  receipts: 0,
+  ageSeconds: 0,
+  cancelRequested: false,
+  refusedAttempts: 0,
+  agent: 'Claude',
+  ...more,
+});
 
 describe('endingOf', () => {
   it.each([
@@ -52,15 +68,41 @@ describe('endingOf', () => {
   ] as [string, TurnOutcome, number, number, boolean, object][])(
     '%s',
     (_, outcome, receipts, age, cancel, ending) => {
-      expect(endingOf(outcome, receipts, age, cancel)).toMatchObject(ending);
+      expect(endingOf(outcome, facts({ receipts, ageSeconds: age, cancelRequested: cancel }))).toMatchObject(
+        ending,
+      );
     },
   );
 
   it('never completes a turn that no receipt proves, and says what to do', () => {
-    const ending = endingOf(completed, 0, 1e6, false);
+    const ending = endingOf(completed, facts({ ageSeconds: 1e6 }));
     expect(ending).toMatchObject({
       error: { message: expect.stringContaining('Send the message again') as unknown },
     });
+  });
+});
+
+describe('endingOf an attempt without a login', () => {
+  const refused: TurnOutcome = { result: 'failed', code: 'agent-authentication', message: '401 sk-ant-…' };
+
+  it.each([
+    [0, false, { state: 'retry' }],
+    [1, false, { state: 'retry' }],
+    [
+      2,
+      false,
+      {
+        state: 'failed',
+        error: {
+          code: 'authentication-failed',
+          message: "Couldn't authenticate with Claude after multiple attempts.",
+        },
+      },
+    ],
+    [0, true, { state: 'canceled' }],
+    [2, true, { state: 'canceled' }],
+  ])('after %i others, canceled: %s', (refusedAttempts, cancelRequested, ending) => {
+    expect(endingOf(refused, facts({ refusedAttempts, cancelRequested, receipts: 1 }))).toEqual(ending);
   });
 });
 

@@ -50,18 +50,21 @@ export const claimRequestSchema = z.strictObject({
 });
 
 /**
- * A turn to work on. `mode: start`: send `text` to the agent. `mode: continue`: an earlier attempt had begun and its end is unknown; the session is
- * continued and the request is not asked again (rule 8). `attemptId` goes into the agent as the message's uuid, so that a double delivery is dropped.
+ * A turn to work on. `mode: start`: send `text` to the agent. `mode: continue`: an earlier attempt had begun, and a tool ran in it or its end is unknown; the session is
+ * continued and the request is not asked again (rule 8). `mode: replay`: what was asked last was never answered, for lack of a login, and no tool ran; what the session holds after
+ * `point` is cut off and `text` is sent. `attemptId` goes into the agent as the message's uuid, so that a double delivery is dropped.
  */
 export const claimedTurnSchema = z.object({
   turnId: z.uuid(),
   attemptId: z.uuid(),
   attempt: z.int().positive(),
-  mode: z.enum(['start', 'continue']),
+  mode: z.enum(['start', 'continue', 'replay']),
   text: z.string(),
   author: z.object({ name: z.string(), email: z.string() }),
   /** The agent's own session to resume, as last reported by `agent.session`; null before the first. */
   session: z.string().nullable(),
+  /** Up to where that session is good, as last reported with it; null: nothing in it is. */
+  point: z.string().nullable(),
   cause: causeSchema.optional(),
 });
 export type ClaimedTurn = z.infer<typeof claimedTurnSchema>;
@@ -80,7 +83,8 @@ export type TurnOutcome = z.infer<typeof turnOutcomeSchema>;
  * One numbered fact from a runner. `n` counts from 1 without gaps per `runnerId`; the same `n` delivered again is dropped.
  * - `workspace.prepared`: the tree is cloned and on its branch; turns may be claimed. `workspace.failed`: it could not be, with a reason people can act on.
  * - `agent.text`: a piece of the answer as it streams. `agent.tool`: a tool call's start and end.
- * - `agent.session`: the agent's own session id, to resume with.
+ * - `agent.session`: the agent's own session id, to resume with. `point`: what the agent calls the last good place in it (Claude: a message's uuid, Codex: a turn's id), told when a turn
+ *   ends otherwise than for lack of a login.
  * - `agent.answer`: the whole answer of the turn; comes before its `turn.finished`.
  * - `git.pushed`: the branch's new head was published. `git.failed`: committing or publishing failed, or pushing is not allowed, and why.
  */
@@ -113,6 +117,7 @@ export const runnerItemSchema = z.discriminatedUnion('type', [
     type: z.literal('agent.session'),
     ...turnRef,
     session: seenSchema(),
+    point: seenSchema().optional(),
   }),
   z.strictObject({
     n: z.int().positive(),

@@ -95,6 +95,7 @@ export class LeasesService {
     if (!by) return;
     if (item.type === 'served') await this.receipts.served(tenant, workspace, item, by);
     if (item.type === 'usage') await this.receipts.used(tenant, workspace, item);
+    if (item.type === 'refused') await this.receipts.refused(tenant, workspace, item, by);
     if (item.type === 'refused')
       await this.credentials.noteRefusal(tenant, credentialId, generation, item.status, item.errorType);
   }

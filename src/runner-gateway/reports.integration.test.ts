@@ -32,6 +32,7 @@ describe('reports of a runner', () => {
     expect(text).toMatchObject({ type: 'agent.text', data: { messageId: turnId, text: 'a' } });
     expect(started?.data).toEqual({
       messageId: turnId,
+      attempt: 1,
       toolId: 't1',
       name: 'Bash',
       state: 'started',
@@ -200,7 +201,7 @@ describe('reports of a runner', () => {
 
     it('carries a failure’s code and sentence, at once and without a receipt', async () => {
       const { id, runner, turn } = await atWork();
-      const error = { code: 'agent-authentication', message: 'The key was refused.' };
+      const error = { code: 'agent-quota', message: 'No quota left.' };
       await runner.report(runner.finished(turn, { result: 'failed', ...error }));
       expect(await asked(id)).toMatchObject({ state: 'failed', error });
       expect((await bench.eventsOf(id, 'message.state')).at(-1)?.data).toMatchObject({

@@ -65,10 +65,12 @@ export function claimedTurnOf(value: unknown): ClaimedTurn {
     turnId: text(fields, 'turnId'),
     attemptId: text(fields, 'attemptId'),
     attempt: count(fields, 'attempt'),
-    mode: oneOf(fields, 'mode', ['start', 'continue'] as const),
+    mode: oneOf(fields, 'mode', ['start', 'continue', 'replay'] as const),
     text: text(fields, 'text'),
     author: { name: text(author, 'name'), email: text(author, 'email') },
     session: textOrNull(fields, 'session'),
+    // Not told by an older control plane, which never asks for a replay.
+    point: fields.point === undefined ? null : textOrNull(fields, 'point'),
     cause: causeOf(fields.cause),
   };
 }

@@ -75,6 +75,7 @@ describe('the wire without zod', () => {
     text: 'hi',
     author: { name: 'Ada', email: 'ada@example.com' },
     session: null,
+    point: null,
     cause: { requestId: OTHER, traceParent: null },
   };
   const assignment = {
@@ -123,6 +124,7 @@ describe('the attempt journal', () => {
     text: 'hi',
     author: { name: 'Ada', email: 'ada@example.com' },
     session: null,
+    point: null,
   };
 
   it('lets no attempt begin twice, and remembers the session of a turn', () => {

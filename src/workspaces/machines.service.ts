@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { Kind, RepositorySource, RunnerAssignment, Scope, WorkspaceState } from '../contracts/index.js';
+import type {
+  Kind,
+  RepositorySource,
+  RunnerAssignment,
+  Scope,
+  WorkspaceState,
+  WorkspaceView,
+} from '../contracts/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Machine } from '../identity/index.js';
@@ -102,8 +109,26 @@ export class WorkspaceMachines {
     return workspacesStore.touch(tenant, row.id, this.world.clock.now());
   }
 
-  rememberSession(tenant: Tenant, row: { id: string }, session: string): Promise<void> {
-    return workspacesStore.setAgentSession(tenant, row.id, session);
+  /** `point`: up to where the session is good now; null where the runner does not know of any progress. */
+  rememberSession(
+    tenant: Tenant,
+    row: { id: string; agentSession: string | null; agentPoint: string | null },
+    session: string,
+    point: string | null,
+  ): Promise<void> {
+    // A place in one session means nothing in another.
+    const known = session === row.agentSession ? row.agentPoint : null;
+    return workspacesStore.setAgentSession(tenant, row.id, session, point ?? known);
+  }
+
+  /** How it stands with the agent's login, told as an event where that is news; without a message it is only written down. */
+  tellAuthentication(
+    tenant: Tenant,
+    row: { id: string },
+    state: WorkspaceView['authentication'],
+    message: string | null,
+  ): Promise<void> {
+    return workspacesStore.setAuthentication(tenant, row.id, state, message, this.world.clock.now());
   }
 
   rememberCredential(

@@ -6,6 +6,7 @@ import type {
   RepositorySource,
   Scope,
   WorkspaceState,
+  WorkspaceView,
 } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
@@ -237,8 +238,37 @@ export const workspacesStore = {
     await db.workspace.updateMany({ where: { organizationId, id, runnerId }, data: { runnerSeenAt: at } });
   },
 
-  async setAgentSession({ db, organizationId }: Tenant, id: string, agentSession: string): Promise<void> {
-    await db.workspace.updateMany({ where: { organizationId, id }, data: { agentSession } });
+  async setAgentSession(
+    { db, organizationId }: Tenant,
+    id: string,
+    agentSession: string,
+    agentPoint: string | null,
+  ): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id }, data: { agentSession, agentPoint } });
+  },
+
+  /** Writes how it stands with the agent's login. Told as an event only where it changed, so that a thing said twice is told once. */
+  async setAuthentication(
+    tenant: Tenant,
+    id: string,
+    authentication: WorkspaceView['authentication'],
+    message: string | null,
+    at: Date,
+  ): Promise<void> {
+    const { db, organizationId } = tenant;
+    const { count } = await db.workspace.updateMany({
+      where: { organizationId, id, NOT: { authentication } },
+      data: { authentication },
+    });
+    if (count === 0 || message === null) return;
+    const { agent } = await db.workspace.findUniqueOrThrow({
+      where: { organizationId_id: { organizationId, id } },
+      select: { agent: true },
+    });
+    const state = authentication === 'ok' ? 'restored' : authentication;
+    await eventsStore.append(tenant, id, [
+      { type: 'authentication.state', at, data: { agent, state, message } },
+    ]);
   },
 
   async setCredential(

@@ -140,6 +140,14 @@ export class TestProxy {
     return { id, type: 'served', credentialId, generation };
   }
 
+  refused(
+    { credentialId, generation }: Pick<Lease, 'credentialId' | 'generation'>,
+    id = randomUUID(),
+  ): ProxyReportItem {
+    const errorType = 'authentication_error';
+    return { id, type: 'refused', credentialId, generation, status: 401, errorType };
+  }
+
   used(
     { credentialId, generation }: Pick<Lease, 'credentialId' | 'generation'>,
     id = randomUUID(),

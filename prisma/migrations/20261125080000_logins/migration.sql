@@ -14,8 +14,15 @@ ALTER TABLE "credential" ALTER COLUMN "connected_at" SET NOT NULL;
 ALTER TABLE "organization" ADD COLUMN     "organization_fallback" BOOLEAN NOT NULL DEFAULT true;
 
 -- AlterTable
-ALTER TABLE "turn" ADD COLUMN     "retry_at" TIMESTAMPTZ(3),
+ALTER TABLE "turn" ADD COLUMN     "refused" TEXT[] DEFAULT ARRAY[]::TEXT[],
+ADD COLUMN     "refused_attempts" INTEGER NOT NULL DEFAULT 0,
+ADD COLUMN     "retry_at" TIMESTAMPTZ(3),
 ADD COLUMN     "tools_began" BOOLEAN NOT NULL DEFAULT false;
+-- What their agents did so far was not written down.
+UPDATE "turn" SET "tools_began" = true WHERE "state" IN ('running', 'reauthenticating');
+
+-- AlterTable
+ALTER TABLE "workspace" ADD COLUMN     "agent_point" TEXT;
 
 -- CreateTable
 CREATE TABLE "credential_rotation" (

@@ -79,6 +79,7 @@ export class Machine {
 
   /** Queues a turn; answers it. */
   ask(text: string, more: Partial<ClaimedTurn> = {}): ClaimedTurn {
+    const last = this.control.of('agent.session').at(-1);
     const turn: ClaimedTurn = {
       turnId: randomUUID(),
       attemptId: randomUUID(),
@@ -86,7 +87,8 @@ export class Machine {
       mode: 'start',
       text,
       author: AUTHOR,
-      session: this.control.of('agent.session').at(-1)?.session ?? null,
+      session: last?.session ?? null,
+      point: last?.point ?? null,
       ...more,
     };
     this.control.turns.push(turn);

@@ -1,0 +1,46 @@
+import { modeOf, retrySeconds, type AttemptFacts } from './attempts.js';
+
+describe('modeOf', () => {
+  const first: AttemptFacts = {
+    toolsBegan: false,
+    refusedAttempts: 0,
+    afterUnanswered: false,
+    point: null,
+    hasHistory: false,
+  };
+
+  it.each<[string, Partial<AttemptFacts>, string]>([
+    ['the first attempt asks', {}, 'start'],
+    ['so in a session with a history', { hasHistory: true, point: 'p' }, 'start'],
+    ['a refused first message is asked anew', { refusedAttempts: 1 }, 'replay'],
+    [
+      'a later one where the session was good',
+      { refusedAttempts: 1, point: 'p', hasHistory: true },
+      'replay',
+    ],
+    ['twice in a row as well', { refusedAttempts: 2, point: 'p', hasHistory: true }, 'replay'],
+    [
+      'nothing is asked again once a tool began',
+      { refusedAttempts: 1, toolsBegan: true, point: 'p' },
+      'continue',
+    ],
+    ['or may have begun, with a runner that is gone', { toolsBegan: true }, 'continue'],
+    ['no history is lost for a cut in the dark', { refusedAttempts: 1, hasHistory: true }, 'continue'],
+    [
+      'what an unanswered turn left is cut off',
+      { afterUnanswered: true, point: 'p', hasHistory: true },
+      'replay',
+    ],
+    ['also when it was the first', { afterUnanswered: true }, 'replay'],
+    ['but never in the dark', { afterUnanswered: true, hasHistory: true }, 'start'],
+  ])('%s', (_, more, mode) => {
+    expect(modeOf({ ...first, ...more })).toBe(mode);
+  });
+});
+
+describe('retrySeconds', () => {
+  it('grows, with some jitter, and stays short enough to wait for', () => {
+    expect([1, 2].map((attempts) => retrySeconds(attempts, 0))).toEqual([2, 8]);
+    expect([1, 2].map((attempts) => retrySeconds(attempts, 0.9999).toFixed(1))).toEqual(['2.5', '10.0']);
+  });
+});
