@@ -96,4 +96,39 @@ describe('LeaseCache', () => {
     expect((await leases.get('anthropic')).generation).toBe(4);
     expect(calls).toHaveLength(4);
   });
+
+  it('does not keep a lease that was asked for before its credential was forgotten, and lets nobody join it', async () => {
+    const { calls, leases, hold } = setUp();
+    const open = hold();
+    const before = leases.get('anthropic');
+    leases.forget('0198c0de-0000-7000-8000-000000000001');
+    const after = leases.get('anthropic');
+    open();
+    expect((await before).generation).toBe(1);
+    expect((await after).generation).toBe(2);
+    expect((await leases.get('anthropic')).generation).toBe(2);
+    expect(calls).toHaveLength(2);
+  });
+
+  it('keeps the lease of another credential than the forgotten one', async () => {
+    const { calls, leases } = setUp();
+    await leases.get('anthropic');
+    leases.forget('0198c0de-0000-7000-8000-00000000ffff');
+    await leases.get('anthropic');
+    expect(calls).toHaveLength(1);
+    leases.forget('0198c0de-0000-7000-8000-000000000001');
+    expect((await leases.get('anthropic')).generation).toBe(2);
+  });
+
+  it('asks once for all who had the same refusal', async () => {
+    const { calls, leases } = setUp();
+    const lease = await leases.get('anthropic');
+    const next = Array.from({ length: 50 }, () => {
+      leases.refused('anthropic', lease, Promise.resolve());
+      return leases.get('anthropic');
+    });
+    for (const { generation } of await Promise.all(next)) expect(generation).toBe(2);
+    expect((await leases.get('anthropic')).generation).toBe(2);
+    expect(calls).toHaveLength(2);
+  });
 });

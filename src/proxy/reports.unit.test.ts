@@ -70,6 +70,24 @@ describe('ReportOutbox', () => {
     await outbox.close();
   });
 
+  it('tells when one report was accepted, whatever comes after it', async () => {
+    const { outbox, hold } = setUp([503]);
+    const open = hold();
+    const first = outbox.tell(served(1));
+    open();
+    await first.then(() => void hold());
+    outbox.add(served(2));
+    expect(await Promise.race([first, outbox.delivered().then(() => 'all')])).toBeUndefined();
+  });
+
+  it('lets nobody wait for a report that is given up', async () => {
+    const { outbox } = setUp(Array.from({ length: 10_000 }, () => 0));
+    const told = outbox.tell(served(1));
+    await outbox.close();
+    await told;
+    await outbox.tell(served(2));
+  });
+
   it('has one batch in flight and gathers the next, at most 100 at a time', async () => {
     const { outbox, deliveries, hold, generations } = setUp([]);
     const open = hold();

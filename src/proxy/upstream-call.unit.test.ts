@@ -155,6 +155,46 @@ describe('relay', () => {
       expect(response).toMatchObject({ head: [], written: [] });
   });
 
+  it('passes a withheld answer on after all when it is released', async () => {
+    const release = (status: number, _headers: string[], body: Buffer): boolean =>
+      status === 401 && body.toString().startsWith('ok');
+    const whole = start({ release });
+    whole.handler.onResponseStart(whole.controller, 401, {});
+    whole.handler.onResponseData(whole.controller, Buffer.from('ok 1'));
+    expect(whole.response.head).toEqual([]);
+    whole.handler.onResponseEnd(whole.controller, {});
+    expect(await whole.outcome).toEqual({ kind: 'relayed', status: 401, complete: true });
+    expect(whole.response).toMatchObject({ head: [401, ['X-A', 'b']], written: ['ok 1'], ended: true });
+
+    // Larger than what is read: all of it goes on, and what comes is streamed.
+    const large = start({ release });
+    large.handler.onResponseStart(large.controller, 401, {});
+    large.response.full = true;
+    large.handler.onResponseData(large.controller, Buffer.from('ok 123456789'));
+    large.handler.onResponseData(large.controller, Buffer.from('more'));
+    expect(large.controller.calls).toEqual(['pause', 'pause']);
+    large.handler.onResponseEnd(large.controller, {});
+    expect(large.response.written).toEqual(['ok 123456789', 'more']);
+
+    const empty = start({ release: () => true });
+    empty.handler.onResponseStart(empty.controller, 401, {});
+    empty.handler.onResponseEnd(empty.controller, {});
+    expect(empty.response).toMatchObject({ written: [], ended: true });
+    const broken = start({ release });
+    broken.handler.onResponseStart(broken.controller, 401, {});
+    broken.handler.onResponseData(broken.controller, Buffer.from('ok'));
+    broken.handler.onResponseError(broken.controller, new Error('cut'));
+    expect(await broken.outcome).toEqual({ kind: 'relayed', status: 401, complete: false });
+    expect(broken.response).toMatchObject({ written: ['ok'], destroyed: true });
+
+    const kept = start({ release });
+    kept.handler.onResponseStart(kept.controller, 401, {});
+    kept.handler.onResponseData(kept.controller, Buffer.from('secret'));
+    kept.response.emit('close');
+    expect(await kept.outcome).toMatchObject({ kind: 'withheld', body: Buffer.from('secret') });
+    expect(kept.response.written).toEqual([]);
+  });
+
   it('says when the upstream gave no answer', async () => {
     const { response, controller, handler, outcome } = start();
     const error = new Error('connect ECONNREFUSED');

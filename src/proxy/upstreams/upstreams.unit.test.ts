@@ -1,14 +1,19 @@
 import { Secret } from '../../kernel/index.js';
 import type { LeaseSecret } from '../../contracts/proxy.js';
 import type { HeaderList } from '../headers.js';
-import type { UpstreamAdapter } from './adapter.js';
+import type { Place, UpstreamAdapter } from './adapter.js';
 import { upstreams } from './index.js';
 
 const { anthropic, openai } = upstreams;
 
-function applied(adapter: UpstreamAdapter, kind: LeaseSecret['kind'], headers: HeaderList): HeaderList {
+function applied(
+  adapter: UpstreamAdapter,
+  kind: LeaseSecret['kind'],
+  headers: HeaderList,
+  accountId: string | null = null,
+): HeaderList {
   const result = [...headers];
-  adapter.applyCredential(result, { kind, secret: new Secret('real'), accountId: null });
+  adapter.applyCredential(result, { kind, secret: new Secret('real'), accountId });
   return result;
 }
 
@@ -30,6 +35,12 @@ describe('credentials on requests', () => {
       ['anthropic-beta', BETA],
       ['anthropic-beta', BETA, 'authorization', 'Bearer real'],
     ],
+    [
+      'claude_oauth',
+      ['anthropic-beta', 'a'],
+      ['anthropic-beta', `a,${BETA}`, 'authorization', 'Bearer real'],
+    ],
+    ['anthropic_wif', [], ['anthropic-beta', BETA, 'authorization', 'Bearer real']],
   ])('of Anthropic: %s on %j', (kind, headers, expected) => {
     expect(applied(anthropic, kind, headers)).toEqual(expected);
   });
@@ -41,6 +52,30 @@ describe('credentials on requests', () => {
       'authorization',
       'Bearer real',
     ]);
+  });
+
+  it('of ChatGPT: the account beside the token, and never one that the agent names', () => {
+    const sent = ['Chatgpt-Account-Id', 'of the agent', 'originator', 'x', 'chatgpt-account-id', 'again'];
+    expect(applied(openai, 'openai_oauth', sent, 'acc')).toEqual([
+      ...['originator', 'x', 'chatgpt-account-id', 'acc', 'authorization', 'Bearer real'],
+    ]);
+    expect(applied(openai, 'openai_api_key', sent)).toEqual([
+      'originator',
+      'x',
+      'authorization',
+      'Bearer real',
+    ]);
+  });
+
+  it.each<[UpstreamAdapter, LeaseSecret['kind'], string, Place | null]>([
+    [anthropic, 'claude_oauth', '/v1/messages', { target: 'anthropic', path: '/v1/messages' }],
+    [openai, 'openai_api_key', '/v1/responses', { target: 'openai', path: '/v1/responses' }],
+    [openai, 'openai_api_key', '/v1/models', { target: 'openai', path: '/v1/models' }],
+    [openai, 'openai_oauth', '/v1/responses', { target: 'chatgpt', path: '/codex/responses' }],
+    [openai, 'openai_oauth', '/v1/chat/completions', null],
+    [openai, 'openai_oauth', '/v1/models', null],
+  ])('%# have a place where they go: %2$s of %1$s', (adapter, kind, path, expected) => {
+    expect(adapter.place(kind, path)).toEqual(expected);
   });
 
   it('belong to one upstream each', () => {
@@ -137,6 +172,102 @@ describe('usage', () => {
         reader.event(name, data);
       expect(reader.usage()).toEqual(unknown);
     }
+  });
+});
+
+const said = (type: string, message = '', code?: string): unknown => ({ error: { type, message, code } });
+const REVOKED = 'OAuth token has been revoked. Please obtain a new token.';
+
+describe('a refusal', () => {
+  it.each<[UpstreamAdapter, number, unknown, boolean]>([
+    [anthropic, 401, null, true],
+    [anthropic, 401, said('authentication_error', 'OAuth token has expired.'), true],
+    [anthropic, 401, said('permission_error', 'whatever'), true],
+    [anthropic, 403, said('permission_error', REVOKED), true],
+    [anthropic, 403, said('permission_error', 'This API key was revoked by an administrator.'), true],
+    [anthropic, 403, said('authentication_error'), true],
+    [
+      anthropic,
+      403,
+      said('permission_error', 'OAuth token does not meet scope requirement user:profile'),
+      false,
+    ],
+    [
+      anthropic,
+      403,
+      said('permission_error', 'OAuth authentication is not allowed for this organization.'),
+      false,
+    ],
+    [
+      anthropic,
+      403,
+      said('permission_error', 'Access of your organization was revoked. Ask for a token.'),
+      false,
+    ],
+    [anthropic, 403, said('invalid_request_error', REVOKED), false],
+    [anthropic, 403, null, false],
+    [anthropic, 403, { error: { type: 'permission_error', message: [REVOKED] } }, false],
+    [anthropic, 200, said('authentication_error'), true],
+    [anthropic, 200, said('overloaded_error'), false],
+    [openai, 401, null, true],
+    [openai, 401, { detail: 'Unauthorized' }, true],
+    [openai, 401, said('invalid_request_error', 'Incorrect API key provided', 'invalid_api_key'), true],
+    [openai, 401, said('x', 'You have insufficient permissions. Missing scopes: api.responses.write'), false],
+    [openai, 401, { detail: 'Missing scopes: api.responses.write' }, false],
+    [openai, 401, said('x', 'Missing scopes: a', 'token_expired'), true],
+    [openai, 403, said('x', '', 'token_revoked'), true],
+    [openai, 403, said('x', '', 'unsupported_country_region_territory'), false],
+    [openai, 403, null, false],
+    [openai, 200, said('x', '', 'token_expired'), true],
+    [openai, 200, said('x', '', 'server_error'), false],
+  ])('%# is of the credential, or of the call', (adapter, status, body, expected) => {
+    expect(adapter.refuses(status, body)).toBe(expected);
+  });
+
+  it.each<[UpstreamAdapter, string, string, unknown]>([
+    [anthropic, 'error', '{"type":"error","error":{"type":"x"}}', { type: 'error', error: { type: 'x' } }],
+    [anthropic, 'ping', '{"error":{"type":"x"}}', null],
+    [anthropic, 'error', 'garbage', null],
+    [openai, 'error', '{"type":"error","code":"c"}', { error: { type: 'error', code: 'c' } }],
+    [openai, 'error', '{"error":{"code":"c"}}', { error: { code: 'c' } }],
+    [openai, 'response.failed', '{"response":{"error":{"code":"c"}}}', { error: { code: 'c' } }],
+    [openai, 'response.completed', '{"response":{"error":null}}', null],
+  ])('%# that comes in a stream is found', (adapter, name, data, expected) => {
+    const reader = adapter.newUsageReader();
+    reader.event(name, data);
+    expect(reader.failure()).toEqual(expected);
+  });
+});
+
+describe('the end of a quota', () => {
+  const NOW = new Date('2026-11-25T12:00:00Z');
+  const epoch = NOW.getTime() / 1000;
+  const unified = (fields: Record<string, string | number>): HeaderList =>
+    Object.entries(fields).flatMap(([name, value]) => [`anthropic-ratelimit-unified-${name}`, String(value)]);
+  const spent = { error: { type: 'usage_limit_reached' } };
+
+  it.each<[UpstreamAdapter, HeaderList, unknown, number | null]>([
+    [anthropic, unified({ status: 'rejected', reset: epoch + 60 }), null, 60],
+    [anthropic, [...unified({ status: 'rejected' }), 'retry-after', '90'], null, 90],
+    [anthropic, unified({ status: 'rejected', '5h-status': 'rejected', '5h-reset': epoch + 70 }), null, 70],
+    [anthropic, unified({ status: 'rejected', '5h-status': 'allowed', '5h-reset': epoch + 70 }), null, null],
+    [anthropic, unified({ status: 'rejected', '7d-status': 'rejected', '7d-reset': epoch + 80 }), null, 80],
+    [anthropic, unified({ status: 'allowed', reset: epoch + 60 }), null, null],
+    [anthropic, ['retry-after', '7'], said('rate_limit_error'), null],
+    [anthropic, unified({ status: 'rejected', reset: epoch - 1 }), null, null],
+    [anthropic, unified({ status: 'rejected', reset: 'soon' }), null, null],
+    [anthropic, unified({ status: 'rejected', reset: epoch * 1000 }), null, null],
+    [openai, [], { error: { ...spent.error, resets_in_seconds: 60 } }, 60],
+    [openai, [], { error: { ...spent.error, resets_at: epoch + 70 } }, 70],
+    [openai, [], { error: { ...spent.error, resets_in_seconds: null, resets_at: epoch + 70 } }, 70],
+    [openai, ['retry-after', '80'], spent, 80],
+    [openai, [], spent, null],
+    [openai, [], { error: { ...spent.error, resets_in_seconds: -5, resets_at: 'x' } }, null],
+    [openai, ['retry-after', '80'], said('insufficient_quota'), null],
+    [openai, ['retry-after', '80'], null, null],
+  ])('%# is told, or is not', (adapter, headers, body, seconds) => {
+    const expected = seconds === null ? null : new Date(NOW.getTime() + seconds * 1000);
+    expect(adapter.limitedUntil({ headers, body }, NOW)).toEqual(expected);
   });
 });
 
