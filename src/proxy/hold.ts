@@ -4,6 +4,9 @@ import type { HeldLease, LeaseCache } from './leases.js';
 import type { Limits } from './limits.js';
 import { pause, waitFor } from './wait.js';
 
+/** How much longer a pause may be, so that the calls of many workspaces do not come back all at once. */
+const JITTER = 0.25;
+
 /** How one call comes by a credential, and by the next one when its own was refused. The agent waits meanwhile and knows nothing of it. */
 export class Hold {
   readonly #tried = new Set<string>();
@@ -80,7 +83,7 @@ export class Hold {
   async #pause(reason: BerthError): Promise<void> {
     const seconds = Math.max(reason.retryAfterSeconds ?? 0, this.limits.notYetSeconds);
     if (seconds * 1000 > this.#left()) throw reason;
-    await pause(seconds * 1000, this.gone);
+    await pause(seconds * 1000 * (1 + Math.random() * JITTER), this.gone);
   }
 
   /** Milliseconds until the bound. */

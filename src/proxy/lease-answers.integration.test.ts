@@ -16,7 +16,7 @@ describe('a model call and its lease', () => {
         request.resume().on('end', () => response.end('{}'));
       },
       // Shorter than any pause that is asked for here: nothing is waited out.
-      { limits: { holdSeconds: 1.5 } },
+      { limits: { holdSeconds: 1.5, notYetSeconds: 0.01 } },
     );
   });
 
@@ -64,6 +64,14 @@ describe('a model call and its lease', () => {
     expect(answer.headers['retry-after']).toBe(expected === 503 ? '9' : undefined);
     expect(answer.headers['x-should-retry']).toBe(expected === 503 ? undefined : 'false');
     expect(upstreamCalls).toBe(0);
+  });
+
+  it('waits out what is not ready for a moment, and is answered', async () => {
+    const lease = proxy.controlPlane.lease({ kind: 'anthropic_api_key', apiKey: API_KEY });
+    const later = { status: 503, body: {}, headers: { 'retry-after': '0' } };
+    proxy.controlPlane.leaseAnswers = [later, later, { status: 200, body: lease }];
+    expect(await call()).toMatchObject({ status: 200 });
+    expect([upstreamCalls, proxy.controlPlane.leaseCalls.length]).toEqual([1, 3]);
   });
 
   it('answers 503 with Retry-After when the control plane is away or talks nonsense', async () => {

@@ -65,6 +65,8 @@ describe('the proxy process', () => {
   let controlPlane: FakeControlPlane;
   let upstream: TestServer;
   let child: Child;
+  /** How many requests the upstream refuses. */
+  let refusals: number;
   let open: ProxyCommand & { type: 'open' };
   const models = { method: 'GET', path: '/anthropic/v1/models', headers: { 'x-api-key': PLACEHOLDER } };
 
@@ -72,8 +74,10 @@ describe('the proxy process', () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'berth-proxy-main-'));
     controlPlane = await FakeControlPlane.start();
     controlPlane.lease({ kind: 'anthropic_api_key', apiKey: KEY });
+    refusals = 0;
     upstream = await serve((request, response) => {
-      if (request.url?.startsWith('/v1/models')) response.end('models');
+      if (refusals-- > 0) response.writeHead(401).end();
+      else if (request.url?.startsWith('/v1/models')) response.end('models');
       else
         response.writeHead(200, { 'content-type': 'text/event-stream' }).write('event: ping\ndata: {}\n\n');
     });
@@ -129,6 +133,27 @@ describe('the proxy process', () => {
     expect(await child.ended()).toEqual({ code: 0, signal: null });
     await until('the client’s end', () => response.destroyed);
     expect(response.complete).toBe(false);
+  });
+
+  it('tells its parent of calls, and of those that were held; forgets what the parent says', async () => {
+    const secret = { kind: 'claude_oauth', token: KEY } as const;
+    controlPlane.succession([secret, secret]);
+    refusals = 1;
+    await child.ask(open);
+    expect(await send(open.socketPath, models)).toMatchObject({ status: 200 });
+    await until('what was measured', () => child.messages.some(({ type }) => type === 'held'));
+    const told = child.messages.filter(({ type }) => type === 'measured' || type === 'held');
+    expect(told).toMatchObject([
+      { type: 'measured', statusClass: '4xx' },
+      { type: 'measured', statusClass: '2xx' },
+      { type: 'held', upstream: 'anthropic', outcome: 'answered', resends: 1 },
+    ]);
+    await send(open.socketPath, models);
+    expect(controlPlane.leaseCalls).toHaveLength(2);
+    child.process.send({ type: 'forget', credentialId: '0198c0de-0000-7000-8000-000000000001' });
+    await child.ask({ type: 'close', workspaceId: randomUUID() });
+    await send(open.socketPath, models);
+    expect(controlPlane.leaseCalls).toHaveLength(3);
   });
 
   it('opens the same socket again after it was killed', async () => {
