@@ -1,11 +1,18 @@
 import { Module } from '@nestjs/common';
 import { IdentityModule } from '../identity/index.js';
 import { World } from '../kernel/index.js';
+import { CredentialPlaces } from './credential-places.js';
 import { CredentialsController } from './credentials.controller.js';
 import { CredentialsService } from './credentials.service.js';
 import { KeyRotationJobs } from './key-rotation.jobs.js';
 import { KeyRotation } from './key-rotation.service.js';
 import { KeysController } from './keys.controller.js';
+import { LoginJobs } from './logins/login.jobs.js';
+import { LoginPolling } from './logins/login-polling.js';
+import { LoginStoring } from './logins/login-storing.js';
+import { LoginsController } from './logins/logins.controller.js';
+import { LoginsService } from './logins/logins.service.js';
+import { SealedAttempts } from './logins/sealed-attempts.js';
 import { LoginEndpoints, ProviderLogins } from './providers/sources.js';
 import { TokenSources } from './providers/token-source.js';
 import { SealedCredentials } from './sealed-credentials.js';
@@ -24,15 +31,37 @@ const providers = [
 /** `Vault`, `CredentialPolicy` and `LoginEndpoints` come from the composition (src/app), which knows the configuration. */
 @Module({
   imports: [IdentityModule],
-  providers: [CredentialsService, SealedTables, SealedCredentials, KeyRotation, ...providers],
-  exports: [CredentialsService, SealedTables, KeyRotation],
+  providers: [
+    CredentialsService,
+    CredentialPlaces,
+    LoginStoring,
+    LoginPolling,
+    SealedTables,
+    SealedCredentials,
+    SealedAttempts,
+    KeyRotation,
+    ...providers,
+  ],
+  exports: [
+    CredentialsService,
+    CredentialPlaces,
+    LoginPolling,
+    LoginStoring,
+    ProviderLogins,
+    SealedTables,
+    KeyRotation,
+  ],
 })
 export class CredentialsModule {}
 
 /** What people may ask, in processes that serve the API. */
-@Module({ imports: [CredentialsModule], controllers: [CredentialsController, KeysController] })
+@Module({
+  imports: [CredentialsModule],
+  providers: [LoginsService],
+  controllers: [CredentialsController, LoginsController, KeysController],
+})
 export class CredentialsApiModule {}
 
-/** What moves rows from key to key, in processes that work. */
-@Module({ imports: [CredentialsModule], providers: [KeyRotationJobs] })
+/** What moves rows from key to key and asks how far logins are, in processes that work. */
+@Module({ imports: [CredentialsModule], providers: [KeyRotationJobs, LoginJobs] })
 export class CredentialsWorkModule {}

@@ -97,6 +97,24 @@ export class CredentialsService {
     }
   }
 
+  /**
+   * Stores what a login brought, as a setting is stored: a new lineage, set by this actor now. `inside` is a part of the same transaction; what it throws leaves the credential as
+   * it was.
+   */
+  async connect(
+    actor: Actor,
+    place: CredentialPlace,
+    parsed: ParsedCredential,
+    inside: (tenant: Tenant) => Promise<void>,
+  ): Promise<CredentialView> {
+    try {
+      return view(await this.store(actor, place, parsed, inside));
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error;
+      return view(await this.store(actor, place, parsed, inside));
+    }
+  }
+
   /** Throws `forbidden`, `not-found`. */
   async remove(actor: Actor, scope: Scope, kind: Kind): Promise<void> {
     const place = placeFor(actor, scope, kind);
@@ -239,6 +257,7 @@ export class CredentialsService {
     actor: Actor,
     place: CredentialPlace,
     parsed: ParsedCredential,
+    inside?: (tenant: Tenant) => Promise<void>,
   ): Promise<CredentialRow> {
     const { organizationId } = actor;
     const existing = await this.database.tenant(organizationId, (tenant) =>
@@ -271,12 +290,17 @@ export class CredentialsService {
           action: 'credential.set',
           actor: auditedMember(actor),
           subject: { type: 'credential', id: rowId, name: place.kind },
-          details: { scope: place.scope, generation: stored.generation },
+          details: {
+            scope: place.scope,
+            generation: stored.generation,
+            ...(inside ? { by: 'sign-in' } : {}),
+          },
         });
+      if (stored) await inside?.(tenant);
       return stored;
     });
     // Removed between the two looks: setting it means it shall be there.
-    return row ?? this.store(actor, place, parsed);
+    return row ?? this.store(actor, place, parsed, inside);
   }
 }
 

@@ -10,4 +10,5 @@ export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
 export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
 export { KeyRotation } from './key-rotation.service.js';
 export { SealedTables, type SealedTable } from './sealed-tables.js';
+export { LoginPolling } from './logins/login-polling.js';
 export { LoginEndpoints } from './providers/sources.js';

@@ -24,7 +24,7 @@ export interface SealedAddress {
 }
 
 /** Which of the tables with sealed rows. */
-export type SealedTableName = 'credential' | 'idempotentAnswer' | 'idempotentInstanceAnswer';
+export type SealedTableName = 'credential' | 'loginAttempt' | 'idempotentAnswer' | 'idempotentInstanceAnswer';
 
 type Write = <T>(
   work: (db: Transaction, last: (inside: (db: Transaction) => Promise<void>) => void) => Promise<T>,
@@ -73,6 +73,7 @@ export class KeysStore {
     const where = { keyId: { not: keyId }, ...(after === null ? {} : { id: { gt: after } }) };
     const select = { id: true, organizationId: true } as const;
     const orderBy = { id: 'asc' } as const;
+    if (table === 'loginAttempt') return this.#client.loginAttempt.findMany({ where, select, orderBy, take });
     return table === 'credential'
       ? this.#client.credential.findMany({ where, select, orderBy, take })
       : this.#client.idempotentAnswer.findMany({ where, select, orderBy, take });
@@ -136,7 +137,12 @@ export class KeysStore {
   ): Promise<string[] | null> {
     return this.#write(async (db, last) => {
       await db.$executeRaw`select 1 from sealing_key order by id for update`;
-      const names: SealedTableName[] = ['credential', 'idempotentAnswer', 'idempotentInstanceAnswer'];
+      const names: SealedTableName[] = [
+        'credential',
+        'loginAttempt',
+        'idempotentAnswer',
+        'idempotentInstanceAnswer',
+      ];
       for (const name of names) {
         const keys = (await this.#groups(name, db)).map(({ keyId }) => keyId);
         if (keys.some((keyId) => keyId !== targetKeyId)) return null;
@@ -159,6 +165,7 @@ export class KeysStore {
   #groups(table: SealedTableName, db: Transaction = this.#client) {
     const by = { by: ['keyId' as const], _count: { _all: true as const } };
     if (table === 'credential') return db.credential.groupBy(by);
+    if (table === 'loginAttempt') return db.loginAttempt.groupBy(by);
     if (table === 'idempotentAnswer') return db.idempotentAnswer.groupBy(by);
     return db.idempotentInstanceAnswer.groupBy(by);
   }

@@ -3,6 +3,7 @@ import { Prisma, type PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
 import { HostsStore } from './hosts.store.js';
 import { KeysStore } from './keys.store.js';
+import { LoginAttemptsStore } from './login-attempts.store.js';
 import { Transactions } from './transactions.js';
 import { tryLock } from './try-lock.js';
 import type { Tenant, Transaction } from './unit.js';
@@ -88,11 +89,13 @@ export class SystemStore {
   readonly #transactions: Transactions;
   readonly hosts: HostsStore;
   readonly keys: KeysStore;
+  readonly loginAttempts: LoginAttemptsStore;
 
   constructor(systemUrl: string) {
     this.#client = createClient(systemUrl);
     this.#transactions = new Transactions(this.#client);
     this.hosts = new HostsStore(this.#client);
+    this.loginAttempts = new LoginAttemptsStore(this.#client);
     this.keys = new KeysStore(this.#client, (work) => this.#write(work));
   }
 

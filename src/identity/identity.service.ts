@@ -156,6 +156,14 @@ export class IdentityService {
     return row ? { name: row.user.name, email: row.user.email } : null;
   }
 
+  /** A member as who acts, for what goes on after their request; null when they are a member no more. Inside a transaction of the caller. */
+  async actorInside(tenant: Tenant, userId: string, via: Actor['via']): Promise<Actor | null> {
+    const row = await identityStore.member(tenant, userId);
+    if (!row) return null;
+    const { name, email } = row.user;
+    return { organizationId: tenant.organizationId, userId, name, email, role: row.role as Role, via };
+  }
+
   /** What the organization may have at a time. Each works inside a transaction of the caller. */
   limits(tenant: Tenant): Promise<OrganizationLimits> {
     return identityStore.limits(tenant);

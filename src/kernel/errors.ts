@@ -29,6 +29,7 @@ export const errorCodes = {
   'workspace-deleting': 409,
   'workspace-failed': 409,
   'operation-not-possible': 409,
+  'login-refused': 409,
   'not-cancelable': 409,
   'idempotency-key-in-use': 409,
   'idempotency-key-reused': 422,

@@ -22,6 +22,13 @@ export const jobs = {
   'host.sweep': { payload: z.strictObject({}), attempts: 1, backoffSeconds: 1, timeoutSeconds: 120 },
   /** Seal rows anew with the key that a rotation goes to. As many at once as ask: what is left to do are the rows. */
   'keys.reseal': { payload: z.strictObject({}), attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
+  /** Look whether somebody typed the code of a login at the provider's page, or end an attempt that is over. */
+  'login.attend': {
+    payload: z.strictObject({ organizationId: z.uuid(), attemptId: z.uuid() }),
+    attempts: 3,
+    backoffSeconds: 2,
+    timeoutSeconds: 420,
+  },
 } satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;

@@ -116,6 +116,13 @@ export class LoginBook {
     return this.#refresh.get(refreshToken)?.lineage.id ?? null;
   }
 
+  /** Every token that a login ever had, to look for them. */
+  tokensOf(lineage: string): string[] {
+    const of = (known: Map<string, { lineage: Lineage }>): string[] =>
+      [...known].filter(([, each]) => each.lineage.id === lineage).map(([token]) => token);
+    return [...of(this.#access), ...of(this.#refresh)];
+  }
+
   /** One access token, before its time; its refresh token goes on to serve. */
   revoke(accessToken: string): void {
     const known = this.#access.get(accessToken);

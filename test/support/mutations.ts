@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import * as contracts from '../../src/contracts/rest/index.js';
 import type { RouteContract } from '../../src/contracts/index.js';
 import { hashPassword } from '../../src/identity/password.js';
@@ -34,6 +36,33 @@ async function letAdminister(berth: TestApp, { owner }: Pick<TestOrganization, '
     client.query('UPDATE "user" SET instance_administrator = true WHERE id = $1', [owner.userId]),
   );
 }
+
+/** Answers every exchange of a code with tokens, for as long as this process lives. */
+let tokenEndpoint: Promise<string> | null = null;
+function startTokenEndpoint(): Promise<string> {
+  return (tokenEndpoint ??= new Promise((resolve) => {
+    const tokens = {
+      access_token: 'sk-ant-oat01-of-any-exchange-0123456789',
+      refresh_token: 'sk-ant-ort01-of-any-exchange-0123456789',
+      expires_in: 28_800,
+    };
+    const server = createServer((_, response) => response.end(JSON.stringify(tokens)));
+    server.listen(0, '127.0.0.1', () =>
+      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/token`),
+    );
+    server.unref();
+  }));
+}
+
+/** Bodies that hold only in a moment that is made for them. */
+const bodiesInTime: Record<string, (berth: TestApp, organization: TestOrganization) => Promise<object>> = {
+  completeAuthorizationRoute: async (berth, { owner }) => {
+    berth.parts.loginEndpoints.claude.tokenUrl = await startTokenEndpoint();
+    const path = owner.api.path('/credentials/user/claude_oauth/authorization');
+    const { body } = await owner.api.post<{ state: string }>(path, undefined, 201);
+    return { code: `a-code#${body.state}` };
+  },
+};
 
 /** Requests to the routes outside of any organization. A new route without one fails below, so that none is left out. */
 const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'method' | 'path'>>> = {
@@ -100,8 +129,11 @@ export const mutations: Mutation[] = [
         const organization = await berth.founded(newSlug());
         if (route.contract.access === 'instance-administrator') await letAdminister(berth, organization);
         const things = await furnish(berth, organization);
+        const request = requestTo(route, organization.slug, things);
+        const inTime = await bodiesInTime[route.name]?.(berth, organization);
         return {
-          ...requestTo(route, organization.slug, things),
+          ...request,
+          body: inTime ?? request.body,
           headers: bearer(organization.owner.apiKey),
         };
       },

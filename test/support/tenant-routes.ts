@@ -17,6 +17,13 @@ const bodies: Record<string, object> = {
   updateWorkspaceRoute: { name: 'renamed' },
   sendMessageRoute: { text: 'hello' },
   updateLimitsRoute: { running: 5 },
+  completeAuthorizationRoute: { code: 'code#state' },
+};
+/** Of routes that are not for every kind of credential. */
+const kindsOf: Record<string, string> = {
+  beginAuthorizationRoute: 'claude_oauth',
+  showAuthorizationRoute: 'claude_oauth',
+  completeAuthorizationRoute: 'claude_oauth',
 };
 const queries: Record<string, string> = { resolutionRoute: '?agent=claude' };
 
@@ -60,7 +67,7 @@ function pathOf({ name, contract }: TenantRoute, org: string, things: Things): s
     userId: things.userId,
     messageId: things.messageId,
     scope: 'user',
-    kind: 'anthropic_api_key',
+    kind: kindsOf[name] ?? 'anthropic_api_key',
   };
   const path = contract.path.replace(/\{(\w+)\}/g, (_, parameter: string) => {
     const value = values[parameter];

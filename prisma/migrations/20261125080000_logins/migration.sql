@@ -92,6 +92,9 @@ CREATE INDEX "minted_token_key_id_idx" ON "minted_token"("key_id");
 CREATE INDEX "login_attempt_organization_id_subject_kind_idx" ON "login_attempt"("organization_id", "subject", "kind");
 
 -- CreateIndex
+CREATE INDEX "login_attempt_expires_at_idx" ON "login_attempt"("expires_at");
+
+-- CreateIndex
 CREATE INDEX "login_attempt_key_id_idx" ON "login_attempt"("key_id");
 
 -- CreateIndex
@@ -120,15 +123,16 @@ ALTER TABLE "login_attempt" ADD CONSTRAINT "login_attempt_organization_id_user_i
 
 ALTER TABLE "credential_rotation" ADD CONSTRAINT "credential_rotation_state"
   CHECK ("state" IN ('open', 'succeeded', 'failed', 'rejected', 'unknown', 'superseded'));
-ALTER TABLE "login_attempt" ADD CONSTRAINT "login_attempt_state" CHECK ("state" IN ('pending', 'connected', 'expired', 'refused', 'replaced'));
+ALTER TABLE "login_attempt" ADD CONSTRAINT "login_attempt_state" CHECK ("state" IN ('pending', 'exchanging', 'connected', 'expired', 'refused', 'replaced'));
 
 -- Whatever happens to jobs, locks and processes: one call at a time for one generation of one lineage.
 CREATE UNIQUE INDEX "credential_rotation_one_open" ON "credential_rotation" (credential_id, workspace_id, lineage, generation) NULLS NOT DISTINCT WHERE state = 'open';
 -- Open ones are looked for by their heartbeat, and are few.
 CREATE INDEX "credential_rotation_open" ON "credential_rotation" (heartbeat_at) WHERE state = 'open';
 -- One open attempt to connect a credential; a newer one takes its place.
-CREATE UNIQUE INDEX "login_attempt_one_pending" ON "login_attempt" (organization_id, subject, kind) WHERE state = 'pending';
+CREATE UNIQUE INDEX "login_attempt_one_open" ON "login_attempt" (organization_id, subject, kind) WHERE state IN ('pending', 'exchanging');
 CREATE INDEX "login_attempt_due" ON "login_attempt" (poll_at) WHERE state = 'pending';
+CREATE INDEX "login_attempt_state" ON "login_attempt" (state_hash) WHERE state_hash IS NOT NULL;
 
 DO $$ DECLARE name text; BEGIN
   FOREACH name IN ARRAY ARRAY['credential_rotation', 'minted_token', 'login_attempt'] LOOP

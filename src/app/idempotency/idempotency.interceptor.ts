@@ -6,7 +6,7 @@ import type { RouteContract } from '../../contracts/index.js';
 import { isConflict } from '../../database/index.js';
 import { ROUTE, validateInput } from '../../http/index.js';
 import { BerthError, crashPoint } from '../../kernel/index.js';
-import { toBerthError, writtenProblem } from '../problem.js';
+import { toBerthError, writtenProblem, type WrittenProblem } from '../problem.js';
 import { requestIdOf } from '../request-id.js';
 import { addedHeaders, isFinal, type Answer, type Headers } from './answer.js';
 import { fingerprintOf } from './fingerprint.js';
@@ -14,6 +14,11 @@ import { KeyScopes } from './key-scopes.js';
 import { answerId, keyOf, takesKey, type KeyScope } from './key.js';
 import { KeptAnswers, type Shelf } from './kept-answers.js';
 import { KeptProblem } from './kept-problem.js';
+
+/** Stands in the place of an answer that is to come: no answer has this status. */
+const UNDER_WAY = 102;
+/** Longer than a request can take. */
+const UNDER_WAY_MS = 6 * 60_000;
 
 /** One request that came with a key. */
 interface Call {
@@ -56,6 +61,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   /** Answers only after the commit: nobody hears of what could still be undone. */
   private async answer(call: Call, key: string): Promise<unknown> {
     const id = answerId(call.scope, key);
+    if (call.contract.apart) return this.answerApart(call, id);
     const before = call.response.getHeaders();
     const outcome = await twice(() => {
       restoreHeaders(call.response, before);
@@ -64,8 +70,39 @@ export class IdempotencyInterceptor implements NestInterceptor {
     crashPoint('answer.committed');
     if ('error' in outcome) throw outcome.error;
     if ('value' in outcome) return outcome.value;
-    call.response.setHeader('idempotency-replayed', 'true');
     return replay(outcome.kept, call.response);
+  }
+
+  /**
+   * Of a route whose effect lies at another system. No transaction is open while it is waited for: first it is written that the request is under way, and its answer takes that place. Killed
+   * in between, the key is in use for some minutes, and then the route is asked once more, which knows by its own rows what it did.
+   */
+  private async answerApart(call: Call, id: string): Promise<unknown> {
+    const within = <T>(work: (shelf: Shelf) => Promise<T>): Promise<T> =>
+      twice(() => this.answers.within(call.scope, id, work));
+    const fingerprint = fingerprintOf(call.request);
+    const kept = await within(async (shelf) => {
+      if (!(await shelf.lock())) throw inUse();
+      const found = await shelf.find();
+      if (found && found.fingerprint !== fingerprint) throw reused();
+      if (found?.status === UNDER_WAY) throw inUse();
+      if (found) return found;
+      validateInput(call.contract, call.request);
+      await shelf.keep({ status: UNDER_WAY, headers: {}, body: null, fingerprint }, UNDER_WAY_MS);
+      return null;
+    });
+    if (kept) return replay(kept, call.response);
+    const before = call.response.getHeaders();
+    const outcome = await outcomeOf(() => lastValueFrom(call.handle(), { defaultValue: undefined }));
+    const isKept = 'value' in outcome || isFinal(outcome.error, problemOf(outcome.error, call), call.scope);
+    const answer = answerOf(outcome, call, addedHeaders(before, call.response.getHeaders()));
+    await within(async (shelf) => {
+      await shelf.forget();
+      if (isKept) await shelf.keep({ ...answer, fingerprint });
+    });
+    crashPoint('answer.committed');
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
   }
 
   private async once(call: Call, shelf: Shelf): Promise<Outcome> {
@@ -97,8 +134,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
         return { value };
       });
     } catch (error) {
-      const problem = writtenProblem(toBerthError(error), requestIdOf(call.request));
-      if (isFinal(error, problem, call.scope)) return { error };
+      if (isFinal(error, problemOf(error, call), call.scope)) return { error };
       throw error;
     }
   }
@@ -122,9 +158,21 @@ async function twice<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+async function outcomeOf(work: () => Promise<unknown>): Promise<{ value: unknown } | { error: unknown }> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function problemOf(error: unknown, call: Call): WrittenProblem {
+  return writtenProblem(toBerthError(error), requestIdOf(call.request));
+}
+
 function answerOf(outcome: { value: unknown } | { error: unknown }, call: Call, added: Headers): Answer {
   if ('error' in outcome) {
-    const { status, headers, body } = writtenProblem(toBerthError(outcome.error), requestIdOf(call.request));
+    const { status, headers, body } = problemOf(outcome.error, call);
     return { status, headers: { ...added, ...headers }, body };
   }
   const { value } = outcome;
@@ -134,6 +182,7 @@ function answerOf(outcome: { value: unknown } | { error: unknown }, call: Call, 
 
 /** Gives a kept answer as it was given first: a value by the handler's way, a problem by the filter's. */
 function replay({ status, headers, body }: Answer, response: Response): unknown {
+  response.setHeader('idempotency-replayed', 'true');
   if (status >= 400) throw new KeptProblem({ status, headers, body: body ?? '' });
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   return body === null ? undefined : (JSON.parse(body) as unknown);

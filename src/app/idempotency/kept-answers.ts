@@ -13,7 +13,8 @@ export interface Shelf {
   /** False when another request with the key is under way, whichever process has it. */
   lock(): Promise<boolean>;
   find(): Promise<KeptAnswer | null>;
-  keep(answer: KeptAnswer): Promise<void>;
+  keep(answer: KeptAnswer, forMs?: number): Promise<void>;
+  forget(): Promise<void>;
   /** What fails in here is undone alone. */
   part<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -72,7 +73,8 @@ export class KeptAnswers {
         await rows.remove(id);
         return null;
       },
-      keep: async (answer) => {
+      forget: () => rows.remove(id),
+      keep: async (answer, forMs = KEPT_MS) => {
         const createdAt = this.world.clock.now();
         const { text: sealed, keyId } = await this.vault.seal(JSON.stringify(answer), place);
         await rows.keep({
@@ -80,7 +82,7 @@ export class KeptAnswers {
           sealed,
           keyId,
           createdAt,
-          expiresAt: new Date(createdAt.getTime() + KEPT_MS),
+          expiresAt: new Date(createdAt.getTime() + forMs),
         });
       },
     };

@@ -189,6 +189,7 @@ export const beginAuthorizationRoute = route({
   method: 'POST',
   path: '/api/v1/organizations/{org}/credentials/{scope}/{kind}/authorization',
   access: 'member',
+  apart: true,
   summary:
     'Begin to connect a login (scope `organization`: admins); a newer one takes the place of an open one',
   params: kindParams,
@@ -216,6 +217,7 @@ export const completeAuthorizationRoute = route({
   method: 'POST',
   path: '/api/v1/organizations/{org}/credentials/{scope}/{kind}/authorization/complete',
   access: 'member',
+  apart: true,
   summary:
     'Finish connecting with what the provider’s page showed: `code#state`, or the whole address of that page',
   params: kindParams,

@@ -13,6 +13,8 @@ export interface RouteContract {
   access: Access;
   /** Of a public route: who does sign in is known to the handler. A credential that is not valid is refused here as anywhere. */
   mayBeSignedIn?: boolean;
+  /** Its effect lies at another system: it is carried out in no transaction, and with an Idempotency-Key its answer is kept afterwards. What it did it must know by itself. */
+  apart?: true;
   summary: string;
   params?: z.ZodObject;
   query?: z.ZodObject;
