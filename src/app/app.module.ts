@@ -52,6 +52,7 @@ export interface CommonParts {
   database: Database;
   system: SystemStore;
   queue: QueueBackend;
+  feed: WorkspaceFeed;
   vault: Vault;
   setupToken: SetupToken;
   credentialPolicy: CredentialPolicy;
@@ -62,23 +63,18 @@ export interface CommonParts {
   readiness: Readiness;
 }
 
-/** What a process needs besides to serve people and machines. */
-export interface ApiParts {
-  feed: WorkspaceFeed;
-}
-
 /** What a process needs besides to do the work. */
 export interface WorkParts {
   runtime: Runtime;
 }
 
 /** All of it, in one process. */
-export type Parts = CommonParts & ApiParts & WorkParts;
+export type Parts = CommonParts & WorkParts;
 
 /** The parts, for every room by type. */
 @Module({})
 class PartsModule {
-  static with(parts: CommonParts & Partial<ApiParts & WorkParts>): DynamicModule {
+  static with(parts: CommonParts & Partial<WorkParts>): DynamicModule {
     const providers = [
       { provide: LOG, useValue: parts.log },
       { provide: PrometheusMetrics, useValue: parts.metrics },
@@ -93,7 +89,7 @@ class PartsModule {
       { provide: PublicUrl, useValue: parts.publicUrl },
       { provide: RequestLimits, useValue: parts.requestLimits },
       { provide: Readiness, useValue: parts.readiness },
-      ...(parts.feed ? [{ provide: WorkspaceFeed, useValue: parts.feed }] : []),
+      { provide: WorkspaceFeed, useValue: parts.feed },
       ...(parts.runtime ? [{ provide: RUNTIME, useValue: parts.runtime }] : []),
     ];
     return { module: PartsModule, global: true, providers, exports: providers.map(({ provide }) => provide) };
@@ -103,7 +99,7 @@ class PartsModule {
 type Imports = NonNullable<DynamicModule['imports']>;
 
 /** In every process: the rooms, of which others make use, and how the process does. */
-function common(parts: CommonParts & Partial<ApiParts & WorkParts>): Imports {
+function common(parts: CommonParts & Partial<WorkParts>): Imports {
   return [
     PartsModule.with(parts),
     DatabaseModule.with(parts.database, parts.system),
@@ -156,7 +152,7 @@ export class AppModule {
     };
   }
 
-  static api(parts: CommonParts & ApiParts): DynamicModule {
+  static api(parts: CommonParts): DynamicModule {
     return {
       module: AppModule,
       imports: [...common(parts), ...apiModules],

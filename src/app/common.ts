@@ -20,7 +20,7 @@ import {
   type DatabaseServer,
   type OpenDatabase,
 } from '../database/index.js';
-import type { Notices } from '../events/index.js';
+import { WorkspaceFeed } from '../events/index.js';
 import { PublicUrl } from '../http/index.js';
 import { SetupToken } from '../identity/index.js';
 import { systemClock, systemIds, World, type Log } from '../kernel/index.js';
@@ -46,8 +46,6 @@ export interface Common {
   config: Config;
   log: Log;
   closing: Closing;
-  /** That something changed, from whichever process. */
-  notices: Notices;
   world: World;
   /** Of this build. */
   version: string;
@@ -68,6 +66,10 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
   closing.add('system login', () => opened.system.close());
   const wires = await openWires(config.redisUrl, opened, log);
   closing.add('wires', () => wires.close());
+  const feed = new WorkspaceFeed(wires.notices, undefined, metrics);
+  await feed.open();
+  // Where people are served it is closed before that, ahead of the web server; a second time does nothing.
+  closing.add('feed', () => feed.close());
   const database = new Database(opened.appUrl, wires.tell, metrics);
   closing.add('database', () => database.close());
   const address = new Address(config);
@@ -81,6 +83,7 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
     database,
     system: opened.system,
     queue: wires.queue,
+    feed,
     setupToken: new SetupToken(token),
     credentialPolicy: new CredentialPolicy(config.subscriptionOauth),
     loginEndpoints: new LoginEndpoints(config.logins.claude, config.logins.openai),
@@ -99,7 +102,6 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
     config,
     log,
     closing,
-    notices: wires.notices,
     world,
     version: await ownVersion(),
     opened,

@@ -2,9 +2,8 @@ import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Config } from '../config/index.js';
-import { WorkspaceFeed } from '../events/index.js';
 import type { Log } from '../kernel/index.js';
-import { JobWorker, queueOf } from '../queue/index.js';
+import { JobWorker, PATIENT_QUEUE, queueOf } from '../queue/index.js';
 import type { Runtime } from '../runtime/index.js';
 import { Sweep } from '../workspaces/index.js';
 import { AppModule } from './app.module.js';
@@ -48,17 +47,15 @@ export async function startBerth(config: Config, log: Log, abandon: () => void):
 async function startAll(common: Common, abandon: () => void): Promise<Berth> {
   const { parts } = common;
   const runtime = await takeHost(common, abandon);
-  const feed = await openFeed(common);
-  const app = await listen(common, AppModule.with({ ...parts, feed, runtime }));
-  serveUntilClosed(common, feed);
+  const app = await listen(common, AppModule.with({ ...parts, runtime }));
+  serveUntilClosed(common);
   await work(common, app, runtime);
   return becomeReady(common);
 }
 
 async function startApi(common: Common): Promise<Berth> {
-  const feed = await openFeed(common);
-  await listen(common, AppModule.api({ ...common.parts, feed }));
-  serveUntilClosed(common, feed);
+  await listen(common, AppModule.api(common.parts));
+  serveUntilClosed(common);
   return becomeReady(common);
 }
 
@@ -67,14 +64,6 @@ async function startWorker(common: Common, abandon: () => void): Promise<Berth> 
   const app = await listen(common, AppModule.worker({ ...common.parts, runtime }));
   await work(common, app, runtime);
   return { ...(await becomeReady(common)), url: common.address.asBound, setupUrl: null };
-}
-
-async function openFeed({ closing, notices, parts }: Common): Promise<WorkspaceFeed> {
-  const feed = new WorkspaceFeed(notices, undefined, parts.metrics);
-  await feed.open();
-  // Closed again further up, before the web server; here for a start that fails before that. The second time does nothing.
-  closing.add('feed after a failed start', () => feed.close());
-  return feed;
 }
 
 /** The runtime of the one data directory that this process holds. */
@@ -114,7 +103,7 @@ async function listen(common: Common, module: DynamicModule): Promise<NestExpres
 }
 
 /** Streams and long polls wait on the feed: closed, it lets them end, and their readers connect to who comes next. */
-function serveUntilClosed({ closing, opened }: Common, feed: WorkspaceFeed): void {
+function serveUntilClosed({ closing, opened, parts: { feed } }: Common): void {
   closing.add('feed', () => feed.close());
   opened.schemaWatch.whenNewer(() => void feed.close());
 }
@@ -130,6 +119,7 @@ async function work(common: Common, app: NestExpressApplication, runtime: Runtim
   closing.add('runtime', () => runtime.close());
   const worker = app.get(JobWorker);
   worker.start();
+  worker.start(PATIENT_QUEUE);
   worker.start(queueOf(runtime.hostId));
   closing.add('queue worker', () => worker.stop());
   const sweep = app.get(Sweep);

@@ -46,18 +46,19 @@ export class ReceiptsService {
     tenant: Tenant,
     workspace: LockedWorkspace,
     { credentialId, generation }: Login,
-    { userId, ...by }: ServedBy,
+    { userId, scope, kind, reason }: ServedBy,
   ): Promise<void> {
     const turn = await this.turnOf(tenant, workspace, userId);
     if (turn) {
       const at = this.world.clock.now();
-      await chatsStore.addReceipt(tenant, turn.id, { credentialId, generation, ...by, at });
+      const receipt = { credentialId, generation, scope, kind, reason, at };
+      await chatsStore.addReceipt(tenant, turn.id, receipt);
       await this.moves.served(tenant, workspace, turn, nameOf({ credentialId, generation }));
     }
     await this.machines.rememberCredential(tenant, workspace, {
       id: credentialId,
-      scope: by.scope,
-      kind: by.kind,
+      scope,
+      kind,
     });
   }
 

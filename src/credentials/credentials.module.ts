@@ -3,6 +3,7 @@ import { IdentityModule } from '../identity/index.js';
 import { World } from '../kernel/index.js';
 import { CredentialPlaces } from './credential-places.js';
 import { CredentialsController } from './credentials.controller.js';
+import { CredentialCare } from './care.service.js';
 import { CredentialsService } from './credentials.service.js';
 import { KeyRotationJobs } from './key-rotation.jobs.js';
 import { KeyRotation } from './key-rotation.service.js';
@@ -13,9 +14,18 @@ import { LoginStoring } from './logins/login-storing.js';
 import { LoginsController } from './logins/logins.controller.js';
 import { LoginsService } from './logins/logins.service.js';
 import { SealedAttempts } from './logins/sealed-attempts.js';
+import { Leasing } from './leasing.js';
 import { LoginEndpoints, ProviderLogins } from './providers/sources.js';
 import { TokenSources } from './providers/token-source.js';
+import { DueRenewals } from './renewal/due-renewals.js';
+import { Rejections } from './renewal/rejections.js';
+import { RenewalJobs } from './renewal/renewal.jobs.js';
+import { Renewals } from './renewal/renewals.service.js';
+import { Renewer } from './renewal/renewer.js';
+import { CredentialSubjects } from './renewal/subjects.js';
+import { CredentialReports } from './reports.js';
 import { SealedCredentials } from './sealed-credentials.js';
+import { SealedMintedTokens } from './sealed-minted-tokens.js';
 import { SealedTables } from './sealed-tables.js';
 
 /** One object for each provider, by whichever name it is asked for. */
@@ -39,6 +49,14 @@ const providers = [
     SealedTables,
     SealedCredentials,
     SealedAttempts,
+    CredentialCare,
+    CredentialReports,
+    CredentialSubjects,
+    DueRenewals,
+    Leasing,
+    Rejections,
+    Renewals,
+    SealedMintedTokens,
     KeyRotation,
     ...providers,
   ],
@@ -50,6 +68,12 @@ const providers = [
     ProviderLogins,
     SealedTables,
     KeyRotation,
+    CredentialCare,
+    CredentialSubjects,
+    DueRenewals,
+    Rejections,
+    Renewals,
+    TokenSources,
   ],
 })
 export class CredentialsModule {}
@@ -62,6 +86,6 @@ export class CredentialsModule {}
 })
 export class CredentialsApiModule {}
 
-/** What moves rows from key to key and asks how far logins are, in processes that work. */
-@Module({ imports: [CredentialsModule], providers: [KeyRotationJobs, LoginJobs] })
+/** What moves rows from key to key, renews tokens and asks how far logins are, in processes that work. */
+@Module({ imports: [CredentialsModule], providers: [KeyRotationJobs, LoginJobs, Renewer, RenewalJobs] })
 export class CredentialsWorkModule {}

@@ -1,52 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import {
-  upstreamOf,
-  type Agent,
-  type CredentialView,
-  type Kind,
-  type Lease,
-  type PageQuery,
-  type Resolution,
-  type Scope,
-} from '../contracts/index.js';
+import type { Agent, CredentialView, Kind, Lease, PageQuery, Resolution, Scope } from '../contracts/index.js';
 import { Audit } from '../audit/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import { administers, auditedMember, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import {
-  credentialsStore,
-  type CredentialPlace,
-  type CredentialRow,
-  type LeaseRow,
-} from './credentials.store.js';
-import { kinds, secretText, type CredentialSettings, type ParsedCredential } from './kinds.js';
-import { resolve, subscriptionAllowed, type CredentialFacts, type SubscriptionPolicy } from './resolution.js';
+import { noSuchCredential, ownPlace } from './credential-place.js';
+import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
+import { kinds, secretText, type ParsedCredential } from './kinds.js';
+import { leasesStore } from './leases.store.js';
+import { CredentialPolicy, Leasing, type LeaseTerms, type ServedMember } from './leasing.js';
+import { Renewals } from './renewal/renewals.service.js';
+import { firstDueAt } from './renewal/schedule.js';
+import { CredentialReports, type CredentialReport } from './reports.js';
+import { subscriptionAllowed } from './resolution.js';
 import { Vault } from './vault.js';
+import { credentialView } from './view.js';
 
-/** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
-const LEASE_SECONDS = 5;
-const DAY_MS = 24 * 3600 * 1000;
 /** A proxy on another machine may have a clock that is a little behind ours. */
 const CLOCK_MARGIN_MS = 250;
-
-/** What the instance's owner decided, handed in from config. */
-export class CredentialPolicy {
-  constructor(readonly subscriptions: SubscriptionPolicy) {}
-}
-
-/** Whom a credential serves: the member for whom the agent works. */
-export interface ServedMember {
-  organizationId: string;
-  userId: string;
-  agent: Agent;
-}
-
-export interface LeaseTerms {
-  stillFor: (tenant: Tenant) => Promise<boolean>;
-  /** How long a member's own is leased, where it is to be shorter than usual. */
-  ownSeconds?: number | undefined;
-}
 
 /** Whose credential served, of which kind, and why resolution chose it. */
 export interface ServedBy {
@@ -55,6 +27,8 @@ export interface ServedBy {
   reason: string;
   /** The member whose own it is; null for the organization's. */
   userId: string | null;
+  /** To whom it was lent. */
+  subjectId: string;
 }
 
 /** Sets, lists, resolves and leases credentials. */
@@ -63,6 +37,9 @@ export class CredentialsService {
   constructor(
     private readonly database: Database,
     private readonly identity: IdentityService,
+    private readonly leasing: Leasing,
+    private readonly reports: CredentialReports,
+    private readonly renewals: Renewals,
     private readonly vault: Vault,
     private readonly policy: CredentialPolicy,
     private readonly world: World,
@@ -74,12 +51,12 @@ export class CredentialsService {
     const rows = await this.database.tenant(actor.organizationId, (tenant) =>
       credentialsStore.visibleTo(tenant, actor.userId, slice),
     );
-    return pageOf(rows, slice, view);
+    return pageOf(rows, slice, credentialView);
   }
 
   /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`. */
   async set(actor: Actor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
-    const place = placeFor(actor, scope, kind);
+    const place = ownPlace(actor, scope, kind);
     if (kinds[kind].subscription && !subscriptionAllowed(scope, this.policy.subscriptions)) {
       throw new BerthError(
         'forbidden',
@@ -89,11 +66,11 @@ export class CredentialsService {
     const parsed = parse(kind, body);
     refuseRunOut(parsed, this.world.clock.now());
     try {
-      return view(await this.store(actor, place, parsed));
+      return credentialView(await this.store(actor, place, parsed));
     } catch (error) {
       // Two first settings at once: the other one was quicker, so ours is a replacement now.
       if (!isUniqueViolation(error)) throw error;
-      return view(await this.store(actor, place, parsed));
+      return credentialView(await this.store(actor, place, parsed));
     }
   }
 
@@ -108,25 +85,26 @@ export class CredentialsService {
     inside: (tenant: Tenant) => Promise<void>,
   ): Promise<CredentialView> {
     try {
-      return view(await this.store(actor, place, parsed, inside));
+      return credentialView(await this.store(actor, place, parsed, inside));
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
-      return view(await this.store(actor, place, parsed, inside));
+      return credentialView(await this.store(actor, place, parsed, inside));
     }
   }
 
   /** Throws `forbidden`, `not-found`. */
   async remove(actor: Actor, scope: Scope, kind: Kind): Promise<void> {
-    const place = placeFor(actor, scope, kind);
+    const place = ownPlace(actor, scope, kind);
     await this.database.tenant(actor.organizationId, async (tenant) => {
       const removed = await credentialsStore.remove(tenant, place);
-      if (!removed) throw new BerthError('not-found', `There is no ${kinds[kind].title} here to remove.`);
+      if (!removed) throw noSuchCredential(kind);
       this.audit.record(tenant, {
         action: 'credential.removed',
         actor: auditedMember(actor),
         subject: { type: 'credential', id: removed.id, name: kind },
         details: { scope, generation: removed.generation },
       });
+      await this.renewals.tellChanged(tenant, removed.id);
     });
   }
 
@@ -140,75 +118,23 @@ export class CredentialsService {
     return this.resolve({ organizationId: actor.organizationId, userId, agent });
   }
 
-  async resolve({ organizationId, userId, agent }: ServedMember): Promise<Resolution> {
-    const rows = await this.database.tenant(organizationId, (tenant) =>
-      credentialsStore.visibleTo(tenant, userId),
-    );
-    return resolve(agent, rows.map(facts), this.policy.subscriptions, this.world.clock.now());
+  resolve(member: ServedMember): Promise<Resolution> {
+    return this.leasing.resolve(member);
   }
 
   /**
    * Leases the chosen credential to a workspace (`subjectId`; what it is does not matter here). Resolved at each lease from the rows as they are, never from memory
-   * (rule 7). `stillFor` is asked in the transaction that books the lease, whether the subject still works for this member. Throws `no-agent-credential`, `not-ready`.
+   * (rule 7). Where its token does not serve, it is renewed first, and the lease waits for it. `stillFor` is asked in the transaction that books the lease, whether the subject still works for
+   * this member. Throws `no-agent-credential`, `not-ready`.
    */
-  async lease(
-    member: ServedMember,
-    subjectId: string,
-    { stillFor, ownSeconds = LEASE_SECONDS }: LeaseTerms,
-  ): Promise<Lease> {
-    const { chosen } = await this.resolve(member);
-    if (!chosen) throw noCredential(member.agent);
-    const { organizationId } = member;
-    const { credentialId, scope, kind, reason } = chosen;
-    const row = await this.database.tenant(organizationId, (tenant) =>
-      credentialsStore.sealed(tenant, credentialId),
-    );
-    // Removed between the two looks: the next lease resolves without it.
-    if (!row)
-      throw new BerthError('not-ready', 'The credential was just removed. Ask again.', {
-        retryAfterSeconds: 1,
-      });
-    const { generation } = row;
-    const opened = await this.vault.open(row.sealed, {
-      purpose: 'credential',
-      organizationId,
-      rowId: credentialId,
-    });
-    const { lease } = kinds[kind];
-    if (typeof lease !== 'function') throw noCredential(member.agent);
-    const seconds = scope === 'user' ? ownSeconds : LEASE_SECONDS;
-    const expiresAt = new Date(this.world.clock.now().getTime() + seconds * 1000);
-    const userId = scope === 'user' ? member.userId : null;
-    const granted = {
-      workspaceId: subjectId,
-      credentialId,
-      generation,
-      scope,
-      kind,
-      reason,
-      userId,
-      expiresAt,
-    };
-    await this.database.tenant(organizationId, async (tenant) => {
-      if (!(await stillFor(tenant)))
-        throw new BerthError('not-ready', 'It works for somebody else by now. Ask again.', {
-          retryAfterSeconds: 1,
-        });
-      const isFirst = await credentialsStore.saveLease(tenant, granted);
-      if (isFirst) this.bookUse(tenant, member, granted);
-    });
-    return {
-      credentialId,
-      generation,
-      expiresAt: expiresAt.toISOString(),
-      secret: lease(JSON.parse(opened) as Record<string, string>),
-    };
+  lease(member: ServedMember, subjectId: string, terms: LeaseTerms): Promise<Lease> {
+    return this.leasing.lease(member, subjectId, terms);
   }
 
   /** When a proxy has surely forgotten what it holds for a workspace and is another person's own; null: it holds nothing of that. Inside a transaction of the caller. */
   async foreignUntil(tenant: Tenant, subjectId: string, userId: string): Promise<Date | null> {
     const since = new Date(this.world.clock.now().getTime() - CLOCK_MARGIN_MS);
-    const last = await credentialsStore.foreignLease(tenant, subjectId, userId, since);
+    const last = await leasesStore.foreign(tenant, subjectId, userId, since);
     return last && new Date(last.expiresAt.getTime() + CLOCK_MARGIN_MS);
   }
 
@@ -219,38 +145,31 @@ export class CredentialsService {
     credentialId: string,
     generation: number,
   ): Promise<ServedBy | null> {
-    const lease = await credentialsStore.findLease(tenant, subjectId, credentialId, generation);
+    const lease = await leasesStore.find(tenant, subjectId, credentialId, generation);
     return (
       lease && {
         scope: lease.scope as Scope,
         kind: lease.kind as Kind,
         reason: lease.reason,
         userId: lease.userId,
+        subjectId,
       }
     );
   }
 
-  /** A provider refused a credential: kept as its last error, for people. */
-  noteRefusal(
-    tenant: Tenant,
-    credentialId: string,
-    generation: number,
-    status: number,
-    errorType: string | null,
-  ): Promise<void> {
-    const said = `refused with status ${status}${errorType ? ` (${errorType})` : ''}`;
-    return credentialsStore.noteRefusal(tenant, credentialId, generation, said, this.world.clock.now());
+  /** The provider refused the credential itself: it is renewed, or the next one serves. Each of these works inside a transaction of the caller. */
+  refused(tenant: Tenant, report: CredentialReport, { subjectId }: ServedBy): Promise<void> {
+    return this.reports.take(tenant, 'refused', report, subjectId);
   }
 
-  /** Once per workspace and secret, not per lease: every 5 seconds would say nothing more. */
-  private bookUse(tenant: Tenant, { userId, agent }: ServedMember, lease: LeaseRow): void {
-    const { workspaceId, credentialId, kind, scope, generation, reason } = lease;
-    this.audit.record(tenant, {
-      action: 'credential.used',
-      actor: { type: 'machine', id: workspaceId, name: 'proxy of the workspace', apiKeyId: null },
-      subject: { type: 'credential', id: credentialId, name: kind },
-      details: { scope, generation, agent, reason, forMember: userId },
-    });
+  /** The provider refused a request and not the credential: said to people. */
+  denied(tenant: Tenant, report: CredentialReport, { subjectId }: ServedBy): Promise<void> {
+    return this.reports.take(tenant, 'denied', report, subjectId);
+  }
+
+  /** A plan's quota is used up until a time; without one there is nothing to remember. */
+  limited(tenant: Tenant, report: CredentialReport, { subjectId }: ServedBy): Promise<void> {
+    return this.reports.take(tenant, 'limited', report, subjectId);
   }
 
   private async store(
@@ -270,22 +189,24 @@ export class CredentialsService {
       organizationId,
       rowId,
     });
+    const at = this.world.clock.now();
+    const { renewal } = kinds[place.kind];
     const secret = {
       hint: parsed.hint,
       sealed,
       keyId,
       settings: parsed.settings,
       expiresAt: parsed.expiresAt,
-      renewAt: null,
+      renewAt: parsed.expiresAt && renewal === 'login' ? firstDueAt(at, parsed.expiresAt) : null,
       lineage: this.world.ids.next(),
       connectedBy: actor.userId,
-      at: this.world.clock.now(),
+      at,
     };
     const row = await this.database.tenant(organizationId, async (tenant) => {
       const stored = existing
         ? await credentialsStore.replace(tenant, rowId, secret)
         : await credentialsStore.create(tenant, rowId, place, secret);
-      if (stored)
+      if (stored) {
         this.audit.record(tenant, {
           action: 'credential.set',
           actor: auditedMember(actor),
@@ -296,30 +217,14 @@ export class CredentialsService {
             ...(inside ? { by: 'sign-in' } : {}),
           },
         });
-      if (stored) await inside?.(tenant);
+        await inside?.(tenant);
+        await this.renewals.tellChanged(tenant, rowId);
+      }
       return stored;
     });
     // Removed between the two looks: setting it means it shall be there.
     return row ?? this.store(actor, place, parsed, inside);
   }
-}
-
-export function noCredential(agent: Agent): BerthError {
-  const name = upstreamOf[agent] === 'anthropic' ? 'Claude Code' : 'Codex';
-  return new BerthError(
-    'no-agent-credential',
-    `No usable credential for ${name}. Set your own or the organization's (PUT …/credentials/{scope}/{kind}); GET …/credentials/resolution?agent=${agent} explains what is missing.`,
-  );
-}
-
-function placeFor(actor: Actor, scope: Scope, kind: Kind): CredentialPlace {
-  if (scope === 'organization' && !administers(actor)) {
-    throw new BerthError(
-      'forbidden',
-      'Only an admin may change the credentials of the organization. Use the scope user for your own.',
-    );
-  }
-  return { scope, kind, userId: scope === 'user' ? actor.userId : null };
 }
 
 function parse(kind: Kind, body: unknown): ParsedCredential {
@@ -343,40 +248,4 @@ function refuseRunOut({ expiresAt }: ParsedCredential, now: Date): void {
       message: 'is over: this pair was copied too long ago. Sign in again, and copy both tokens at once',
     },
   ]);
-}
-
-function facts(row: CredentialRow): CredentialFacts {
-  return {
-    ...row,
-    scope: row.scope as Scope,
-    kind: row.kind as Kind,
-    status: row.status as CredentialFacts['status'],
-  };
-}
-
-function view(row: CredentialRow): CredentialView {
-  const settings = row.settings as CredentialSettings;
-  return {
-    id: row.id,
-    scope: row.scope as Scope,
-    kind: row.kind as Kind,
-    status: row.status as CredentialView['status'],
-    hint: row.hint,
-    generation: row.generation,
-    expiresAt: row.expiresAt?.toISOString() ?? null,
-    limitedUntil: row.limitedUntil?.toISOString() ?? null,
-    lastRotatedAt: row.lastRotatedAt?.toISOString() ?? null,
-    lastError: row.lastError,
-    connectedAt: row.connectedAt.toISOString(),
-    connectedBy: row.connector,
-    loginEndsAt: loginEndOf(row)?.toISOString() ?? null,
-    account: settings.account ?? null,
-    fallback: settings.fallback ?? null,
-  };
-}
-
-/** When the provider ends the login itself; null where it does not. */
-function loginEndOf({ kind, connectedAt }: CredentialRow): Date | null {
-  const { loginDays } = kinds[kind as Kind];
-  return loginDays === null ? null : new Date(connectedAt.getTime() + loginDays * DAY_MS);
 }

@@ -20,6 +20,7 @@ const shown = {
   connector: { select: { id: true, name: true } },
   renewAt: true,
   refusedGeneration: true,
+  forcedGeneration: true,
   failures: true,
   retryAt: true,
 } as const;
@@ -43,18 +44,6 @@ export interface NewSecret {
   /** Who set it. */
   connectedBy: string;
   at: Date;
-}
-
-export interface LeaseRow {
-  workspaceId: string;
-  credentialId: string;
-  generation: number;
-  scope: Scope;
-  kind: Kind;
-  reason: string;
-  /** The member whose own credential it is; null for the organization's. */
-  userId: string | null;
-  expiresAt: Date;
 }
 
 const subjectOf = ({ userId }: CredentialPlace): string => userId ?? 'organization';
@@ -113,6 +102,7 @@ export const credentialsStore = {
         generation: { increment: 1 },
         connectedAt: at,
         refusedGeneration: null,
+        forcedGeneration: null,
         failures: 0,
         retryAt: null,
         limitedUntil: null,
@@ -157,53 +147,31 @@ export const credentialsStore = {
     return count > 0;
   },
 
-  /** The provider refused it: said to people. Only of the generation that was refused; a newer secret has a clean record. */
-  async noteRefusal(
+  /** Said to people of this login or setting; a newer one has a clean record. */
+  async note(
     { db, organizationId }: Tenant,
-    id: string,
-    generation: number,
+    { id, lineage }: { id: string; lineage: string },
     lastError: string,
     at: Date,
   ): Promise<void> {
     await db.credential.updateMany({
-      where: { organizationId, id, generation },
+      where: { organizationId, id, lineage },
       data: { lastError, updatedAt: at },
     });
   },
 
-  /** True for the first lease of this secret to this workspace: of several at once, for one of them. */
-  async saveLease({ db, organizationId }: Tenant, lease: LeaseRow): Promise<boolean> {
-    const { workspaceId, credentialId, generation, reason, expiresAt } = lease;
-    const renewed = await db.lease.updateMany({
-      where: { organizationId, workspaceId, credentialId, generation },
-      data: { reason, expiresAt },
-    });
-    if (renewed.count > 0) return false;
-    const { count } = await db.lease.createMany({
-      data: [{ ...lease, organizationId }],
-      skipDuplicates: true,
+  /** Its plan's quota is used up. Said of the account and not of a token, so that renewing changes nothing about it. */
+  async limit(
+    { db, organizationId }: Tenant,
+    { id, lineage }: { id: string; lineage: string },
+    until: Date,
+    at: Date,
+  ): Promise<boolean> {
+    const { count } = await db.credential.updateMany({
+      where: { organizationId, id, lineage, OR: [{ limitedUntil: null }, { limitedUntil: { lt: until } }] },
+      data: { limitedUntil: until, updatedAt: at },
     });
     return count > 0;
-  },
-
-  /** Of the leases that ended after a time, the last one of a credential that is a person's own and not this person's. */
-  foreignLease({ db, organizationId }: Tenant, workspaceId: string, userId: string, since: Date) {
-    return db.lease.findFirst({
-      where: {
-        organizationId,
-        workspaceId,
-        expiresAt: { gt: since },
-        userId: { not: null },
-        NOT: { userId },
-      },
-      orderBy: { expiresAt: 'desc' },
-      select: { expiresAt: true },
-    });
-  },
-
-  /** The lease by which a workspace used a credential; it outlives the credential itself. */
-  findLease({ db, organizationId }: Tenant, workspaceId: string, credentialId: string, generation: number) {
-    return db.lease.findFirst({ where: { organizationId, workspaceId, credentialId, generation } });
   },
 };
 

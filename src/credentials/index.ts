@@ -1,14 +1,12 @@
 export { CredentialsApiModule, CredentialsModule, CredentialsWorkModule } from './credentials.module.js';
-export {
-  CredentialPolicy,
-  CredentialsService,
-  noCredential,
-  type ServedBy,
-  type ServedMember,
-} from './credentials.service.js';
+export { CredentialsService, type ServedBy } from './credentials.service.js';
+export { CredentialPolicy, noCredential, type ServedMember } from './leasing.js';
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
 export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
 export { KeyRotation } from './key-rotation.service.js';
 export { SealedTables, type SealedTable } from './sealed-tables.js';
 export { LoginPolling } from './logins/login-polling.js';
 export { LoginEndpoints } from './providers/sources.js';
+export { DueRenewals } from './renewal/due-renewals.js';
+export { CredentialSubjects, type RejectedCredential, type Subjects } from './renewal/subjects.js';
+export type { CredentialReport } from './reports.js';

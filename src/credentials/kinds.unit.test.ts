@@ -173,6 +173,7 @@ describe('kinds', () => {
       secret: { apiKey: API_KEY },
       hint: 'sk-ant-api03-…9Kf2',
       settings: { fallback: true },
+      expiresAt: null,
     });
     const { lease } = kinds.anthropic_api_key;
     expect(typeof lease === 'function' && lease(parsed.secret)).toEqual({
@@ -194,6 +195,7 @@ describe('kinds', () => {
       secret: { accessKeyId: AWS_ID, secretAccessKey: AWS_SECRET },
       hint: 'AKIA…MPLE',
       settings: { region: 'eu-west-1', fallback: false },
+      expiresAt: null,
     });
   });
 

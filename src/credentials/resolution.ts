@@ -1,5 +1,6 @@
 import type { Agent, Candidate, Kind, Resolution, Scope } from '../contracts/index.js';
 import { kinds } from './kinds.js';
+import { isStoodDown, type TokenState } from './renewal/schedule.js';
 
 /** What resolution needs to know of a stored credential; never its secret. */
 export interface CredentialFacts {
@@ -10,16 +11,46 @@ export interface CredentialFacts {
   expiresAt: Date | null;
   limitedUntil: Date | null;
   lastError: string | null;
+  /** Whether whoever set it lets it serve where one before it failed; null where nobody is asked. */
+  fallback: boolean | null;
+  /** The token, where it is one that is renewed and there is something to know of it; null: it is as it is. */
+  token: TokenState | null;
+  /** Whether this Berth knows where to get its tokens. */
+  hasSource: boolean;
 }
 
 /** What the instance's owner decided about subscriptions (BERTH_SUBSCRIPTION_OAUTH). */
 export type SubscriptionPolicy = 'on' | 'personal' | 'off';
 
+export interface Policy {
+  subscriptions: SubscriptionPolicy;
+  /** Whether a member whose own credentials fail is served by the organization's. */
+  organizationFallback: boolean;
+}
+
+/** A resolution, and what only Berth needs to know of it. */
+export interface Decision extends Resolution {
+  /** When none can serve: the first that could not be renewed for a while, and is waited for since there is no other. */
+  lastHope: Candidate | null;
+  /** True when the chosen one serves in place of one that failed. */
+  isFallback: boolean;
+}
+
 /** The order of kinds within one scope (contract, "Resolution order"). */
 export const kindOrder: Record<Agent, readonly Kind[]> = {
-  claude: ['claude_setup_token', 'anthropic_api_key', 'aws_bedrock'],
-  codex: ['openai_api_key'],
+  claude: ['claude_oauth', 'claude_setup_token', 'anthropic_wif', 'anthropic_api_key', 'aws_bedrock'],
+  codex: ['openai_oauth', 'openai_api_key'],
 };
+
+/** Why a credential cannot serve: in full for people who ask, and in short words that do not change by the minute for receipts. */
+interface Obstacle {
+  text: string;
+  short: string;
+  /** It may serve again by itself within moments: worth waiting for when there is no other. */
+  passes?: true;
+  /** It was meant to serve and does not: whoever serves now does so in its place. */
+  failed?: true;
+}
 
 /**
  * Who serves an agent: first the user's own credentials in the order of kinds, then the organization's in the same order. All are listed with the reason
@@ -28,54 +59,98 @@ export const kindOrder: Record<Agent, readonly Kind[]> = {
 export function resolve(
   agent: Agent,
   facts: readonly CredentialFacts[],
-  policy: SubscriptionPolicy,
+  policy: Policy,
   now: Date,
-): Resolution {
+): Decision {
   const ordered = (['user', 'organization'] as const).flatMap((scope) =>
     kindOrder[agent].flatMap((kind) => facts.filter((fact) => fact.scope === scope && fact.kind === kind)),
   );
-  const obstacles = ordered.map((fact) => obstacle(fact, policy, now));
+  const hasOwn = ordered[0]?.scope === 'user';
+  const obstacles = ordered.map(
+    (fact, index) => obstacleOf(fact, policy, now) ?? ruleAgainst(fact, index, hasOwn, policy),
+  );
   const first = obstacles.indexOf(null);
   const candidates = ordered.map((fact, index): Candidate => {
-    const problem = obstacles[index] ?? null;
+    const obstacle = obstacles[index] ?? null;
+    const before = ordered.slice(0, index).map((other, at) => ({ other, obstacle: obstacles[at] ?? null }));
     return {
       credentialId: fact.id,
       scope: fact.scope,
       kind: fact.kind,
-      usable: problem === null,
-      reason:
-        problem ?? (index === first ? chosenReason(fact, obstacles.slice(0, index)) : standbyReason(fact)),
+      usable: obstacle === null,
+      reason: obstacle?.text ?? (index === first ? chosenReason(fact, before) : standbyReason(fact)),
     };
   });
-  return { agent, chosen: candidates[first] ?? null, candidates };
+  const passing = first < 0 ? obstacles.findIndex((obstacle) => obstacle?.passes) : -1;
+  return {
+    agent,
+    chosen: candidates[first] ?? null,
+    candidates,
+    lastHope: candidates[passing] ?? null,
+    isFallback: obstacles.slice(0, Math.max(0, first)).some((obstacle) => obstacle?.failed),
+  };
 }
 
-/** Why a credential cannot serve now; null when it can. */
-function obstacle(fact: CredentialFacts, policy: SubscriptionPolicy, now: Date): string | null {
+/** Why a credential cannot serve now, whichever others there are; null when it can. */
+function obstacleOf(fact: CredentialFacts, policy: Policy, now: Date): Obstacle | null {
   const definition = kinds[fact.kind];
+  const said = fact.lastError ? ` (${fact.lastError})` : '';
   if (fact.status === 'rejected')
-    return `was rejected by the provider${fact.lastError ? ` (${fact.lastError})` : ''}; set it anew`;
-  if (fact.expiresAt && fact.expiresAt <= now)
-    return `expired at ${fact.expiresAt.toISOString()}; set it anew`;
+    return {
+      text: `was rejected by the provider${said}; ${definition.renewal === 'login' ? 'connect it again' : 'set it anew'}`,
+      short: `was rejected by the provider${said}`,
+      failed: true,
+    };
+  if (definition.renewal === null && fact.expiresAt && fact.expiresAt <= now) {
+    const short = `expired at ${fact.expiresAt.toISOString()}`;
+    return { text: `${short}; set it anew`, short, failed: true };
+  }
   if (fact.limitedUntil && fact.limitedUntil > now)
-    return `has used up its plan's quota until ${fact.limitedUntil.toISOString()}`;
-  if (definition.subscription && !subscriptionAllowed(fact.scope, policy))
-    return 'is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)';
-  if (typeof definition.lease !== 'function') return definition.lease.unusable;
+    return { ...same(`has used up its plan's quota until ${fact.limitedUntil.toISOString()}`), failed: true };
+  if (definition.subscription && !subscriptionAllowed(fact.scope, policy.subscriptions))
+    return same('is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)');
+  if (typeof definition.lease !== 'function') return { text: definition.lease.unusable, short: CANNOT_YET };
+  if (definition.renewal !== null && !fact.hasSource)
+    return { text: 'stored, but this version of Berth cannot get tokens for it yet', short: CANNOT_YET };
+  if (fact.token && isStoodDown(fact.token, now)) return stoodDown(fact.token, said, now);
   return null;
 }
+
+function stoodDown({ retryAt }: TokenState, said: string, now: Date): Obstacle {
+  const when = retryAt && retryAt > now ? `at ${retryAt.toISOString()}` : 'with the next request';
+  const short = `could not be renewed${said}`;
+  return { text: `${short}; tried again ${when}`, short, passes: true, failed: true };
+}
+
+/** What people decided about serving in place of others; null when nothing speaks against it. */
+function ruleAgainst(fact: CredentialFacts, index: number, hasOwn: boolean, policy: Policy): Obstacle | null {
+  if (fact.scope === 'organization' && hasOwn && !policy.organizationFallback)
+    return same("is the organization's, which does not serve members who have their own (credential policy)");
+  if (fact.fallback === false && index > 0)
+    return same('is not to serve in place of those before it (it was set with fallback off)');
+  return null;
+}
+
+const CANNOT_YET = 'cannot serve in this version';
+const same = (text: string): Obstacle => ({ text, short: text });
 
 export function subscriptionAllowed(scope: Scope, policy: SubscriptionPolicy): boolean {
   return policy === 'on' || (policy === 'personal' && scope === 'user');
 }
 
-const whose = (scope: Scope): string => (scope === 'user' ? "the member's own" : "the organization's");
+/** Whose it is and what, as in "the member's own Claude login". */
+function nameOf({ scope, kind }: Pick<CredentialFacts, 'scope' | 'kind'>): string {
+  return `${scope === 'user' ? "the member's own" : "the organization's"} ${kinds[kind].title}`;
+}
 
-function chosenReason(fact: CredentialFacts, before: (string | null)[]): string {
-  const passedOver = before.length > 0 ? `; ${before.length} before it cannot serve` : '';
-  return `chosen: ${whose(fact.scope)} ${kinds[fact.kind].title} is the first that can serve${passedOver}`;
+function chosenReason(
+  fact: CredentialFacts,
+  before: { other: CredentialFacts; obstacle: Obstacle | null }[],
+): string {
+  const passedOver = before.map(({ other, obstacle }) => `; ${nameOf(other)} ${obstacle?.short ?? ''}`);
+  return `chosen: ${nameOf(fact)} is the first that can serve${passedOver.join('')}`;
 }
 
 function standbyReason(fact: CredentialFacts): string {
-  return `can serve: ${whose(fact.scope)} ${kinds[fact.kind].title}, after those before it`;
+  return `can serve: ${nameOf(fact)}, after those before it`;
 }

@@ -1,5 +1,13 @@
 import type { Agent, Kind, Scope } from '../contracts/index.js';
-import { resolve, subscriptionAllowed, type CredentialFacts, type SubscriptionPolicy } from './resolution.js';
+import type { TokenState } from './renewal/schedule.js';
+import {
+  kindOrder,
+  resolve,
+  subscriptionAllowed,
+  type CredentialFacts,
+  type Policy,
+  type SubscriptionPolicy,
+} from './resolution.js';
 
 const NOW = new Date('2026-06-01T12:00:00.000Z');
 const [PAST, FUTURE] = [new Date(NOW.getTime() - 1000), new Date(NOW.getTime() + 1000)];
@@ -15,14 +23,46 @@ function stored(name: string, more: Partial<CredentialFacts> = {}): CredentialFa
     expiresAt: null,
     limitedUntil: null,
     lastError: null,
+    fallback:
+      kind === 'anthropic_api_key' || kind === 'openai_api_key' || kind === 'aws_bedrock' ? true : null,
+    token: null,
+    hasSource: true,
     ...more,
   };
 }
+
+/** A login whose token is like this. */
+const login = (
+  name: string,
+  token: Partial<TokenState>,
+  more: Partial<CredentialFacts> = {},
+): CredentialFacts =>
+  stored(name, {
+    token: {
+      generation: 3,
+      expiresAt: new Date(NOW.getTime() + 3_600_000),
+      renewAt: new Date(NOW.getTime() + 1_800_000),
+      refusedGeneration: null,
+      forcedGeneration: null,
+      failures: 0,
+      retryAt: null,
+      ...token,
+    },
+    ...more,
+  });
+const runOut = { expiresAt: PAST, renewAt: PAST };
+const minutesFrom = (count: number): Date => new Date(NOW.getTime() + count * 60_000);
+
+const policyOf = (subscriptions: SubscriptionPolicy, organizationFallback = true): Policy => ({
+  subscriptions,
+  organizationFallback,
+});
 
 interface Case {
   name: string;
   agent?: Agent;
   policy?: SubscriptionPolicy;
+  organizationFallback?: boolean;
   facts: CredentialFacts[];
   /** In the order in which they are asked; a `+` before what can serve. The first `+` is chosen. */
   order: string[];
@@ -41,20 +81,133 @@ const cases: Case[] = [
     order: ['+user/anthropic_api_key', '+organization/claude_setup_token'],
   },
   {
-    name: 'all six of Claude',
+    name: 'all of Claude',
     facts: (['organization', 'user'] as const).flatMap((scope) =>
-      (['aws_bedrock', 'anthropic_api_key', 'claude_setup_token'] as const).map((kind) =>
-        stored(`${scope}/${kind}`),
-      ),
+      [...kindOrder.claude].reverse().map((kind) => stored(`${scope}/${kind}`)),
     ),
     order: [
+      '+user/claude_oauth',
       '+user/claude_setup_token',
+      '+user/anthropic_wif',
       '+user/anthropic_api_key',
       'user/aws_bedrock',
+      '+organization/claude_oauth',
       '+organization/claude_setup_token',
+      '+organization/anthropic_wif',
       '+organization/anthropic_api_key',
       'organization/aws_bedrock',
     ],
+  },
+  {
+    name: 'all of Codex',
+    agent: 'codex',
+    facts: (['organization', 'user'] as const).flatMap((scope) =>
+      [...kindOrder.codex].reverse().map((kind) => stored(`${scope}/${kind}`)),
+    ),
+    order: [
+      '+user/openai_oauth',
+      '+user/openai_api_key',
+      '+organization/openai_oauth',
+      '+organization/openai_api_key',
+    ],
+  },
+  {
+    name: 'a login that has run out serves: it is renewed first',
+    facts: [login('user/claude_oauth', runOut, { expiresAt: PAST }), stored('user/anthropic_api_key')],
+    order: ['+user/claude_oauth', '+user/anthropic_api_key'],
+  },
+  {
+    name: 'a login whose token was refused serves: it is renewed first',
+    facts: [login('user/claude_oauth', { refusedGeneration: 3 }), stored('user/anthropic_api_key')],
+    order: ['+user/claude_oauth', '+user/anthropic_api_key'],
+  },
+  {
+    name: 'a login that failed to renew, while its token serves',
+    facts: [
+      login('user/claude_oauth', { failures: 50, retryAt: minutesFrom(15) }),
+      stored('user/anthropic_api_key'),
+    ],
+    order: ['+user/claude_oauth', '+user/anthropic_api_key'],
+  },
+  {
+    name: 'a login that has run out and failed to renew four times',
+    facts: [login('user/claude_oauth', { ...runOut, failures: 4 }), stored('user/anthropic_api_key')],
+    order: ['+user/claude_oauth', '+user/anthropic_api_key'],
+  },
+  {
+    name: 'past a login that has run out and failed to renew five times',
+    facts: [login('user/claude_oauth', { ...runOut, failures: 5 }), stored('user/anthropic_api_key')],
+    order: ['user/claude_oauth', '+user/anthropic_api_key'],
+  },
+  {
+    name: 'past a login that the provider ended',
+    facts: [login('user/claude_oauth', {}, { status: 'rejected' }), stored('organization/claude_oauth')],
+    order: ['user/claude_oauth', '+organization/claude_oauth'],
+  },
+  {
+    name: 'past one whose tokens nobody can get',
+    facts: [stored('user/anthropic_wif', { hasSource: false }), stored('user/anthropic_api_key')],
+    order: ['user/anthropic_wif', '+user/anthropic_api_key'],
+  },
+  {
+    name: 'a metered key that is no fallback, and stands alone',
+    facts: [stored('user/anthropic_api_key', { fallback: false })],
+    order: ['+user/anthropic_api_key'],
+  },
+  {
+    name: 'a metered key that is no fallback, after a login that serves',
+    facts: [stored('user/claude_oauth'), stored('user/anthropic_api_key', { fallback: false })],
+    order: ['+user/claude_oauth', 'user/anthropic_api_key'],
+  },
+  {
+    name: 'a metered key that is no fallback, after a login that does not serve',
+    facts: [
+      stored('user/claude_oauth', { status: 'rejected' }),
+      stored('user/anthropic_api_key', { fallback: false }),
+      stored('organization/anthropic_api_key'),
+    ],
+    order: ['user/claude_oauth', 'user/anthropic_api_key', '+organization/anthropic_api_key'],
+  },
+  {
+    name: "the organization's key that is no fallback, for a member with a rejected one of their own",
+    facts: [
+      stored('user/anthropic_api_key', { status: 'rejected' }),
+      stored('organization/anthropic_api_key', { fallback: false }),
+    ],
+    order: ['user/anthropic_api_key', 'organization/anthropic_api_key'],
+  },
+  {
+    name: "the organization's key that is no fallback, for a member without any",
+    facts: [stored('organization/anthropic_api_key', { fallback: false })],
+    order: ['+organization/anthropic_api_key'],
+  },
+  {
+    name: "no fall to the organization's where an admin forbade it",
+    organizationFallback: false,
+    facts: [
+      stored('user/claude_oauth', { status: 'rejected' }),
+      stored('user/anthropic_api_key'),
+      stored('organization/anthropic_api_key'),
+    ],
+    order: ['user/claude_oauth', '+user/anthropic_api_key', 'organization/anthropic_api_key'],
+  },
+  {
+    name: "no fall to the organization's where an admin forbade it, whatever is left",
+    organizationFallback: false,
+    facts: [stored('user/claude_oauth', { status: 'rejected' }), stored('organization/anthropic_api_key')],
+    order: ['user/claude_oauth', 'organization/anthropic_api_key'],
+  },
+  {
+    name: "the organization's for who has none, where an admin forbade to fall to it",
+    organizationFallback: false,
+    facts: [stored('organization/anthropic_api_key')],
+    order: ['+organization/anthropic_api_key'],
+  },
+  {
+    name: "the organization's for who has only of the other agent's, where an admin forbade to fall to it",
+    organizationFallback: false,
+    facts: [stored('user/openai_api_key'), stored('organization/anthropic_api_key')],
+    order: ['+organization/anthropic_api_key'],
   },
   {
     name: "no kind of the other agent's",
@@ -133,8 +286,8 @@ const cases: Case[] = [
 ];
 
 describe('resolution', () => {
-  it.each(cases)('$name', ({ agent = 'claude', policy = 'on', facts, order }) => {
-    const result = resolve(agent, facts, policy, NOW);
+  it.each(cases)('$name', ({ agent = 'claude', policy = 'on', organizationFallback, facts, order }) => {
+    const result = resolve(agent, facts, policyOf(policy, organizationFallback), NOW);
     const shown = result.candidates.map(({ credentialId, usable }) => (usable ? '+' : '') + credentialId);
     expect(shown).toEqual(order);
     const first = order.find((name) => name.startsWith('+'))?.slice(1) ?? null;
@@ -199,7 +352,7 @@ describe('resolution', () => {
       "chosen: the organization's Claude setup token is the first that can serve",
     ],
   ])('says why: %s', (_, fact, policy, reason) => {
-    expect(resolve('claude', [fact], policy, NOW).candidates[0]?.reason).toBe(reason);
+    expect(resolve('claude', [fact], policyOf(policy), NOW).candidates[0]?.reason).toBe(reason);
   });
 
   it('says how many it passed over, and what would serve next', () => {
@@ -209,13 +362,79 @@ describe('resolution', () => {
       stored('organization/anthropic_api_key'),
       stored('organization/claude_setup_token'),
     ];
-    const { candidates } = resolve('claude', facts, 'on', NOW);
+    const { candidates } = resolve('claude', facts, policyOf('on'), NOW);
     expect(candidates.map(({ reason }) => reason)).toEqual([
       'was rejected by the provider; set it anew',
       'stored, but this version of the proxy cannot sign requests to Bedrock yet',
-      "chosen: the organization's Claude setup token is the first that can serve; 2 before it cannot serve",
+      "chosen: the organization's Claude setup token is the first that can serve; the member's own Claude setup token was rejected by the provider; the member's own AWS Bedrock cannot serve in this version",
       "can serve: the organization's Anthropic API key, after those before it",
     ]);
+  });
+
+  it('says of a login that it could not be renewed, and when it is tried again', () => {
+    const down = login(
+      'user/claude_oauth',
+      { ...runOut, failures: 5, retryAt: minutesFrom(5) },
+      { lastError: 'status 503' },
+    );
+    const { candidates, isFallback } = resolve(
+      'claude',
+      [down, stored('user/anthropic_api_key')],
+      policyOf('on'),
+      NOW,
+    );
+    expect(isFallback).toBe(true);
+    expect(candidates.map(({ reason }) => reason)).toEqual([
+      'could not be renewed (status 503); tried again at 2026-06-01T12:05:00.000Z',
+      // Without a time: it is written on receipts.
+      "chosen: the member's own Anthropic API key is the first that can serve; the member's own Claude login could not be renewed (status 503)",
+    ]);
+  });
+
+  it.each<[string, CredentialFacts[], string | null]>([
+    [
+      'a login that may come back, when nothing else serves',
+      [
+        stored('user/claude_setup_token', { status: 'rejected' }),
+        login('user/claude_oauth', { ...runOut, failures: 5 }),
+      ],
+      'user/claude_oauth',
+    ],
+    [
+      'nothing while another serves',
+      [login('user/claude_oauth', { ...runOut, failures: 5 }), stored('user/claude_setup_token')],
+      null,
+    ],
+    ['nothing that is over for good', [stored('user/claude_oauth', { status: 'rejected' })], null],
+  ])('waits for %s', (_, facts, hope) => {
+    expect(resolve('claude', facts, policyOf('on'), NOW).lastHope?.credentialId ?? null).toBe(hope);
+  });
+
+  it.each<[string, CredentialFacts[], boolean]>([
+    ['first', [stored('user/anthropic_api_key')], false],
+    [
+      'before a failed one',
+      [stored('user/anthropic_api_key'), stored('organization/anthropic_api_key', { status: 'rejected' })],
+      false,
+    ],
+    [
+      'after a rejected one',
+      [stored('user/claude_oauth', { status: 'rejected' }), stored('user/anthropic_api_key')],
+      true,
+    ],
+    [
+      'after a used up one',
+      [stored('user/claude_oauth', { limitedUntil: FUTURE }), stored('user/anthropic_api_key')],
+      true,
+    ],
+    [
+      'after one that never could',
+      [stored('user/aws_bedrock'), stored('organization/anthropic_api_key')],
+      false,
+    ],
+    ['nowhere', [stored('user/claude_oauth', { status: 'rejected' })], false],
+  ])('the one that serves %s is a fallback', (_, facts, isFallback) => {
+    expect(resolve('claude', facts, policyOf('on'), NOW).isFallback).toBe(isFallback);
   });
 
   it.each<[SubscriptionPolicy, boolean, boolean]>([

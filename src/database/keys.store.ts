@@ -23,8 +23,15 @@ export interface SealedAddress {
   organizationId: string | null;
 }
 
+/** How many rows are under a key. */
+interface KeyCount {
+  keyId: string;
+  _count: { _all: number };
+}
+
 /** Which of the tables with sealed rows. */
-export type SealedTableName = 'credential' | 'loginAttempt' | 'idempotentAnswer' | 'idempotentInstanceAnswer';
+export type SealedTableName =
+  'credential' | 'loginAttempt' | 'mintedToken' | 'idempotentAnswer' | 'idempotentInstanceAnswer';
 
 type Write = <T>(
   work: (db: Transaction, last: (inside: (db: Transaction) => Promise<void>) => void) => Promise<T>,
@@ -65,7 +72,7 @@ export class KeysStore {
 
   /** Rows of a table that are not under this key, in the order of their ids. */
   notUnder(
-    table: Exclude<SealedTableName, 'idempotentInstanceAnswer'>,
+    table: Exclude<SealedTableName, 'mintedToken' | 'idempotentInstanceAnswer'>,
     keyId: string,
     after: string | null,
     take: number,
@@ -77,6 +84,14 @@ export class KeysStore {
     return table === 'credential'
       ? this.#client.credential.findMany({ where, select, orderBy, take })
       : this.#client.idempotentAnswer.findMany({ where, select, orderBy, take });
+  }
+
+  /** Tokens that workspaces have of their own. Their ids are those of credential and workspace, with a slash between. */
+  mintedTokensNotUnder(keyId: string, after: string | null, take: number): Promise<SealedAddress[]> {
+    return this.#client.$queryRaw<SealedAddress[]>`
+      select credential_id || '/' || workspace_id as id, organization_id as "organizationId" from minted_token
+       where key_id <> ${keyId} and credential_id || '/' || workspace_id > ${after ?? ''}
+       order by 1 limit ${take}`;
   }
 
   async instanceAnswersNotUnder(keyId: string, after: string | null, take: number): Promise<SealedAddress[]> {
@@ -140,6 +155,7 @@ export class KeysStore {
       const names: SealedTableName[] = [
         'credential',
         'loginAttempt',
+        'mintedToken',
         'idempotentAnswer',
         'idempotentInstanceAnswer',
       ];
@@ -162,11 +178,26 @@ export class KeysStore {
     });
   }
 
-  #groups(table: SealedTableName, db: Transaction = this.#client) {
+  async #groups(table: SealedTableName, db: Transaction = this.#client): Promise<KeyCount[]> {
     const by = { by: ['keyId' as const], _count: { _all: true as const } };
-    if (table === 'credential') return db.credential.groupBy(by);
-    if (table === 'loginAttempt') return db.loginAttempt.groupBy(by);
-    if (table === 'idempotentAnswer') return db.idempotentAnswer.groupBy(by);
-    return db.idempotentInstanceAnswer.groupBy(by);
+    if (table === 'mintedToken') {
+      const groups = await db.mintedToken.groupBy(by);
+      // One that was never minted is under no key.
+      return groups.flatMap(({ keyId, _count }) => (keyId === null ? [] : [{ keyId, _count }]));
+    }
+    if (table === 'credential') {
+      const groups = await db.credential.groupBy(by);
+      return groups;
+    }
+    if (table === 'loginAttempt') {
+      const groups = await db.loginAttempt.groupBy(by);
+      return groups;
+    }
+    if (table === 'idempotentAnswer') {
+      const groups = await db.idempotentAnswer.groupBy(by);
+      return groups;
+    }
+    const groups = await db.idempotentInstanceAnswer.groupBy(by);
+    return groups;
   }
 }

@@ -4,6 +4,7 @@ import { createClient } from './database.js';
 import { HostsStore } from './hosts.store.js';
 import { KeysStore } from './keys.store.js';
 import { LoginAttemptsStore } from './login-attempts.store.js';
+import { RenewalsStore } from './renewals.store.js';
 import { Transactions } from './transactions.js';
 import { tryLock } from './try-lock.js';
 import type { Tenant, Transaction } from './unit.js';
@@ -90,12 +91,14 @@ export class SystemStore {
   readonly hosts: HostsStore;
   readonly keys: KeysStore;
   readonly loginAttempts: LoginAttemptsStore;
+  readonly renewals: RenewalsStore;
 
   constructor(systemUrl: string) {
     this.#client = createClient(systemUrl);
     this.#transactions = new Transactions(this.#client);
     this.hosts = new HostsStore(this.#client);
     this.loginAttempts = new LoginAttemptsStore(this.#client);
+    this.renewals = new RenewalsStore(this.#client);
     this.keys = new KeysStore(this.#client, (work) => this.#write(work));
   }
 

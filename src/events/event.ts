@@ -19,6 +19,7 @@ export type EventType =
   | 'workspace.state'
   | 'message.state'
   | 'authentication.state'
+  | 'credential.state'
   | 'agent.text'
   | 'agent.tool'
   | 'agent.usage'

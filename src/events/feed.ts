@@ -5,11 +5,12 @@ import type { Notices } from './notices.js';
 const LOOK_AGAIN_SECONDS = 15;
 
 /**
- * Tells waiters in this process that something about a workspace changed, whichever process changed it. It carries no facts; who is woken reads the rows. After notices
+ * Tells waiters in this process that something about a workspace (or another topic: notices.ts) changed, whichever process changed it. It carries no facts; who is woken reads the rows. After notices
  * may have been lost everybody is woken once.
  */
 export class WorkspaceFeed {
   readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #listeners: ((topic: string) => void)[] = [];
   #closed = false;
 
   constructor(
@@ -20,7 +21,10 @@ export class WorkspaceFeed {
 
   async open(): Promise<void> {
     await this.notices.listen({
-      heard: (workspaceId) => this.#wake(workspaceId),
+      heard: (topic) => {
+        this.#wake(topic);
+        for (const listener of this.#listeners) listener(topic);
+      },
       missed: () => {
         this.metrics.count('berth_listener_reconnects_total', {});
         this.#wakeAll();
@@ -28,20 +32,25 @@ export class WorkspaceFeed {
     });
   }
 
-  /** How many wait, for one workspace or in all; nobody may be left behind by who has gone. */
-  waiting(workspaceId?: string): number {
-    const sets = workspaceId === undefined ? [...this.#waiters.values()] : [this.#waiters.get(workspaceId)];
+  /** Calls `listener` with every topic that is told of, as long as the feed lives. Lost notices are lost to it. */
+  onEvery(listener: (topic: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** How many wait, for one topic or in all; nobody may be left behind by who has gone. */
+  waiting(topic?: string): number {
+    const sets = topic === undefined ? [...this.#waiters.values()] : [this.#waiters.get(topic)];
     return sets.reduce((sum, set) => sum + (set?.size ?? 0), 0);
   }
 
-  /** Calls `wake` at each change of the workspace until the returned function is called. */
-  subscribe(workspaceId: string, wake: () => void): () => void {
-    const waiters = this.#waiters.get(workspaceId) ?? new Set();
-    this.#waiters.set(workspaceId, waiters);
+  /** Calls `wake` at each change of the topic until the returned function is called. */
+  subscribe(topic: string, wake: () => void): () => void {
+    const waiters = this.#waiters.get(topic) ?? new Set();
+    this.#waiters.set(topic, waiters);
     waiters.add(wake);
     return () => {
       waiters.delete(wake);
-      if (waiters.size === 0 && this.#waiters.get(workspaceId) === waiters) this.#waiters.delete(workspaceId);
+      if (waiters.size === 0 && this.#waiters.get(topic) === waiters) this.#waiters.delete(topic);
     };
   }
 
@@ -50,10 +59,11 @@ export class WorkspaceFeed {
    * before it looks, so that a change between the two is not missed.
    */
   async until<T>(
-    workspaceId: string,
+    topic: string,
     waitSeconds: number,
     signal: AbortSignal,
     look: () => Promise<T | null>,
+    lookAgainSeconds = this.lookAgainSeconds,
   ): Promise<T | null> {
     // One object, since its fields change between the lines, from timers and notices.
     const waiting = { changed: true, over: signal.aborted, wake: (): void => undefined };
@@ -66,9 +76,9 @@ export class WorkspaceFeed {
       waiting.wake();
     };
     const isOver = (): boolean => waiting.over || this.#closed;
-    const unsubscribe = this.subscribe(workspaceId, stir);
+    const unsubscribe = this.subscribe(topic, stir);
     const timer = setTimeout(end, waitSeconds * 1000);
-    const again = setInterval(stir, this.lookAgainSeconds * 1000);
+    const again = setInterval(stir, lookAgainSeconds * 1000);
     signal.addEventListener('abort', end, { once: true });
     try {
       for (;;) {
@@ -102,11 +112,11 @@ export class WorkspaceFeed {
     await this.notices.close();
   }
 
-  #wake(workspaceId: string): void {
-    for (const wake of this.#waiters.get(workspaceId) ?? []) wake();
+  #wake(topic: string): void {
+    for (const wake of this.#waiters.get(topic) ?? []) wake();
   }
 
   #wakeAll(): void {
-    for (const workspaceId of this.#waiters.keys()) this.#wake(workspaceId);
+    for (const topic of this.#waiters.keys()) this.#wake(topic);
   }
 }

@@ -1,9 +1,21 @@
-/** The channel on which all processes are told that something about a workspace changed. What is told is the workspace's id. */
+/** The channel on which all processes are told that something changed. What is told is its topic: a workspace's id, or `credentialTopic`. */
 export const WORKSPACE_CHANNEL = 'berth_workspace';
 
+const CREDENTIAL = 'credential/';
+
+/** What is told when a credential changed: its secret, or whether it serves. */
+export function credentialTopic(credentialId: string): string {
+  return CREDENTIAL + credentialId;
+}
+
+/** The credential that a topic is of; null for another's. */
+export function credentialOfTopic(topic: string): string | null {
+  return topic.startsWith(CREDENTIAL) ? topic.slice(CREDENTIAL.length) : null;
+}
+
 export interface Listener {
-  /** Something about this workspace changed. */
-  heard(workspaceId: string): void;
+  /** Something about this topic changed. */
+  heard(topic: string): void;
   /** Notices may have been lost: whatever may have changed. */
   missed(): void;
 }

@@ -174,6 +174,15 @@ export class IdentityService {
     return identityStore.lockLimits(tenant);
   }
 
+  /** Whether a member whose own credentials fail is served by the organization's. Each works inside a transaction of the caller. */
+  async organizationFallback(tenant: Tenant): Promise<boolean> {
+    return (await identityStore.organizationFallback(tenant)).organizationFallback;
+  }
+
+  setOrganizationFallback(tenant: Tenant, allowed: boolean): Promise<void> {
+    return identityStore.setOrganizationFallback(tenant, allowed);
+  }
+
   changeLimits(
     tenant: Tenant,
     change: { [Name in keyof OrganizationLimits]: number | undefined },

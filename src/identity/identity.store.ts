@@ -64,6 +64,24 @@ export const identityStore = {
     return db.organization.update({ where: { id: organizationId }, data: change, select: limitColumns });
   },
 
+  organizationFallback({ db, organizationId }: Tenant) {
+    return db.organization.findUniqueOrThrow({
+      where: { id: organizationId },
+      select: { organizationFallback: true },
+    });
+  },
+
+  async setOrganizationFallback(
+    { db, organizationId }: Tenant,
+    organizationFallback: boolean,
+  ): Promise<void> {
+    await db.organization.update({
+      where: { id: organizationId },
+      data: { organizationFallback },
+      select: { id: true },
+    });
+  },
+
   /** The member with this address (in lower case, as all are written); null when there is none. */
   memberWithEmail({ db, organizationId }: Tenant, email: string) {
     return db.member.findFirst({ where: { organizationId, user: { email } }, select: { userId: true } });

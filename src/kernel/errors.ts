@@ -26,6 +26,7 @@ export const errorCodes = {
   'already-member': 409,
   'last-owner': 409,
   'no-agent-credential': 409,
+  'not-rotatable': 409,
   'workspace-deleting': 409,
   'workspace-failed': 409,
   'operation-not-possible': 409,

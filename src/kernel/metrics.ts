@@ -61,6 +61,38 @@ export const metricCatalog = {
     help: 'Leases asked for by proxies, by upstream and outcome (granted, or the code of the refusal)',
     labels: ['upstream', 'outcome'],
   },
+  berth_credential_renewals_total: {
+    type: 'counter',
+    help: 'Renewals of tokens by kind and outcome (succeeded, failed, rejected, unknown, superseded)',
+    labels: ['kind', 'outcome'],
+  },
+  berth_credential_renewal_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from a call to a token endpoint to its answer, by kind',
+    labels: ['kind'],
+    buckets: SLOW,
+  },
+  berth_credential_wait_seconds: {
+    type: 'histogram',
+    help: 'Time that a lease waited for a token to be renewed, by outcome (served, late); leases that did not wait are left out',
+    labels: ['outcome'],
+    buckets: QUICK,
+  },
+  berth_credential_store_retries_total: {
+    type: 'counter',
+    help: 'Times a renewed token could not be stored and was kept in memory for another try: a login is lost if the process ends',
+    labels: ['kind'],
+  },
+  berth_credential_rejections_total: {
+    type: 'counter',
+    help: 'Credentials that a provider ended, by kind; a person has to set or connect them anew',
+    labels: ['kind'],
+  },
+  berth_credential_fallbacks_total: {
+    type: 'counter',
+    help: 'Times a workspace went over to a credential because one before it could not serve, by the kind it went to',
+    labels: ['kind'],
+  },
   berth_proxy_request_duration_seconds: {
     type: 'histogram',
     help: 'Time of one call of the proxy to an upstream (anthropic, openai, git), by class of its status (none: no answer)',

@@ -2,14 +2,17 @@ import { z } from 'zod';
 
 const workspaceRef = z.strictObject({ organizationId: z.uuid(), workspaceId: z.uuid() });
 
-interface JobDefinition {
-  /** Ids only (rule 3): the row is the truth, a job merely wakes a worker. */
+/** What is known of one job. */
+export interface JobDefinition {
+  /** Ids only, and a generation (rule 3): the row is the truth, a job merely wakes a worker. */
   payload: z.ZodObject;
   attempts: number;
   /** First pause before another attempt; doubles each time. */
   backoffSeconds: number;
   /** After so long the attempt counts as failed; its signal is aborted. */
   timeoutSeconds: number;
+  /** For work that waits for others and not for this machine: it has a queue of its own, so that nothing else waits behind it. */
+  isPatient?: true;
 }
 
 /** Every job of Berth. A handler for each stands in the room that does the work; the start fails on a job with none or two. */
@@ -28,8 +31,22 @@ export const jobs = {
     attempts: 3,
     backoffSeconds: 2,
     timeoutSeconds: 420,
+    isPatient: true,
   },
-} satisfies Record<string, JobDefinition>;
+  /** Renew one generation of a credential's token, or of the one that a workspace has of its own. A provider may take minutes, and storing what it answered as long as a database is away. */
+  'credential.renew': {
+    payload: z.strictObject({
+      organizationId: z.uuid(),
+      credentialId: z.uuid(),
+      workspaceId: z.uuid().optional(),
+      generation: z.int().nonnegative(),
+    }),
+    attempts: 3,
+    backoffSeconds: 2,
+    timeoutSeconds: 900,
+    isPatient: true,
+  },
+} as const satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;
 export type JobPayload<N extends JobName> = z.output<(typeof jobs)[N]['payload']>;

@@ -80,6 +80,7 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     handlers.add('sweep', () => sweep());
     handlers.add('host.sweep', () => hostSweep());
     handlers.add('keys.reseal', () => Promise.resolve());
+    handlers.add('credential.renew', () => Promise.resolve());
   });
   afterEach(async () => {
     await worker.stop();

@@ -2,13 +2,16 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { JobsOptions, Queue } from 'bullmq';
 import { currentCause, LOG, METRICS, type Log, type Metrics, type Reading } from '../kernel/index.js';
 import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
-import { jobs, type JobName, type JobPayload } from './catalog.js';
+import { jobs, type JobDefinition, type JobName, type JobPayload } from './catalog.js';
 import { Gathering } from './gathering.js';
 import { withCause } from './job-cause.js';
 import { Trouble } from './trouble.js';
 
 /** The queue of everything that any worker may do. */
 export const MAIN_QUEUE = 'berth';
+
+/** That of everything any worker may do, and which waits for others: many of it are under way at a time. */
+export const PATIENT_QUEUE = `${MAIN_QUEUE}-patient`;
 
 /** The queue of one host: taken from by the one worker that holds it. */
 export function queueOf(hostId: string): string {
@@ -81,10 +84,11 @@ export class JobQueue implements OnApplicationShutdown {
     payload: JobPayload<N>,
     { host = null, onceInSeconds }: JobOptions = {},
   ): Promise<void> {
-    const { attempts, backoffSeconds } = jobs[name];
+    const definition: JobDefinition = jobs[name];
+    const { attempts, backoffSeconds, isPatient } = definition;
     // Sorted: JSON from the database comes back with its keys in another order.
-    const ids = Object.entries(payload as Record<string, string>).sort(([a], [b]) => a.localeCompare(b));
-    const id = [name, ...ids.map(([, value]) => value)].join('/');
+    const ids = Object.entries(payload).sort(([a], [b]) => a.localeCompare(b));
+    const id = [name, ...ids.map(([, value]) => String(value))].join('/');
     const once = onceInSeconds
       ? { ttl: Math.round(onceInSeconds * 1000) }
       : { keepLastIfActive: true, reschedule: true };
@@ -95,7 +99,8 @@ export class JobQueue implements OnApplicationShutdown {
       removeOnComplete: true,
       removeOnFail: KEEP_FAILED,
     };
-    const line = this.#line(host === null ? MAIN_QUEUE : queueOf(host));
+    const own = isPatient ? PATIENT_QUEUE : MAIN_QUEUE;
+    const line = this.#line(host === null ? own : queueOf(host));
     await line.write({ name, data: withCause(payload, currentCause()), opts });
   }
 
@@ -118,10 +123,14 @@ export class JobQueue implements OnApplicationShutdown {
 
   /** The queues of all hosts are one series: hosts come and go. Only those that this process has jobs for are known to it. */
   async #depth(): Promise<Reading<'berth_queue_jobs'>[]> {
-    const names = [...new Set([MAIN_QUEUE, ...this.#lines.keys()])];
+    const ofAll = [MAIN_QUEUE, PATIENT_QUEUE];
+    const names = [...new Set([...ofAll, ...this.#lines.keys()])];
     const counts = await Promise.all(names.map((name) => this.counts(name)));
     const sum = (isMain: boolean, state: keyof JobCounts): number =>
-      counts.reduce((all, count, at) => all + ((names[at] === MAIN_QUEUE) === isMain ? count[state] : 0), 0);
+      counts.reduce(
+        (all, count, at) => all + (ofAll.includes(names[at] ?? '') === isMain ? count[state] : 0),
+        0,
+      );
     return (['waiting', 'active', 'delayed', 'failed'] as const).flatMap((state) => [
       { labels: { queue: 'berth', state }, value: sum(true, state) },
       { labels: { queue: 'host', state }, value: sum(false, state) },

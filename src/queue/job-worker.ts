@@ -18,11 +18,13 @@ import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
 import { jobs } from './catalog.js';
 import { takeCause } from './job-cause.js';
 import { JobHandlers } from './job-handlers.js';
-import { MAIN_QUEUE } from './job-queue.js';
+import { MAIN_QUEUE, PATIENT_QUEUE } from './job-queue.js';
 import { Trouble } from './trouble.js';
 
 /** Of each queue. */
 const CONCURRENCY = 10;
+/** Of jobs that wait for others. */
+const PATIENT_CONCURRENCY = 100;
 /** A job of a process that was killed is taken up by another after 15 to 25 s: its lock runs out, and a check every 5 s finds it. */
 const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 5_000;
@@ -73,7 +75,7 @@ export class JobWorker {
 
   #open(queue: string): Worker {
     const worker = this.backend.worker(queue, (job) => this.#work(job), {
-      concurrency: CONCURRENCY,
+      concurrency: queue === PATIENT_QUEUE ? PATIENT_CONCURRENCY : CONCURRENCY,
       autorun: false,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Bench, API_KEY } from '../../test/support/bench.js';
-import { proxyPaths, runnerPaths, type MessageView } from '../contracts/index.js';
+import { proxyPaths, runnerPaths, type CredentialView, type MessageView } from '../contracts/index.js';
 
 const OTHER_KEY = `sk-ant-api03-${'o'.repeat(40)}`;
 
@@ -134,7 +134,7 @@ describe('leases and receipts', () => {
     expect(await bench.eventsOf(id, 'agent.usage')).toEqual([]);
   });
 
-  it('keeps a refusal for people, without calling it served', async () => {
+  it('takes a refused key for rejected, says so to people, and does not call it served', async () => {
     const { id, runner, proxy } = await bench.running({ message: 'work' });
     await runner.claim();
     const { credentialId, generation } = await proxy.lease();
@@ -148,10 +148,62 @@ describe('leases and receipts', () => {
     } as const;
     await proxy.report(refused);
     expect((await asked(id))?.receipts).toEqual([]);
-    const { body } = await bench.api.get<{ items: { id: string; lastError: string }[] }>(
-      bench.api.path('/credentials'),
-    );
-    expect(body.items.find((item) => item.id === credentialId)?.lastError).toContain('401');
+    const { body } = await bench.api.get<{ items: CredentialView[] }>(bench.api.path('/credentials'));
+    expect(body.items.find((item) => item.id === credentialId)).toMatchObject({
+      status: 'rejected',
+      lastError: 'refused with status 401 (authentication_error)',
+    });
+    expect(await proxy.tryLease()).toMatchObject({ status: 409, body: { code: 'no-agent-credential' } });
+    // Told to whoever looks at the workspace, and booked, once.
+    await proxy.report({ ...refused, id: randomUUID() });
+    expect((await bench.eventsOf(id, 'credential.state')).map(({ data }) => data)).toEqual([
+      {
+        credentialId,
+        scope: 'user',
+        kind: 'anthropic_api_key',
+        status: 'rejected',
+        message: 'refused with status 401 (authentication_error)',
+      },
+    ]);
+    expect(await bench.sql("SELECT 1 FROM audit_entry WHERE action = 'credential.rejected'")).toHaveLength(1);
+    await bench.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
+    expect((await proxy.lease()).generation).toBe(generation + 1);
+  });
+
+  it('remembers of a denial what was said, and of a limit until when, and renews for neither', async () => {
+    const { runner, proxy } = await bench.running({ message: 'work' });
+    await runner.claim();
+    const { credentialId, generation } = await proxy.lease();
+    const shown = async (): Promise<CredentialView | undefined> =>
+      (await bench.api.get<{ items: CredentialView[] }>(bench.api.path('/credentials'))).body.items.find(
+        (item) => item.id === credentialId,
+      );
+    const of = { credentialId, generation };
+    await proxy.report({
+      id: randomUUID(),
+      type: 'denied',
+      ...of,
+      status: 403,
+      errorType: 'permission_error',
+    });
+    expect(await shown()).toMatchObject({
+      status: 'active',
+      lastError: 'refused with status 403 (permission_error)',
+    });
+    await proxy.report({
+      id: randomUUID(),
+      type: 'limited',
+      ...of,
+      errorType: 'rate_limit_error',
+      until: null,
+    });
+    expect(await shown()).toMatchObject({ status: 'active', limitedUntil: null });
+    const until = new Date(bench.clock.now().getTime() + 60_000).toISOString();
+    await proxy.report({ id: randomUUID(), type: 'limited', ...of, errorType: 'rate_limit_error', until });
+    expect(await shown()).toMatchObject({ status: 'active', limitedUntil: until, generation });
+    expect((await proxy.tryLease()).status).toBe(409);
+    bench.clock.advance(60_000);
+    expect((await proxy.lease()).generation).toBe(generation);
   });
 
   it('leases nothing for another provider than the agent’s', async () => {

@@ -95,8 +95,9 @@ export class LeasesService {
     if (!by) return;
     if (item.type === 'served') await this.receipts.served(tenant, workspace, item, by);
     if (item.type === 'usage') await this.receipts.used(tenant, workspace, item);
+    if (item.type === 'refused') await this.credentials.refused(tenant, item, by);
     if (item.type === 'refused') await this.receipts.refused(tenant, workspace, item, by);
-    if (item.type === 'refused')
-      await this.credentials.noteRefusal(tenant, credentialId, generation, item.status, item.errorType);
+    if (item.type === 'denied') await this.credentials.denied(tenant, item, by);
+    if (item.type === 'limited') await this.credentials.limited(tenant, item, by);
   }
 }

@@ -27,6 +27,10 @@ export class BoundedRuntime implements Runtime {
     return this.#bounded('remove it', this.runtime.destroy(workspaceId));
   }
 
+  forget(credentialId: string): void {
+    this.runtime.forget(credentialId);
+  }
+
   inspect(workspaceId: string): Promise<WorkspacePresence> {
     return this.#bounded('look at it', this.runtime.inspect(workspaceId));
   }

@@ -44,6 +44,8 @@ export interface Runtime {
   stop(workspaceId: string): Promise<void>;
   /** `stop`, then removes the workspace's files. */
   destroy(workspaceId: string): Promise<void>;
+  /** Workspaces here use no lease of this credential again: there is a newer secret, or none any more. Best effort: a lease is short anyway. */
+  forget(credentialId: string): void;
   /** What is there, as this process can see it. */
   inspect(workspaceId: string): Promise<WorkspacePresence>;
   /** Ids of all workspaces that have files or a runner here (the sweep compares them with the rows). */

@@ -9,7 +9,7 @@ import { SweepReport } from './sweep-report.js';
 import { Reconciler } from './reconciler.js';
 import { Sweep } from './sweep.js';
 import { JobHandlers } from '../queue/index.js';
-import { CredentialsService, KeyRotation, LoginPolling } from '../credentials/index.js';
+import { CredentialsService, DueRenewals, KeyRotation, LoginPolling } from '../credentials/index.js';
 import { Moves } from './moves.js';
 
 /** A further worker on the same database: what it decides, and a runtime of its own. */
@@ -71,6 +71,7 @@ describe('workspaces of several hosts', () => {
         settings,
         get(KeyRotation),
         get(LoginPolling),
+        get(DueRenewals),
         runtime,
         silentLog,
         new JobHandlers(),

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { KeyRotation, LoginPolling } from '../credentials/index.js';
+import { DueRenewals, KeyRotation, LoginPolling } from '../credentials/index.js';
 import { SystemStore } from '../database/index.js';
 import { crashPoint, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobHandlers, JobQueue } from '../queue/index.js';
@@ -28,15 +28,17 @@ export class Sweep implements OnModuleDestroy {
     private readonly settings: WorkspaceSettings,
     private readonly rotation: KeyRotation,
     private readonly logins: LoginPolling,
+    private readonly renewals: DueRenewals,
     @Inject(RUNTIME) private readonly runtime: Runtime,
     @Inject(LOG) private readonly log: Log,
     handlers: JobHandlers,
     report: SweepReport,
   ) {
     handlers.add('sweep', async () => {
-      // A rotation of keys that nobody works at, and logins that nobody attends to, too: they belong to no host.
+      // A rotation of keys that nobody works at, logins that nobody attends to, and tokens that are due, too: they belong to no host.
       await this.rotation.resume();
       await this.logins.askForAll();
+      await this.renewals.askForAll();
       await this.carryOut({ due: await this.#nobodys(), orphans: [] });
     });
     handlers.add('host.sweep', async () => this.carryOut(await this.#own()));

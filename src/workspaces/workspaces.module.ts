@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
 import { CredentialsModule } from '../credentials/index.js';
 import { IdentityModule } from '../identity/index.js';
+import { CredentialNews } from './credential-news.js';
 import { Departures } from './departures.js';
+import { LeaseRecall } from './lease-recall.js';
 import { LimitsController } from './limits.controller.js';
 import { WorkspaceLimits } from './limits.service.js';
 import { WorkspaceMachines } from './machines.service.js';
@@ -23,6 +25,7 @@ import { WorkspacesService } from './workspaces.service.js';
     Moves,
     Waker,
     Departures,
+    CredentialNews,
     WorkspaceLimits,
     WorkspacesService,
     WorkspaceMachines,
@@ -43,7 +46,7 @@ export class WorkspacesApiModule {}
 /** What is done about it, in processes that work. `RUNTIME` comes from the composition. */
 @Module({
   imports: [WorkspacesModule, CredentialsModule],
-  providers: [Placement, Reconciler, Sweep],
+  providers: [Placement, Reconciler, Sweep, LeaseRecall],
   exports: [Sweep],
 })
 export class WorkspacesWorkModule {}

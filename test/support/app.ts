@@ -27,7 +27,7 @@ import {
   type Clock,
   type Log,
 } from '../../src/kernel/index.js';
-import { JobWorker, queueOf } from '../../src/queue/index.js';
+import { JobWorker, PATIENT_QUEUE, queueOf } from '../../src/queue/index.js';
 import { FakeRuntime } from '../../src/runtime/testing/fake-runtime.js';
 import { PrometheusMetrics } from '../../src/telemetry/index.js';
 import { WorkspaceSettings } from '../../src/workspaces/index.js';
@@ -111,6 +111,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   await write.host(runtime.hostId);
   if (options.worker) {
     app.get(JobWorker).start();
+    app.get(JobWorker).start(PATIENT_QUEUE);
     app.get(JobWorker).start(queueOf(runtime.hostId));
   }
   return {
@@ -126,7 +127,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     member: (organization, role) => write.member(organization, role),
     close: async () => {
       // As compose.ts does it: first no new work, then the waiting ends, then the server, then the database.
-      if (options.worker) await app.get(JobWorker).stop();
+      await app.get(JobWorker).stop();
       await parts.feed.close();
       await app.close();
       await Promise.all([parts.database.close(), parts.system.close(), wires.close()]);

@@ -60,6 +60,26 @@ export function writeWorkspace(
   });
 }
 
+/** Writes running workspaces of a member, as the owner of the database; answers their ids. */
+export function writeWorkspaces(
+  ownerUrl: string,
+  organizationId: string,
+  ownerId: string,
+  count: number,
+): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => systemIds.next());
+  return withClient(ownerUrl, async (client) => {
+    await client.query(
+      `INSERT INTO workspace (id, organization_id, owner_id, name, repository, source, branch, agent, model, state, desired_state, authentication, origin,
+         idle_timeout_minutes, last_activity_at, state_changed_at, created_at)
+       SELECT id, $2, $3, 'app', 'acme/app', '{"type":"https","url":"https://github.com/acme/app.git","path":"github.com/acme/app.git"}', 'berth/x', 'claude', 'm',
+         'running', 'running', 'ok', '{"type":"api"}', 30, now(), now(), now() FROM unnest($1::uuid[]) AS id`,
+      [ids, organizationId, ownerId],
+    );
+    return ids;
+  });
+}
+
 /** How many sessions of a test's database wait for a lock that another holds. */
 export async function waitingForLock({ ownerUrl }: { ownerUrl: string }): Promise<number> {
   const { rows } = await asSuperuser((client) =>

@@ -2,6 +2,7 @@
 ALTER TABLE "credential" ADD COLUMN     "connected_at" TIMESTAMPTZ(3),
 ADD COLUMN     "connected_by" UUID,
 ADD COLUMN     "failures" INTEGER NOT NULL DEFAULT 0,
+ADD COLUMN     "forced_generation" INTEGER,
 ADD COLUMN     "lineage" UUID NOT NULL DEFAULT gen_random_uuid(),
 ADD COLUMN     "refused_generation" INTEGER,
 ADD COLUMN     "renew_at" TIMESTAMPTZ(3),
@@ -9,6 +10,9 @@ ADD COLUMN     "retry_at" TIMESTAMPTZ(3);
 -- What is there already was set when it was made or last replaced.
 UPDATE "credential" SET "connected_at" = coalesce("last_rotated_at", "created_at");
 ALTER TABLE "credential" ALTER COLUMN "connected_at" SET NOT NULL;
+
+-- AlterTable
+ALTER TABLE "lease" ADD COLUMN     "lineage" UUID;
 
 -- AlterTable
 ALTER TABLE "organization" ADD COLUMN     "organization_fallback" BOOLEAN NOT NULL DEFAULT true;
@@ -38,6 +42,7 @@ CREATE TABLE "credential_rotation" (
     "owner" UUID NOT NULL,
     "heartbeat_at" TIMESTAMPTZ(3) NOT NULL,
     "started_at" TIMESTAMPTZ(3) NOT NULL,
+    "called_at" TIMESTAMPTZ(3),
     "finished_at" TIMESTAMPTZ(3),
     "message" TEXT,
 
@@ -98,7 +103,7 @@ CREATE INDEX "login_attempt_expires_at_idx" ON "login_attempt"("expires_at");
 CREATE INDEX "login_attempt_key_id_idx" ON "login_attempt"("key_id");
 
 -- CreateIndex
-CREATE INDEX "credential_renew_at_idx" ON "credential"("renew_at");
+CREATE INDEX "lease_credential_id_idx" ON "lease"("credential_id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "credential_organization_id_id_key" ON "credential"("organization_id", "id");
@@ -127,6 +132,9 @@ ALTER TABLE "login_attempt" ADD CONSTRAINT "login_attempt_state" CHECK ("state" 
 
 -- Whatever happens to jobs, locks and processes: one call at a time for one generation of one lineage.
 CREATE UNIQUE INDEX "credential_rotation_one_open" ON "credential_rotation" (credential_id, workspace_id, lineage, generation) NULLS NOT DISTINCT WHERE state = 'open';
+-- Those that are due, however many there are that nobody uses: these have no time at which they are due.
+CREATE INDEX "credential_due" ON "credential" (renew_at) WHERE renew_at IS NOT NULL AND status <> 'rejected';
+CREATE INDEX "minted_token_due" ON "minted_token" (renew_at) WHERE renew_at IS NOT NULL;
 -- Open ones are looked for by their heartbeat, and are few.
 CREATE INDEX "credential_rotation_open" ON "credential_rotation" (heartbeat_at) WHERE state = 'open';
 -- One open attempt to connect a credential; a newer one takes its place.

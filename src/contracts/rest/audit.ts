@@ -23,6 +23,12 @@ export const auditActions = {
   'credential.removed': 'a credential was removed',
   'credential.used':
     'a workspace used a credential for the first time since it was set (and was given its secret)',
+  'credential.rejected': 'a provider ended a credential: it has to be set or connected anew',
+  'credential.fallback':
+    'a workspace was given another credential, because one that comes before it could not serve',
+  'credential.rotation-forced': 'somebody asked to renew a login now',
+  'credential-policy.changed':
+    'an admin decided whether the organization’s credentials serve where a member’s own fail',
   'workspace.created': 'a workspace was made',
   'workspace.updated':
     'name, model or idle time of a workspace were changed, or it was shared or not any more',

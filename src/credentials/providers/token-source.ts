@@ -48,6 +48,10 @@ export class TokenSources {
     this.#sources.set(kind, source);
   }
 
+  has(kind: Kind): boolean {
+    return this.#sources.has(kind);
+  }
+
   /** Throws `internal` for a kind that is never renewed. */
   of(kind: Kind): TokenSource {
     const source = this.#sources.get(kind);

@@ -107,6 +107,10 @@ export class LocalRuntime implements Runtime {
     }
   }
 
+  forget(credentialId: string): void {
+    this.proxy?.forget(credentialId);
+  }
+
   async list(): Promise<string[]> {
     try {
       return [...new Set([...(await this.idsWithFiles()), ...this.runningIds()])].sort();

@@ -107,6 +107,11 @@ export class ProxyChannel {
     await answer;
   }
 
+  /** Says something to which there is no answer. Lost when the proxy ends meanwhile. */
+  tell(command: Extract<ProxyCommand, { type: 'forget' }>): void {
+    if (!this.lost) this.post(command);
+  }
+
   terminate(): void {
     this.child.kill('SIGTERM');
   }

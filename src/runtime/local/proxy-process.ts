@@ -101,6 +101,11 @@ export class ProxyProcess {
     }
   }
 
+  /** Has the current process forget its leases of a credential. A process that is being started knows none. */
+  forget(credentialId: string): void {
+    if (!this.isEnding()) this.channel?.tell({ type: 'forget', credentialId });
+  }
+
   /** Closes all routes (their reports are flushed), then ends the process. */
   async stop(): Promise<void> {
     const channel = this.channel;

@@ -11,6 +11,8 @@ type FailingMethod = RuntimeCall['method'] | 'inspect' | 'list';
 /** An in-memory Runtime for the tests of other rooms: keeps the port's promises, records calls, fails when told to. */
 export class FakeRuntime implements Runtime {
   readonly calls: RuntimeCall[] = [];
+  /** The credentials whose leases were to be forgotten, in order. */
+  readonly forgotten: string[] = [];
   /** True between `open` and `close`. */
   isOpen = false;
   /** Whether runners there could be heard. */
@@ -72,6 +74,10 @@ export class FakeRuntime implements Runtime {
     this.calls.push({ method: 'destroy', workspaceId });
     await this.failIfTold('destroy');
     this.present.delete(workspaceId);
+  }
+
+  forget(credentialId: string): void {
+    this.forgotten.push(credentialId);
   }
 
   async inspect(workspaceId: string): Promise<WorkspacePresence> {

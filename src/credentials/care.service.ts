@@ -1,0 +1,143 @@
+import { Injectable } from '@nestjs/common';
+import type {
+  Answer,
+  CredentialPolicyView,
+  CredentialView,
+  Kind,
+  PageQuery,
+  RotationView,
+  Scope,
+  showCredentialRoute,
+} from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
+import { Database, type Tenant } from '../database/index.js';
+import { pageOf, sliceOf, type Page } from '../http/index.js';
+import { auditedMember, IdentityService, type Actor } from '../identity/index.js';
+import { BerthError, World } from '../kernel/index.js';
+import { noSuchCredential, ownPlace, seenPlace } from './credential-place.js';
+import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
+import { kinds } from './kinds.js';
+import { leasesStore } from './leases.store.js';
+import { Renewals } from './renewal/renewals.service.js';
+import { rotationsStore } from './renewal/rotations.store.js';
+import { CredentialSubjects } from './renewal/subjects.js';
+import { tokensStore, type Token } from './renewal/tokens.store.js';
+import { credentialView, rotationView } from './view.js';
+
+/** A workspace that used it within so long is named. */
+const LATELY_MS = 24 * 3600 * 1000;
+/** Shorter than a transaction may last: with an Idempotency-Key the request is one. */
+const FORCED_WAIT_MS = 10_000;
+
+/** Looks after credentials that are there: what each does, its renewals, a renewal by hand, and when the organization's serve. */
+@Injectable()
+export class CredentialCare {
+  constructor(
+    private readonly database: Database,
+    private readonly identity: IdentityService,
+    private readonly renewals: Renewals,
+    private readonly subjects: CredentialSubjects,
+    private readonly world: World,
+    private readonly audit: Audit,
+  ) {}
+
+  /** Throws `not-found`. */
+  show(actor: Actor, scope: Scope, kind: Kind): Promise<Answer<typeof showCredentialRoute>> {
+    const since = new Date(this.world.clock.now().getTime() - LATELY_MS);
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      const row = await find(tenant, seenPlace(actor, scope, kind));
+      const uses = await leasesStore.usesSince(tenant, [row.id], since);
+      const ids = uses.map(({ workspaceId }) => workspaceId);
+      return { ...credentialView(row), usedBy: await this.subjects.all.visibleTo(tenant, actor, ids) };
+    });
+  }
+
+  /** Throws `not-found`. */
+  async rotations(actor: Actor, scope: Scope, kind: Kind, query: PageQuery): Promise<Page<RotationView>> {
+    const slice = sliceOf(query);
+    const rows = await this.database.tenant(actor.organizationId, async (tenant) => {
+      const { id } = await find(tenant, seenPlace(actor, scope, kind));
+      return rotationsStore.list(tenant, id, slice);
+    });
+    return pageOf(rows, slice, rotationView);
+  }
+
+  /** Has a worker renew it now, and waits for the new generation. Throws `not-found`, `forbidden`, `not-rotatable`, and `not-ready` when the provider takes its time. */
+  async rotate(actor: Actor, scope: Scope, kind: Kind): Promise<CredentialView> {
+    const place = ownPlace(actor, scope, kind);
+    // Committed before anybody waits, whatever transaction the request is in: the worker's is another.
+    const token = await this.database.apart(actor.organizationId, (tenant) =>
+      this.force(tenant, actor, place),
+    );
+    if (kinds[kind].renewal === 'login')
+      await this.renewals.answered(actor.organizationId, token, true, FORCED_WAIT_MS);
+    const row = await this.database.apart(actor.organizationId, (tenant) => find(tenant, place));
+    if (row.status === 'rejected') throw ended(row);
+    if (kinds[kind].renewal === 'login' && row.generation === token.generation) throw underWay(row);
+    return credentialView(row);
+  }
+
+  private async force(tenant: Tenant, actor: Actor, place: CredentialPlace): Promise<Token> {
+    const row = await find(tenant, place);
+    const { renewal, title } = kinds[place.kind];
+    if (renewal === null)
+      throw new BerthError(
+        'not-rotatable',
+        `Berth cannot renew this ${title}: it is as it was set. Make a new one at the provider and set it here (PUT).`,
+      );
+    const ref = { credentialId: row.id, workspaceId: null };
+    const token = await tokensStore.find(tenant, ref);
+    if (!token) throw noSuchCredential(place.kind);
+    if (renewal === 'login' && row.status === 'rejected') throw ended(row);
+    const at = this.world.clock.now();
+    if (renewal === 'login') await tokensStore.force(tenant, token, at);
+    else await tokensStore.mintAnew(tenant, token, at);
+    this.audit.record(tenant, {
+      action: 'credential.rotation-forced',
+      actor: auditedMember(actor),
+      subject: { type: 'credential', id: row.id, name: place.kind },
+      details: { scope: place.scope, generation: row.generation },
+    });
+    await this.renewals.tellChanged(tenant, row.id);
+    return token;
+  }
+
+  showPolicy(actor: Actor): Promise<CredentialPolicyView> {
+    return this.database.tenant(actor.organizationId, async (tenant) => ({
+      organizationFallback: await this.identity.organizationFallback(tenant),
+    }));
+  }
+
+  setPolicy(actor: Actor, policy: CredentialPolicyView): Promise<CredentialPolicyView> {
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.identity.setOrganizationFallback(tenant, policy.organizationFallback);
+      this.audit.record(tenant, {
+        action: 'credential-policy.changed',
+        actor: auditedMember(actor),
+        subject: { type: 'organization', id: actor.organizationId, name: null },
+        details: { ...policy },
+      });
+      return policy;
+    });
+  }
+}
+
+async function find(tenant: Tenant, place: CredentialPlace): Promise<CredentialRow> {
+  const row = await credentialsStore.find(tenant, place);
+  if (!row) throw noSuchCredential(place.kind);
+  return row;
+}
+
+function ended({ lastError }: CredentialRow): BerthError {
+  return new BerthError(
+    'not-rotatable',
+    `The provider ended this login${lastError ? ` (${lastError})` : ''}. Connect it again.`,
+  );
+}
+
+function underWay({ lastError, retryAt }: CredentialRow): BerthError {
+  const why = retryAt
+    ? `It could not be renewed yet (${lastError ?? 'no reason is known'}), and is tried again.`
+    : 'The provider has not answered yet.';
+  return new BerthError('not-ready', `${why} Its rotations say what comes of it.`, { retryAfterSeconds: 5 });
+}

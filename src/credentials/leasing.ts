@@ -1,0 +1,280 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  upstreamOf,
+  type Agent,
+  type Candidate,
+  type Kind,
+  type Lease,
+  type Scope,
+} from '../contracts/index.js';
+import { Audit } from '../audit/index.js';
+import { Database, type Tenant } from '../database/index.js';
+import { IdentityService } from '../identity/index.js';
+import { BerthError, METRICS, World, type Metrics } from '../kernel/index.js';
+import { credentialsStore, type CredentialRow } from './credentials.store.js';
+import { kinds, type CredentialSettings } from './kinds.js';
+import { leasesStore, type LeaseRow } from './leases.store.js';
+import { TokenSources } from './providers/token-source.js';
+import { placeOf } from './renewal/place.js';
+import { Renewals } from './renewal/renewals.service.js';
+import { reasonToRenew, serves } from './renewal/schedule.js';
+import { mintedState, tokensStore, type Token } from './renewal/tokens.store.js';
+import { resolve, type CredentialFacts, type Decision, type SubscriptionPolicy } from './resolution.js';
+import { Vault } from './vault.js';
+
+/** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
+const LEASE_SECONDS = 5;
+/** How long a lease waits for a token to be renewed; then it is to be asked for again. */
+const WAIT_MS = 20_000;
+const RETRY_SECONDS = 1;
+
+/** What the instance's owner decided, handed in from config. */
+export class CredentialPolicy {
+  constructor(readonly subscriptions: SubscriptionPolicy) {}
+}
+
+/** Whom a credential serves: the member for whom the agent works. */
+export interface ServedMember {
+  organizationId: string;
+  userId: string;
+  agent: Agent;
+}
+
+export interface LeaseTerms {
+  stillFor: (tenant: Tenant) => Promise<boolean>;
+  /** How long a member's own is leased, where it is to be shorter than usual. */
+  ownSeconds?: number | undefined;
+}
+
+/** What was chosen, with the sealed text of the generation that it was chosen at. */
+interface Choice {
+  candidate: Candidate;
+  isFallback: boolean;
+  /** It is waited for since there is no other. */
+  isLastHope: boolean;
+  /** Of a kind that is renewed; null: it is as it is. */
+  token: Token | null;
+  generation: number;
+  lineage: string;
+  /** Null while there is no token yet. */
+  sealed: string | null;
+}
+
+/** Says who serves, and lends it: resolved anew each time from the rows as they are, never from memory (rule 7). */
+@Injectable()
+export class Leasing {
+  constructor(
+    private readonly database: Database,
+    private readonly identity: IdentityService,
+    private readonly vault: Vault,
+    private readonly policy: CredentialPolicy,
+    private readonly sources: TokenSources,
+    private readonly renewals: Renewals,
+    private readonly world: World,
+    private readonly audit: Audit,
+    @Inject(METRICS) private readonly metrics: Metrics,
+  ) {}
+
+  resolve(member: ServedMember): Promise<Decision> {
+    return this.database.tenant(member.organizationId, async (tenant) => {
+      const rows = await credentialsStore.visibleTo(tenant, member.userId);
+      return this.decide(tenant, member, rows, new Map());
+    });
+  }
+
+  /** See `CredentialsService.lease`. */
+  async lease(member: ServedMember, subjectId: string, terms: LeaseTerms): Promise<Lease> {
+    const begun = performance.now();
+    for (let hasWaited = false; ; hasWaited = true) {
+      const choice = await this.choose(member, subjectId);
+      if (!choice) throw noCredential(member.agent);
+      const waited = performance.now() - begun;
+      if (!this.mustWait(choice)) {
+        if (hasWaited)
+          this.metrics.observe('berth_credential_wait_seconds', { outcome: 'served' }, waited / 1000);
+        return this.grant(member, subjectId, choice, terms);
+      }
+      if (!(await this.waitFor(member, choice, WAIT_MS - waited))) {
+        this.metrics.observe(
+          'berth_credential_wait_seconds',
+          { outcome: 'late' },
+          (performance.now() - begun) / 1000,
+        );
+        throw beingRenewed(choice.candidate);
+      }
+    }
+  }
+
+  private mustWait({ token, sealed }: Choice): boolean {
+    return token !== null && (sealed === null || !serves(token, this.world.clock.now()));
+  }
+
+  private async waitFor({ organizationId }: ServedMember, choice: Choice, leftMs: number): Promise<boolean> {
+    const { token, isLastHope } = choice;
+    if (!token || leftMs <= 0) return false;
+    return this.renewals.answered(organizationId, token, isLastHope, leftMs);
+  }
+
+  /** All in one look: the choice, its token's state, and what is sealed of it. */
+  private choose(member: ServedMember, subjectId: string): Promise<Choice | null> {
+    return this.database.tenant(member.organizationId, async (tenant) => {
+      const rows = await credentialsStore.visibleTo(tenant, member.userId);
+      const tokens = await this.tokensOf(tenant, rows, subjectId);
+      const { chosen, lastHope, isFallback } = await this.decide(tenant, member, rows, tokens);
+      const candidate = chosen ?? lastHope;
+      if (!candidate) return null;
+      const token = tokens.get(candidate.credentialId) ?? null;
+      const ref = { credentialId: candidate.credentialId, workspaceId: token?.ref.workspaceId ?? null };
+      const text = await tokensStore.sealed(tenant, ref);
+      // Removed or changed between two statements: as if the look had been a moment later.
+      const isSame = !token || (text?.generation === token.generation && text.lineage === token.lineage);
+      return {
+        candidate,
+        isFallback,
+        isLastHope: chosen === null,
+        token,
+        generation: token?.generation ?? text?.generation ?? 0,
+        lineage: token?.lineage ?? text?.lineage ?? '',
+        sealed: isSame ? (text?.sealed ?? null) : null,
+      };
+    });
+  }
+
+  private async decide(
+    tenant: Tenant,
+    { agent }: ServedMember,
+    rows: CredentialRow[],
+    tokens: Map<string, Token>,
+  ): Promise<Decision> {
+    const isMixed = new Set(rows.map(({ scope }) => scope)).size > 1;
+    const organizationFallback = !isMixed || (await this.identity.organizationFallback(tenant));
+    const policy = { subscriptions: this.policy.subscriptions, organizationFallback };
+    const facts = rows.map((row) => this.factsOf(row, tokens.get(row.id) ?? null));
+    return resolve(agent, facts, policy, this.world.clock.now());
+  }
+
+  private factsOf(row: CredentialRow, token: Token | null): CredentialFacts {
+    const kind = row.kind as Kind;
+    const { renewal } = kinds[kind];
+    return {
+      ...row,
+      scope: row.scope as Scope,
+      kind,
+      status: row.status as CredentialFacts['status'],
+      fallback: (row.settings as CredentialSettings).fallback ?? null,
+      token: renewal === 'login' ? row : token,
+      hasSource: this.sources.has(kind),
+    };
+  }
+
+  /** Of credentials that are renewed: their own token, or the one that the subject has of its own. */
+  private async tokensOf(
+    tenant: Tenant,
+    rows: CredentialRow[],
+    subjectId: string,
+  ): Promise<Map<string, Token>> {
+    const minted = rows.filter(({ kind }) => kinds[kind as Kind].renewal === 'minted').map(({ id }) => id);
+    const states = minted.length > 0 ? await tokensStore.mintedFor(tenant, subjectId, minted) : [];
+    const tokens = rows.flatMap((row): [string, Token][] => {
+      const { renewal } = kinds[row.kind as Kind];
+      if (renewal === null) return [];
+      const isOwn = renewal === 'login';
+      const state = isOwn
+        ? row
+        : mintedState(states.find((one) => one.credentialId === row.id) ?? null, row.lineage);
+      const token = {
+        ...row,
+        ...state,
+        ref: { credentialId: row.id, workspaceId: isOwn ? null : subjectId },
+      };
+      return [[row.id, token as unknown as Token]];
+    });
+    return new Map(tokens);
+  }
+
+  private async grant(
+    member: ServedMember,
+    subjectId: string,
+    choice: Choice,
+    { stillFor, ownSeconds = LEASE_SECONDS }: LeaseTerms,
+  ): Promise<Lease> {
+    const { organizationId } = member;
+    const { candidate, token, generation, lineage, sealed } = choice;
+    const { credentialId, scope, kind, reason } = candidate;
+    const { lease } = kinds[kind];
+    if (typeof lease !== 'function') throw noCredential(member.agent);
+    // Removed between the two looks: the next lease resolves without it.
+    if (sealed === null) throw notReady('The credential was just removed. Ask again.');
+    const place = placeOf(organizationId, token?.ref ?? { credentialId, workspaceId: null });
+    const secret = JSON.parse(await this.vault.open(sealed, place)) as Record<string, string>;
+    const now = this.world.clock.now();
+    const seconds = scope === 'user' ? ownSeconds : LEASE_SECONDS;
+    const expiresAt = new Date(now.getTime() + seconds * 1000);
+    const userId = scope === 'user' ? member.userId : null;
+    const row = {
+      workspaceId: subjectId,
+      credentialId,
+      generation,
+      scope,
+      kind,
+      reason,
+      userId,
+      expiresAt,
+      lineage,
+    };
+    await this.database.tenant(organizationId, async (tenant) => {
+      if (!(await stillFor(tenant))) throw notReady('It works for somebody else by now. Ask again.');
+      await this.book(tenant, member, row, choice.isFallback);
+    });
+    // It still serves, and will not for long: whoever comes then shall not have to wait.
+    if (token && reasonToRenew(token, now)) void this.renewals.ask(organizationId, token.ref, generation);
+    return { credentialId, generation, expiresAt: expiresAt.toISOString(), secret: lease(secret) };
+  }
+
+  /** What is booked once per workspace and login or setting, not per lease: every 5 seconds would say nothing more. */
+  private async book(
+    tenant: Tenant,
+    member: ServedMember,
+    lease: LeaseRow,
+    isFallback: boolean,
+  ): Promise<void> {
+    const before = isFallback ? await leasesStore.last(tenant, lease) : null;
+    const isFirst = (await leasesStore.save(tenant, lease)) && !(await leasesStore.isKnown(tenant, lease));
+    if (isFirst) this.record(tenant, 'credential.used', member, lease);
+    if (!isFallback || before?.reason === lease.reason) return;
+    tenant.metrics.count('berth_credential_fallbacks_total', { kind: lease.kind });
+    this.record(tenant, 'credential.fallback', member, lease);
+  }
+
+  private record(
+    tenant: Tenant,
+    action: 'credential.used' | 'credential.fallback',
+    { userId, agent }: ServedMember,
+    { workspaceId, credentialId, kind, scope, generation, reason }: LeaseRow,
+  ): void {
+    this.audit.record(tenant, {
+      action,
+      actor: { type: 'machine', id: workspaceId, name: 'proxy of the workspace', apiKeyId: null },
+      subject: { type: 'credential', id: credentialId, name: kind },
+      details: { scope, generation, agent, reason, forMember: userId },
+    });
+  }
+}
+
+export function noCredential(agent: Agent): BerthError {
+  const name = upstreamOf[agent] === 'anthropic' ? 'Claude Code' : 'Codex';
+  return new BerthError(
+    'no-agent-credential',
+    `No usable credential for ${name}. Set your own or the organization's (PUT …/credentials/{scope}/{kind}); GET …/credentials/resolution?agent=${agent} explains what is missing.`,
+  );
+}
+
+function notReady(message: string): BerthError {
+  return new BerthError('not-ready', message, { retryAfterSeconds: RETRY_SECONDS });
+}
+
+function beingRenewed({ kind }: Candidate): BerthError {
+  return notReady(
+    `The ${kinds[kind].title} is being renewed, and its provider has not answered yet. Ask again.`,
+  );
+}

@@ -1,0 +1,344 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { RotationReason } from '../../contracts/index.js';
+import { Database, type Tenant } from '../../database/index.js';
+import { BerthError, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
+import { kinds, secretText } from '../kinds.js';
+import { leasesStore } from '../leases.store.js';
+import { TokenSources, type Renewal, type Renewed, type RenewalRequest } from '../providers/token-source.js';
+import { Vault, type Sealed } from '../vault.js';
+import { placeOf } from './place.js';
+import { settlementOf } from './reaction.js';
+import { Rejections } from './rejections.js';
+import { Renewals } from './renewals.service.js';
+import { rotationsStore, type Ending, type StaleRotation } from './rotations.store.js';
+import { dueAt, isPausing, reasonToRenew, retryAfter, serves } from './schedule.js';
+import { tokensStore, type Token, type TokenRef } from './tokens.store.js';
+
+const BEAT_MS = 5_000;
+/** Four beats: a process that was not heard of for so long is taken for dead. Should it come back with an answer after all, that counts. */
+export const STALE_SECONDS = 20;
+/** So late a proxy has nothing more to say of a former generation. */
+const LEASES_KEPT_MS = 3600 * 1000;
+const [FIRST_STORE_RETRY_MS, MAX_STORE_RETRY_MS] = [100, 5_000];
+
+/** A renewal that is this process's to carry out. */
+interface Claim {
+  id: string;
+  organizationId: string;
+  token: Token;
+  reason: RotationReason;
+  /** How many of this generation ended without anybody knowing what they did. */
+  unknownBefore: number;
+}
+
+/** What to do about a token, as it was found under the rows' guard. */
+type Finding = { claim: Claim } | { nothing: true };
+
+/** Undoes what was opened in vain. */
+class Overtaken extends Error {}
+
+/**
+ * Renews tokens: one row for one call. The row is committed before the provider is called; during the call there is no transaction and no lock; what comes back is stored by a compare-and-set of generation
+ * and lineage in the transaction that ends the row, for as long as it takes.
+ */
+@Injectable()
+export class Renewer implements OnApplicationShutdown {
+  readonly #owner: string;
+  readonly #closing = new AbortController();
+
+  constructor(
+    private readonly database: Database,
+    private readonly sources: TokenSources,
+    private readonly vault: Vault,
+    private readonly renewals: Renewals,
+    private readonly rejections: Rejections,
+    private readonly world: World,
+    @Inject(LOG) private readonly log: Log,
+    @Inject(METRICS) private readonly metrics: Metrics,
+  ) {
+    this.#owner = world.ids.next();
+  }
+
+  onApplicationShutdown(): void {
+    this.#closing.abort();
+  }
+
+  /** Renews this generation if the rows say that it is to be renewed, and nobody does. Safe at any time, any number of times, anywhere. */
+  async renew(organizationId: string, ref: TokenRef, generation: number): Promise<void> {
+    const found = await this.claim(organizationId, ref, generation);
+    if ('nothing' in found) return;
+    const again = await this.beating(found.claim, () => this.carryOut(found.claim));
+    if (again) await this.renew(organizationId, ref, generation);
+  }
+
+  /** (a) Written down first: from now on it is known that somebody may call. */
+  private async claim(organizationId: string, ref: TokenRef, generation: number): Promise<Finding> {
+    try {
+      return await this.database.tenant(organizationId, async (tenant): Promise<Finding> => {
+        const token = await tokensStore.find(tenant, ref);
+        if (!token) return { nothing: true };
+        if (!(await this.clearStale(tenant, token))) return { nothing: true };
+        const reason = token.generation === generation ? this.reasonFor(token) : null;
+        if (!reason) return { nothing: true };
+        if (ref.workspaceId !== null) await tokensStore.makeRoom(tenant, token);
+        const id = this.world.ids.next();
+        const opened = { ref, lineage: token.lineage, generation, id, reason, owner: this.#owner };
+        if (!(await rotationsStore.open(tenant, { ...opened, at: this.world.clock.now() })))
+          return { nothing: true };
+        // Looked at again behind the row: whoever renewed it between the first look and the row has stored it before ending theirs.
+        const sure = await tokensStore.find(tenant, ref);
+        if (sure?.generation !== generation || sure.lineage !== token.lineage || !this.reasonFor(sure))
+          throw new Overtaken();
+        const unknownBefore = await rotationsStore.unknown(tenant, sure);
+        return { claim: { id, organizationId, token: sure, reason, unknownBefore } };
+      });
+    } catch (error) {
+      if (error instanceof Overtaken) return { nothing: true };
+      throw error;
+    }
+  }
+
+  private reasonFor(token: Token): RotationReason | null {
+    const now = this.world.clock.now();
+    if (token.status === 'rejected' || isPausing(token, now)) return null;
+    return reasonToRenew(token, now);
+  }
+
+  /** Gives up open renewals whose process is gone. False when that ended the credential. */
+  private async clearStale(tenant: Tenant, token: Token): Promise<boolean> {
+    for (const stale of await rotationsStore.stale(tenant, token.ref, STALE_SECONDS)) {
+      const isCurrent = stale.generation === token.generation && stale.lineage === token.lineage;
+      if (!(await this.giveUp(tenant, token, stale, isCurrent))) return false;
+    }
+    return true;
+  }
+
+  private async giveUp(
+    tenant: Tenant,
+    token: Token,
+    stale: StaleRotation,
+    isCurrent: boolean,
+  ): Promise<boolean> {
+    const at = this.world.clock.now();
+    const end = (state: Ending['state'], message: string): Promise<void> =>
+      rotationsStore.end(tenant, stale.id, { state, message, at });
+    if (stale.calledSeconds === null) {
+      // Nobody called: nothing can have been spent.
+      await end('failed', 'the process that was to renew it ended before it asked the provider');
+      return true;
+    }
+    if (!isCurrent) {
+      await end('superseded', 'another came in between');
+      return true;
+    }
+    const unknownBefore = await rotationsStore.unknown(tenant, token);
+    const settlement = settlementOf('unknown', {
+      ...this.callFacts(token),
+      ageSeconds: stale.calledSeconds,
+      unknownBefore,
+    });
+    const reason = 'the process that was renewing it ended before the provider’s answer was stored';
+    await end('unknown', reason);
+    tenant.metrics.count('berth_credential_renewals_total', { kind: token.kind, outcome: 'unknown' });
+    if (settlement !== 'reject') return true;
+    this.log.error(
+      { credentialId: token.ref.credentialId, kind: token.kind },
+      'a login may be lost: the process that renewed it ended before the answer was stored',
+    );
+    return !(await this.rejections.reject(tenant, token, lost(reason)));
+  }
+
+  private callFacts(token: Token): { repeatable: boolean; graceSeconds: number } {
+    return {
+      repeatable: kinds[token.kind].renewal === 'minted',
+      graceSeconds: this.sources.has(token.kind) ? this.sources.of(token.kind).graceSeconds : 0,
+    };
+  }
+
+  /** (b) to (f). True when the same is to be asked again at once. */
+  private async carryOut(claim: Claim): Promise<boolean> {
+    const request = await this.requestOf(claim);
+    if ('outcome' in request) return this.settle(claim, request, 0);
+    const isOurs = await this.database.tenant(claim.organizationId, (tenant) =>
+      rotationsStore.call(tenant, claim.id, this.#owner),
+    );
+    // Stopped for so long that it was given up: another may be calling.
+    if (!isOurs) return false;
+    const begun = performance.now();
+    const answer = await this.call(claim, request);
+    const seconds = (performance.now() - begun) / 1000;
+    this.metrics.observe('berth_credential_renewal_duration_seconds', { kind: claim.token.kind }, seconds);
+    return this.settle(claim, answer, seconds);
+  }
+
+  /** What the provider is given. A secret that does not open here was not sent anywhere. */
+  private async requestOf({ organizationId, token }: Claim): Promise<RenewalRequest | Renewal> {
+    const { credentialId, workspaceId } = token.ref;
+    try {
+      const row = await this.database.tenant(organizationId, (tenant) =>
+        tokensStore.sealed(tenant, { credentialId, workspaceId: null }),
+      );
+      if (!row || row.lineage !== token.lineage) return failed('it was replaced meanwhile');
+      const place = { purpose: 'credential' as const, organizationId, rowId: credentialId };
+      const secret = JSON.parse(await this.vault.open(row.sealed, place)) as Record<string, string>;
+      return { organizationId, workspaceId, secret, settings: token.settings };
+    } catch (error) {
+      if (!(error instanceof BerthError)) throw error;
+      return failed(error.message);
+    }
+  }
+
+  private async call({ token }: Claim, request: RenewalRequest): Promise<Renewal> {
+    try {
+      return await this.sources.of(token.kind).renew(request);
+    } catch (error) {
+      // Ours, and not the provider's: how far it came nobody knows.
+      this.log.error(
+        { kind: token.kind, reason: messageOf(error) },
+        'renewing a token failed inside of Berth',
+      );
+      return { outcome: 'unknown', reason: 'something went wrong in Berth; its log has the details' };
+    }
+  }
+
+  private async settle(claim: Claim, answer: Renewal, ageSeconds: number): Promise<boolean> {
+    const { token, unknownBefore } = claim;
+    const call = { ...this.callFacts(token), ageSeconds, unknownBefore };
+    const settlement = settlementOf(answer.outcome, call);
+    if (answer.outcome === 'renewed')
+      await this.surely(claim, (tenant) => this.store(tenant, claim, answer.renewed));
+    else if (settlement === 'reject')
+      await this.surely(claim, (tenant) => this.reject(tenant, claim, answer));
+    else if (settlement === 'later')
+      await this.surely(claim, (tenant) => this.postpone(tenant, claim, answer));
+    else
+      await this.surely(claim, (tenant) =>
+        this.end(tenant, claim, { state: 'unknown', message: answer.reason }),
+      );
+    if (settlement === 'store') await this.tidy(claim);
+    return settlement === 'again';
+  }
+
+  /** (c) */
+  private async store(tenant: Tenant, claim: Claim, renewed: Renewed): Promise<void> {
+    const { token } = claim;
+    const at = this.world.clock.now();
+    const { expiresAt, hint, account } = renewed;
+    const stored = await tokensStore.store(tenant, token, {
+      sealed: await this.seal(claim, renewed.secret),
+      hint,
+      settings: account ? { ...token.settings, account } : token.settings,
+      expiresAt,
+      renewAt: expiresAt && dueAt(at, expiresAt, this.chance()),
+      at,
+    });
+    if (!stored) return this.end(tenant, claim, { state: 'superseded', message: 'another came in between' });
+    const nextGeneration = token.generation + 1;
+    await this.end(tenant, claim, { state: 'succeeded', nextGeneration, message: null });
+  }
+
+  /** (d), and (f) where nothing else is left. */
+  private async reject(
+    tenant: Tenant,
+    claim: Claim,
+    answer: Exclude<Renewal, { outcome: 'renewed' }>,
+  ): Promise<void> {
+    const { outcome, reason } = answer;
+    const message = outcome === 'unknown' ? lost(reason) : reason;
+    const rejected = await this.rejections.reject(tenant, claim.token, message);
+    const state = outcome === 'unknown' ? 'unknown' : 'rejected';
+    await this.end(tenant, claim, { state: rejected ? state : 'superseded', message: reason });
+  }
+
+  /** (e) */
+  private async postpone(
+    tenant: Tenant,
+    claim: Claim,
+    answer: Exclude<Renewal, { outcome: 'renewed' }>,
+  ): Promise<void> {
+    const { token } = claim;
+    const now = this.world.clock.now();
+    const failures = token.failures + 1;
+    const saidSeconds = answer.outcome === 'failed' ? answer.retryAfterSeconds : null;
+    const pause = { failures, urgent: !serves(token, now), saidSeconds };
+    const retryAt = retryAfter(now, pause, this.chance());
+    const failed = await tokensStore.fail(tenant, token, {
+      failures,
+      retryAt,
+      reason: answer.reason,
+      at: now,
+    });
+    await this.end(tenant, claim, { state: failed ? 'failed' : 'superseded', message: answer.reason });
+  }
+
+  /** Ends the row, in the transaction that says what came of it. */
+  private async end(tenant: Tenant, { id, token }: Claim, ending: Omit<Ending, 'at'>): Promise<void> {
+    await rotationsStore.end(tenant, id, { ...ending, at: this.world.clock.now() });
+    tenant.metrics.count('berth_credential_renewals_total', { kind: token.kind, outcome: ending.state });
+    await this.renewals.tellChanged(tenant, token.ref.credentialId);
+  }
+
+  /** Writes what came of a call, for as long as this process lives: of a pair that is nowhere else, a database that is away must cost nothing but time. */
+  private async surely(claim: Claim, work: (tenant: Tenant) => Promise<void>): Promise<void> {
+    const { kind, ref } = claim.token;
+    for (let waitMs = FIRST_STORE_RETRY_MS; ; waitMs = Math.min(MAX_STORE_RETRY_MS, waitMs * 2)) {
+      try {
+        return await this.database.tenant(claim.organizationId, work);
+      } catch (error) {
+        if (this.#closing.signal.aborted) throw error;
+        this.metrics.count('berth_credential_store_retries_total', { kind });
+        this.log.error(
+          { credentialId: ref.credentialId, kind, reason: messageOf(error) },
+          'what a provider answered could not be stored; it is kept in memory and tried again: do not end this process',
+        );
+        await delay(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Each generation leaves a lease per workspace behind, and nobody else would remove it. The next renewal does what this one cannot. */
+  private async tidy({ organizationId, token }: Claim): Promise<void> {
+    const before = new Date(this.world.clock.now().getTime() - LEASES_KEPT_MS);
+    try {
+      await this.database.tenant(organizationId, (tenant) =>
+        leasesStore.tidy(tenant, token.ref.credentialId, before),
+      );
+    } catch (error) {
+      this.log.warn({ reason: messageOf(error) }, 'former leases of a token could not be removed');
+    }
+  }
+
+  private seal({ organizationId, token }: Claim, secret: Record<string, string>): Promise<Sealed> {
+    return this.vault.seal(secretText(secret).reveal(), placeOf(organizationId, token.ref));
+  }
+
+  /** Says every few seconds that this process lives. Beats that are lost are made good by the next. */
+  private async beating<T>({ id, organizationId }: Claim, work: () => Promise<T>): Promise<T> {
+    const beat = setInterval(() => {
+      this.database
+        .tenant(organizationId, (tenant) => rotationsStore.beat(tenant, id, this.#owner))
+        .catch((error: unknown) =>
+          this.log.warn({ reason: messageOf(error) }, 'a renewal under way could not say that it lives'),
+        );
+    }, BEAT_MS);
+    try {
+      return await work();
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  private chance(): number {
+    return this.world.random(4).readUInt32BE() / 2 ** 32;
+  }
+}
+
+function failed(reason: string): Renewal {
+  return { outcome: 'failed', reason, retryAfterSeconds: null };
+}
+
+/** What nobody can know is said as it is. */
+function lost(reason: string): string {
+  return `${reason}. Its refresh token may be used up, and using it again could end the login; reconnect it`;
+}

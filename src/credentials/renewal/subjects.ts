@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import type { Kind, Scope } from '../../contracts/index.js';
+import type { Tenant } from '../../database/index.js';
+import type { Actor } from '../../identity/index.js';
+
+/** A credential that a provider ended, for those who used it. */
+export interface RejectedCredential {
+  organizationId: string;
+  credentialId: string;
+  generation: number;
+  scope: Scope;
+  kind: Kind;
+  /** For people: why, and what to do. */
+  message: string;
+}
+
+/** What this room asks those for whom it leases. It knows them by their ids alone. */
+export interface Subjects {
+  /** Of these, the ones that live: for what sleeps nothing is renewed. */
+  living(tenant: Tenant, ids: string[]): Promise<string[]>;
+  /** Of these, the ones that a member may know of. */
+  visibleTo(tenant: Tenant, actor: Actor, ids: string[]): Promise<string[]>;
+  /** Tells the living ones of these, each in a transaction of its own. */
+  tellRejected(rejected: RejectedCredential, ids: string[]): Promise<void>;
+}
+
+/** Holds them: the room of workspaces says who they are, so that the arrow points down. */
+@Injectable()
+export class CredentialSubjects {
+  #subjects: Subjects | null = null;
+
+  are(subjects: Subjects): void {
+    this.#subjects = subjects;
+  }
+
+  get all(): Subjects {
+    return this.#subjects ?? nobody;
+  }
+}
+
+const nobody: Subjects = {
+  living: () => Promise.resolve([]),
+  visibleTo: () => Promise.resolve([]),
+  tellRejected: () => Promise.resolve(),
+};

@@ -1,0 +1,278 @@
+import type { Kind, Scope } from '../../contracts/index.js';
+import type { JsonObject, Tenant } from '../../database/index.js';
+import type { CredentialSettings } from '../kinds.js';
+import type { Sealed } from '../vault.js';
+import type { TokenState } from './schedule.js';
+
+/** Which token: a credential's own, or (workload identity) the one that a workspace has of its own. */
+export interface TokenRef {
+  credentialId: string;
+  workspaceId: string | null;
+}
+
+/** A token, and the credential it is of; without any secret. */
+export interface Token extends TokenState {
+  ref: TokenRef;
+  scope: Scope;
+  kind: Kind;
+  /** Whose own it is; null for the organization's. */
+  userId: string | null;
+  status: 'active' | 'refreshing' | 'rejected';
+  settings: CredentialSettings;
+  lineage: string;
+}
+
+/** One generation of one lineage: what a compare-and-set compares. */
+export type TokenVersion = Pick<Token, 'ref' | 'lineage' | 'generation'>;
+
+export interface NewToken {
+  sealed: Sealed;
+  hint: string;
+  settings: CredentialSettings;
+  expiresAt: Date | null;
+  renewAt: Date | null;
+  at: Date;
+}
+
+const stateColumns = {
+  generation: true,
+  expiresAt: true,
+  renewAt: true,
+  refusedGeneration: true,
+  failures: true,
+  retryAt: true,
+} as const;
+
+const columns = {
+  ...stateColumns,
+  scope: true,
+  kind: true,
+  userId: true,
+  status: true,
+  settings: true,
+  lineage: true,
+  forcedGeneration: true,
+} as const;
+
+/** Minted by what has been replaced, or never: it has run out. */
+const RUN_OUT = new Date(0);
+const none = { expiresAt: RUN_OUT, renewAt: null, refusedGeneration: null, failures: 0, retryAt: null };
+
+/** A workspace's own token as it counts for the credential as it is now. */
+export function mintedState(
+  minted: (Omit<TokenState, 'forcedGeneration'> & { lineage: string }) | null,
+  lineage: string,
+): TokenState {
+  if (minted?.lineage === lineage) return { ...minted, forcedGeneration: null };
+  // Its number goes on: leases and reports know it.
+  return { ...none, generation: minted?.generation ?? 0, forcedGeneration: null };
+}
+
+const selfOf = ({ organizationId }: Tenant, { ref, lineage, generation }: TokenVersion) => ({
+  organizationId,
+  id: ref.credentialId,
+  lineage,
+  generation,
+});
+
+const mintedOf = ({ organizationId }: Tenant, { ref, lineage, generation }: TokenVersion) => ({
+  organizationId,
+  credentialId: ref.credentialId,
+  workspaceId: ref.workspaceId ?? '',
+  lineage,
+  generation,
+});
+
+/**
+ * The token columns of credentials, and the tokens that workspaces have of their own. What is written of a token names its generation and its lineage: whoever comes late changes nothing
+ * (providers.md 0.5). Nothing else writes these columns but a new setting of the credential.
+ */
+export const tokensStore = {
+  async find(tenant: Tenant, ref: TokenRef): Promise<Token | null> {
+    const { db, organizationId } = tenant;
+    const row = await db.credential.findFirst({
+      where: { organizationId, id: ref.credentialId },
+      select: columns,
+    });
+    if (!row) return null;
+    const credential = {
+      ...row,
+      ref,
+      scope: row.scope as Scope,
+      kind: row.kind as Kind,
+      status: row.status as Token['status'],
+      settings: row.settings as CredentialSettings,
+    };
+    if (ref.workspaceId === null) return credential;
+    const [minted = null] = await tokensStore.mintedFor(tenant, ref.workspaceId, [ref.credentialId]);
+    return { ...credential, ...mintedState(minted, row.lineage) };
+  },
+
+  /** The tokens that a workspace has of its own, of these credentials. */
+  mintedFor({ db, organizationId }: Tenant, workspaceId: string, credentialIds: string[]) {
+    return db.mintedToken.findMany({
+      where: { organizationId, workspaceId, credentialId: { in: credentialIds } },
+      select: { ...stateColumns, credentialId: true, lineage: true },
+    });
+  },
+
+  /** The sealed text that a lease opens, with the generation and lineage it belongs to, read together so that they are of one moment. */
+  async sealed({ db, organizationId }: Tenant, { credentialId, workspaceId }: TokenRef) {
+    const select = { sealed: true, generation: true, lineage: true } as const;
+    if (workspaceId === null)
+      return db.credential.findFirst({ where: { organizationId, id: credentialId }, select });
+    const minted = await db.mintedToken.findFirst({
+      where: { organizationId, credentialId, workspaceId },
+      select,
+    });
+    return minted && minted.sealed !== null ? { ...minted, sealed: minted.sealed } : null;
+  },
+
+  /** The same token of a workspace under another key, if it is still the same. */
+  async resealMinted(
+    { db, organizationId }: Tenant,
+    { credentialId, workspaceId }: { credentialId: string; workspaceId: string },
+    before: string,
+    { text, keyId }: Sealed,
+  ): Promise<boolean> {
+    const { count } = await db.mintedToken.updateMany({
+      where: { organizationId, credentialId, workspaceId, sealed: before },
+      data: { sealed: text, keyId },
+    });
+    return count > 0;
+  },
+
+  /** Makes the row that a workspace's token is to be in, or gives it to the credential as it is now. */
+  async makeRoom({ db, organizationId }: Tenant, { ref, lineage }: TokenVersion): Promise<void> {
+    const { credentialId, workspaceId } = ref;
+    await db.$executeRaw`
+      insert into minted_token (organization_id, credential_id, workspace_id, lineage, generation)
+      values (${organizationId}::uuid, ${credentialId}::uuid, ${workspaceId}::uuid, ${lineage}::uuid, 0)
+      on conflict (credential_id, workspace_id) do update
+        set lineage = excluded.lineage, expires_at = ${RUN_OUT}, renew_at = null, refused_generation = null, failures = 0, retry_at = null
+        where minted_token.lineage <> excluded.lineage`;
+  },
+
+  /** The next generation in place of this one; false when there is another by now. */
+  async store(tenant: Tenant, version: TokenVersion, token: NewToken): Promise<boolean> {
+    const { db } = tenant;
+    const { sealed, hint, settings, expiresAt, renewAt, at } = token;
+    const data = {
+      sealed: sealed.text,
+      keyId: sealed.keyId,
+      expiresAt,
+      renewAt,
+      generation: version.generation + 1,
+      refusedGeneration: null,
+      failures: 0,
+      retryAt: null,
+    };
+    const own = {
+      hint,
+      settings: settings as JsonObject,
+      status: 'active',
+      forcedGeneration: null,
+      lastError: null,
+      lastRotatedAt: at,
+      updatedAt: at,
+    };
+    const { count } =
+      version.ref.workspaceId === null
+        ? await db.credential.updateMany({ where: selfOf(tenant, version), data: { ...data, ...own } })
+        : await db.mintedToken.updateMany({ where: mintedOf(tenant, version), data });
+    return count > 0;
+  },
+
+  /** It could not be renewed, and is tried again. */
+  async fail(
+    tenant: Tenant,
+    version: TokenVersion,
+    { failures, retryAt, reason, at }: { failures: number; retryAt: Date; reason: string; at: Date },
+  ): Promise<boolean> {
+    const { db } = tenant;
+    const data = { failures, retryAt };
+    const own = { status: 'refreshing', forcedGeneration: null, lastError: reason, updatedAt: at };
+    const { count } =
+      version.ref.workspaceId === null
+        ? await db.credential.updateMany({
+            where: { ...selfOf(tenant, version), status: { not: 'rejected' } },
+            data: { ...data, ...own },
+          })
+        : await db.mintedToken.updateMany({ where: mintedOf(tenant, version), data });
+    return count > 0;
+  },
+
+  /** The provider ended it: nobody but a person can mend it. False when it is rejected already, or another by now. */
+  async reject(
+    tenant: Tenant,
+    { ref, lineage, generation }: TokenVersion,
+    reason: string,
+    at: Date,
+  ): Promise<boolean> {
+    const { count } = await tenant.db.credential.updateMany({
+      where: {
+        organizationId: tenant.organizationId,
+        id: ref.credentialId,
+        lineage,
+        // The number of a workspace's own token is not the credential's.
+        ...(ref.workspaceId === null ? { generation } : {}),
+        status: { not: 'rejected' },
+      },
+      data: { status: 'rejected', lastError: reason, forcedGeneration: null, updatedAt: at },
+    });
+    return count > 0;
+  },
+
+  /** The provider refused requests with this generation. Due at once, so that the sweep finds what a lost job forgot. False when that is known. */
+  async refuse(tenant: Tenant, version: TokenVersion, at: Date): Promise<boolean> {
+    const { db } = tenant;
+    const { generation, ref } = version;
+    const unknown = { OR: [{ refusedGeneration: null }, { refusedGeneration: { not: generation } }] };
+    const data = { refusedGeneration: generation, renewAt: at, failures: 0, retryAt: null };
+    const { count } =
+      ref.workspaceId === null
+        ? await db.credential.updateMany({
+            where: { ...selfOf(tenant, version), ...unknown, status: { not: 'rejected' } },
+            data: { ...data, updatedAt: at },
+          })
+        : await db.mintedToken.updateMany({ where: { ...mintedOf(tenant, version), ...unknown }, data });
+    return count > 0;
+  },
+
+  /** A person wants this generation renewed, whatever it is worth. A pause after failures is over with it. */
+  async force(tenant: Tenant, version: TokenVersion, at: Date): Promise<boolean> {
+    const { count } = await tenant.db.credential.updateMany({
+      where: { ...selfOf(tenant, version), status: { not: 'rejected' } },
+      data: { forcedGeneration: version.generation, renewAt: at, failures: 0, retryAt: null },
+    });
+    return count > 0;
+  },
+
+  /** Each workspace's own token of this credential is minted anew when it is next needed; and what the provider said before is over. */
+  async mintAnew({ db, organizationId }: Tenant, { ref, lineage }: TokenVersion, at: Date): Promise<void> {
+    const { credentialId } = ref;
+    await db.credential.updateMany({
+      where: { organizationId, id: credentialId, lineage },
+      data: { status: 'active', lastError: null, updatedAt: at },
+    });
+    await db.mintedToken.updateMany({
+      where: { organizationId, credentialId },
+      data: { expiresAt: RUN_OUT, renewAt: null, failures: 0, retryAt: null },
+    });
+  },
+
+  /** Nobody uses it: it is not due any more, until somebody does. Only if it is still the one that was due. */
+  async lull(tenant: Tenant, { credentialId, workspaceId }: TokenRef, generation: number): Promise<void> {
+    const { db, organizationId } = tenant;
+    if (workspaceId === null)
+      await db.credential.updateMany({
+        where: { organizationId, id: credentialId, generation },
+        data: { renewAt: null },
+      });
+    else
+      await db.mintedToken.updateMany({
+        where: { organizationId, credentialId, workspaceId, generation },
+        data: { renewAt: null },
+      });
+  },
+};

@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { CredentialSubjects, type RejectedCredential, type Subjects } from '../credentials/index.js';
+import { Database, type Tenant } from '../database/index.js';
+import { eventsStore } from '../events/index.js';
+import type { Actor } from '../identity/index.js';
+import { World } from '../kernel/index.js';
+import { rightsTo } from './access.js';
+import { statesWithRunner } from './state.js';
+import { workspacesStore } from './workspaces.store.js';
+
+/** What credentials ask of those whom they serve: which of them live, who may see them, and that they hear when one is over. */
+@Injectable()
+export class CredentialNews implements Subjects {
+  constructor(
+    subjects: CredentialSubjects,
+    private readonly database: Database,
+    private readonly world: World,
+  ) {
+    subjects.are(this);
+  }
+
+  living(tenant: Tenant, ids: string[]): Promise<string[]> {
+    return workspacesStore.idsInStates(tenant, ids, statesWithRunner);
+  }
+
+  async visibleTo(tenant: Tenant, actor: Actor, ids: string[]): Promise<string[]> {
+    const rows = await workspacesStore.access(tenant, ids);
+    return rows.filter((row) => rightsTo(row, actor).includes('see')).map(({ id }) => id);
+  }
+
+  async tellRejected(rejected: RejectedCredential, ids: string[]): Promise<void> {
+    const { organizationId, credentialId, generation, scope, kind, message } = rejected;
+    const living = await this.database.tenant(organizationId, (tenant) => this.living(tenant, ids));
+    for (const id of living)
+      await this.database.tenant(organizationId, (tenant) =>
+        eventsStore.append(tenant, id, [
+          {
+            type: 'credential.state',
+            at: this.world.clock.now(),
+            data: { credentialId, scope, kind, status: 'rejected', message },
+            sourceKey: `credential:${credentialId}:${generation}:rejected`,
+          },
+        ]),
+      );
+  }
+}
