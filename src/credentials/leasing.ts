@@ -60,6 +60,8 @@ interface Choice {
   sealed: string | null;
 }
 
+const NOTHING = { generation: 0, lineage: '' };
+
 /** Says who serves, and lends it: resolved anew each time from the rows as they are, never from memory (rule 7). */
 @Injectable()
 export class Leasing {
@@ -124,20 +126,22 @@ export class Leasing {
       const candidate = chosen ?? lastHope;
       if (!candidate) return null;
       const token = tokens.get(candidate.credentialId) ?? null;
-      const ref = { credentialId: candidate.credentialId, workspaceId: token?.ref.workspaceId ?? null };
-      const text = await tokensStore.sealed(tenant, ref);
-      // Removed or changed between two statements: as if the look had been a moment later.
-      const isSame = !token || (text?.generation === token.generation && text.lineage === token.lineage);
-      return {
-        candidate,
-        isFallback,
-        isLastHope: chosen === null,
-        token,
-        generation: token?.generation ?? text?.generation ?? 0,
-        lineage: token?.lineage ?? text?.lineage ?? '',
-        sealed: isSame ? (text?.sealed ?? null) : null,
-      };
+      const sealed = await this.sealedOf(tenant, candidate.credentialId, token);
+      return { candidate, isFallback, isLastHope: chosen === null, token, ...sealed };
     });
+  }
+
+  /** Removed or changed between two statements: as if the look had been a moment later. */
+  private async sealedOf(
+    tenant: Tenant,
+    credentialId: string,
+    token: Token | null,
+  ): Promise<Pick<Choice, 'generation' | 'lineage' | 'sealed'>> {
+    const ref = { credentialId, workspaceId: token?.ref.workspaceId ?? null };
+    const found = await tokensStore.sealed(tenant, ref);
+    const { generation, lineage } = token ?? found ?? NOTHING;
+    const isSame = found?.generation === generation && found.lineage === lineage;
+    return { generation, lineage, sealed: isSame ? found.sealed : null };
   }
 
   private async decide(

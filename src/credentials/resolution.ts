@@ -93,27 +93,43 @@ export function resolve(
 
 /** Why a credential cannot serve now, whichever others there are; null when it can. */
 function obstacleOf(fact: CredentialFacts, policy: Policy, now: Date): Obstacle | null {
-  const definition = kinds[fact.kind];
   const said = fact.lastError ? ` (${fact.lastError})` : '';
-  if (fact.status === 'rejected')
-    return {
-      text: `was rejected by the provider${said}; ${definition.renewal === 'login' ? 'connect it again' : 'set it anew'}`,
-      short: `was rejected by the provider${said}`,
-      failed: true,
-    };
-  if (definition.renewal === null && fact.expiresAt && fact.expiresAt <= now) {
-    const short = `expired at ${fact.expiresAt.toISOString()}`;
-    return { text: `${short}; set it anew`, short, failed: true };
-  }
-  if (fact.limitedUntil && fact.limitedUntil > now)
-    return { ...same(`has used up its plan's quota until ${fact.limitedUntil.toISOString()}`), failed: true };
-  if (definition.subscription && !subscriptionAllowed(fact.scope, policy.subscriptions))
-    return same('is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)');
-  if (typeof definition.lease !== 'function') return { text: definition.lease.unusable, short: CANNOT_YET };
-  if (definition.renewal !== null && !fact.hasSource)
-    return { text: 'stored, but this version of Berth cannot get tokens for it yet', short: CANNOT_YET };
-  if (fact.token && isStoodDown(fact.token, now)) return stoodDown(fact.token, said, now);
+  return failureOf(fact, said, now) ?? impossibilityOf(fact, policy) ?? tokenObstacleOf(fact, said, now);
+}
+
+/** It was meant to serve, and was ended or used up. */
+function failureOf(
+  { kind, status, expiresAt, limitedUntil }: CredentialFacts,
+  said: string,
+  now: Date,
+): Obstacle | null {
+  const { renewal } = kinds[kind];
+  const failed = (short: string, advice = ''): Obstacle => ({ text: short + advice, short, failed: true });
+  if (status === 'rejected')
+    return failed(
+      `was rejected by the provider${said}`,
+      renewal === 'login' ? '; connect it again' : '; set it anew',
+    );
+  if (renewal === null && expiresAt && expiresAt <= now)
+    return failed(`expired at ${expiresAt.toISOString()}`, '; set it anew');
+  if (limitedUntil && limitedUntil > now)
+    return failed(`has used up its plan's quota until ${limitedUntil.toISOString()}`);
   return null;
+}
+
+/** It cannot serve here at all. */
+function impossibilityOf({ kind, scope, hasSource }: CredentialFacts, policy: Policy): Obstacle | null {
+  const { subscription, renewal, lease } = kinds[kind];
+  if (subscription && !subscriptionAllowed(scope, policy.subscriptions))
+    return same('is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)');
+  if (typeof lease !== 'function') return { text: lease.unusable, short: CANNOT_YET };
+  if (renewal !== null && !hasSource)
+    return { text: 'stored, but this version of Berth cannot get tokens for it yet', short: CANNOT_YET };
+  return null;
+}
+
+function tokenObstacleOf({ token }: CredentialFacts, said: string, now: Date): Obstacle | null {
+  return token && isStoodDown(token, now) ? stoodDown(token, said, now) : null;
 }
 
 function stoodDown({ retryAt }: TokenState, said: string, now: Date): Obstacle {

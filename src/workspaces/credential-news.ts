@@ -6,7 +6,7 @@ import type { Actor } from '../identity/index.js';
 import { World } from '../kernel/index.js';
 import { rightsTo } from './access.js';
 import { statesWithRunner } from './state.js';
-import { workspacesStore } from './workspaces.store.js';
+import { subjectsStore } from './subjects.store.js';
 
 /** What credentials ask of those whom they serve: which of them live, who may see them, and that they hear when one is over. */
 @Injectable()
@@ -20,11 +20,11 @@ export class CredentialNews implements Subjects {
   }
 
   living(tenant: Tenant, ids: string[]): Promise<string[]> {
-    return workspacesStore.idsInStates(tenant, ids, statesWithRunner);
+    return subjectsStore.idsInStates(tenant, ids, statesWithRunner);
   }
 
   async visibleTo(tenant: Tenant, actor: Actor, ids: string[]): Promise<string[]> {
-    const rows = await workspacesStore.access(tenant, ids);
+    const rows = await subjectsStore.access(tenant, ids);
     return rows.filter((row) => rightsTo(row, actor).includes('see')).map(({ id }) => id);
   }
 

@@ -127,29 +127,6 @@ export const workspacesStore = {
     return rows.map(({ id }) => id);
   },
 
-  /** Of these, the ones in one of the states. */
-  async idsInStates(
-    { db, organizationId }: Tenant,
-    ids: string[],
-    states: readonly WorkspaceState[],
-  ): Promise<string[]> {
-    const rows = await db.workspace.findMany({
-      where: { organizationId, id: { in: ids }, state: { in: [...states] } },
-      select: { id: true },
-      orderBy: { id: 'asc' },
-    });
-    return rows.map(({ id }) => id);
-  },
-
-  /** Who may do what with these. */
-  access({ db, organizationId }: Tenant, ids: string[]) {
-    return db.workspace.findMany({
-      where: { organizationId, id: { in: ids } },
-      select: { id: true, ownerId: true, shared: true },
-      orderBy: { id: 'asc' },
-    });
-  },
-
   /** In the order in which they are to be locked. */
   async idsOfOwner({ db, organizationId }: Tenant, ownerId: string): Promise<string[]> {
     const rows = await db.workspace.findMany({

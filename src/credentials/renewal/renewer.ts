@@ -158,13 +158,10 @@ export class Renewer implements OnApplicationShutdown {
 
   /** (b) to (f). True when the same is to be asked again at once. */
   private async carryOut(claim: Claim): Promise<boolean> {
-    const request = await this.requestOf(claim);
-    if ('outcome' in request) return this.settle(claim, request, 0);
-    const isOurs = await this.database.tenant(claim.organizationId, (tenant) =>
-      rotationsStore.call(tenant, claim.id, this.#owner),
-    );
+    const request = await this.ready(claim);
     // Stopped for so long that it was given up: another may be calling.
-    if (!isOurs) return false;
+    if (request === null) return false;
+    if ('outcome' in request) return this.settle(claim, request, 0);
     const begun = performance.now();
     const answer = await this.call(claim, request);
     const seconds = (performance.now() - begun) / 1000;
@@ -172,21 +169,32 @@ export class Renewer implements OnApplicationShutdown {
     return this.settle(claim, answer, seconds);
   }
 
-  /** What the provider is given. A secret that does not open here was not sent anywhere. */
+  /** What the provider is given, when it is written that it is called now; null when that is not this process's to do. */
+  private async ready(claim: Claim): Promise<RenewalRequest | Renewal | null> {
+    const { id, organizationId } = claim;
+    try {
+      const request = await this.requestOf(claim);
+      if ('outcome' in request) return request;
+      const isOurs = await this.database.tenant(organizationId, (tenant) =>
+        rotationsStore.call(tenant, id, this.#owner),
+      );
+      return isOurs ? request : null;
+    } catch (error) {
+      // Also where the commit may have been made and its answer lost: whatever is written, nobody has called, and that is to be written.
+      this.log.warn({ reason: messageOf(error) }, 'a renewal could not be begun; it is tried again');
+      return failed(error instanceof BerthError ? error.message : 'the database could not be reached');
+    }
+  }
+
   private async requestOf({ organizationId, token }: Claim): Promise<RenewalRequest | Renewal> {
     const { credentialId, workspaceId } = token.ref;
-    try {
-      const row = await this.database.tenant(organizationId, (tenant) =>
-        tokensStore.sealed(tenant, { credentialId, workspaceId: null }),
-      );
-      if (!row || row.lineage !== token.lineage) return failed('it was replaced meanwhile');
-      const place = { purpose: 'credential' as const, organizationId, rowId: credentialId };
-      const secret = JSON.parse(await this.vault.open(row.sealed, place)) as Record<string, string>;
-      return { organizationId, workspaceId, secret, settings: token.settings };
-    } catch (error) {
-      if (!(error instanceof BerthError)) throw error;
-      return failed(error.message);
-    }
+    const row = await this.database.tenant(organizationId, (tenant) =>
+      tokensStore.sealed(tenant, { credentialId, workspaceId: null }),
+    );
+    if (row?.lineage !== token.lineage) return failed('it was replaced meanwhile');
+    const place = placeOf(organizationId, { credentialId, workspaceId: null });
+    const secret = JSON.parse(await this.vault.open(row.sealed, place)) as Record<string, string>;
+    return { organizationId, workspaceId, secret, settings: token.settings };
   }
 
   private async call({ token }: Claim, request: RenewalRequest): Promise<Renewal> {
@@ -233,7 +241,10 @@ export class Renewer implements OnApplicationShutdown {
       renewAt: expiresAt && dueAt(at, expiresAt, this.chance()),
       at,
     });
-    if (!stored) return this.end(tenant, claim, { state: 'superseded', message: 'another came in between' });
+    if (!stored) {
+      await this.end(tenant, claim, { state: 'superseded', message: 'another came in between' });
+      return;
+    }
     const nextGeneration = token.generation + 1;
     await this.end(tenant, claim, { state: 'succeeded', nextGeneration, message: null });
   }
@@ -284,7 +295,8 @@ export class Renewer implements OnApplicationShutdown {
     const { kind, ref } = claim.token;
     for (let waitMs = FIRST_STORE_RETRY_MS; ; waitMs = Math.min(MAX_STORE_RETRY_MS, waitMs * 2)) {
       try {
-        return await this.database.tenant(claim.organizationId, work);
+        await this.database.tenant(claim.organizationId, work);
+        return;
       } catch (error) {
         if (this.#closing.signal.aborted) throw error;
         this.metrics.count('berth_credential_store_retries_total', { kind });
