@@ -14,7 +14,7 @@ import { Database, type Tenant } from '../database/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { auditedMember, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { noSuchCredential, ownPlace, seenPlace } from './credential-place.js';
+import { CredentialPlaces, noSuchCredential } from './credential-places.js';
 import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
 import { kinds } from './kinds.js';
 import { leasesStore } from './leases.store.js';
@@ -35,6 +35,7 @@ export class CredentialCare {
   constructor(
     private readonly database: Database,
     private readonly identity: IdentityService,
+    private readonly places: CredentialPlaces,
     private readonly renewals: Renewals,
     private readonly subjects: CredentialSubjects,
     private readonly world: World,
@@ -45,7 +46,7 @@ export class CredentialCare {
   show(actor: Actor, scope: Scope, kind: Kind): Promise<Answer<typeof showCredentialRoute>> {
     const since = new Date(this.world.clock.now().getTime() - LATELY_MS);
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      const row = await find(tenant, seenPlace(actor, scope, kind));
+      const row = await find(tenant, this.places.toSee(actor, scope, kind));
       const uses = await leasesStore.usesSince(tenant, [row.id], since);
       const ids = uses.map(({ workspaceId }) => workspaceId);
       return { ...credentialView(row), usedBy: await this.subjects.all.visibleTo(tenant, actor, ids) };
@@ -56,7 +57,7 @@ export class CredentialCare {
   async rotations(actor: Actor, scope: Scope, kind: Kind, query: PageQuery): Promise<Page<RotationView>> {
     const slice = sliceOf(query);
     const rows = await this.database.tenant(actor.organizationId, async (tenant) => {
-      const { id } = await find(tenant, seenPlace(actor, scope, kind));
+      const { id } = await find(tenant, this.places.toSee(actor, scope, kind));
       return rotationsStore.list(tenant, id, slice);
     });
     return pageOf(rows, slice, rotationView);
@@ -64,7 +65,7 @@ export class CredentialCare {
 
   /** Has a worker renew it now, and waits for the new generation. Throws `not-found`, `forbidden`, `not-rotatable`, and `not-ready` when the provider takes its time. */
   async rotate(actor: Actor, scope: Scope, kind: Kind): Promise<CredentialView> {
-    const place = ownPlace(actor, scope, kind);
+    const place = this.places.toChange(actor, scope, kind);
     // Committed before anybody waits, whatever transaction the request is in: the worker's is another.
     const token = await this.database.apart(actor.organizationId, (tenant) =>
       this.force(tenant, actor, place),

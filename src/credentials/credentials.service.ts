@@ -5,15 +5,14 @@ import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import { administers, auditedMember, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { noSuchCredential, ownPlace } from './credential-place.js';
+import { CredentialPlaces, noSuchCredential } from './credential-places.js';
 import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
 import { leasesStore } from './leases.store.js';
-import { CredentialPolicy, Leasing, type LeaseTerms, type ServedMember } from './leasing.js';
+import { Leasing, type LeaseTerms, type ServedMember } from './leasing.js';
 import { Renewals } from './renewal/renewals.service.js';
 import { firstDueAt } from './renewal/schedule.js';
 import { CredentialReports, type CredentialReport } from './reports.js';
-import { subscriptionAllowed } from './resolution.js';
 import { Vault } from './vault.js';
 import { credentialView } from './view.js';
 
@@ -41,7 +40,7 @@ export class CredentialsService {
     private readonly reports: CredentialReports,
     private readonly renewals: Renewals,
     private readonly vault: Vault,
-    private readonly policy: CredentialPolicy,
+    private readonly places: CredentialPlaces,
     private readonly world: World,
     private readonly audit: Audit,
   ) {}
@@ -56,13 +55,7 @@ export class CredentialsService {
 
   /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`. */
   async set(actor: Actor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
-    const place = ownPlace(actor, scope, kind);
-    if (kinds[kind].subscription && !subscriptionAllowed(scope, this.policy.subscriptions)) {
-      throw new BerthError(
-        'forbidden',
-        `This Berth does not allow a ${kinds[kind].title} here. Use an API key, or ask who runs it (BERTH_SUBSCRIPTION_OAUTH).`,
-      );
-    }
+    const place = this.places.toFill(actor, scope, kind);
     const parsed = parse(kind, body);
     refuseRunOut(parsed, this.world.clock.now());
     try {
@@ -94,7 +87,7 @@ export class CredentialsService {
 
   /** Throws `forbidden`, `not-found`. */
   async remove(actor: Actor, scope: Scope, kind: Kind): Promise<void> {
-    const place = ownPlace(actor, scope, kind);
+    const place = this.places.toChange(actor, scope, kind);
     await this.database.tenant(actor.organizationId, async (tenant) => {
       const removed = await credentialsStore.remove(tenant, place);
       if (!removed) throw noSuchCredential(kind);
