@@ -67,7 +67,7 @@ export function workspaceTable(workspaces: Workspace[]): string {
 /** One workspace, a line for each fact that is there. */
 export function workspaceDetails(workspace: Workspace): string {
   const credential = workspace.credential;
-  const facts: [string, string | null | undefined][] = [
+  const all: [string, string | null | undefined][] = [
     ['id', workspace.id],
     ['name', workspace.name],
     ['state', workspace.stateReason ? `${workspace.state}: ${workspace.stateReason}` : workspace.state],
@@ -87,9 +87,12 @@ export function workspaceDetails(workspace: Workspace): string {
     ['created', workspace.createdAt],
     ['last activity', workspace.lastActivityAt],
   ];
-  const known = facts.filter(
-    (fact): fact is [string, string] => typeof fact[1] === 'string' && fact[1] !== '',
-  );
+  return facts(all);
+}
+
+/** A line for each fact that is there, the values in a column. */
+export function facts(all: [string, string | null | undefined][]): string {
+  const known = all.filter((fact): fact is [string, string] => typeof fact[1] === 'string' && fact[1] !== '');
   const width = Math.max(...known.map(([name]) => name.length));
   return known.map(([name, value]) => `${name.padEnd(width)}  ${oneLine(value)}\n`).join('');
 }

@@ -79,8 +79,45 @@ export const credentialSchema = z.looseObject({
   generation: z.number().nullish(),
   expiresAt: optionalText,
   lastError: optionalText,
+  loginEndsAt: optionalText,
+  account: z.looseObject({ email: optionalText, plan: optionalText }).nullish(),
 });
 export type Credential = z.infer<typeof credentialSchema>;
+
+/** One credential with what a list leaves out. */
+export const shownCredentialSchema = credentialSchema.extend({
+  connectedAt: optionalText,
+  connectedBy: z.looseObject({ name: z.string() }).nullish(),
+  lastRotatedAt: optionalText,
+  limitedUntil: optionalText,
+  fallback: z.boolean().nullish(),
+  usedBy: z.array(z.string()).nullish(),
+});
+export type ShownCredential = z.infer<typeof shownCredentialSchema>;
+
+export const rotationSchema = z.looseObject({
+  startedAt: z.string(),
+  generation: z.int(),
+  nextGeneration: z.int().nullish(),
+  reason: z.string(),
+  state: z.string(),
+  message: optionalText,
+});
+export type Rotation = z.infer<typeof rotationSchema>;
+
+/** A login that was begun: a link to open, or a code to type. */
+export const authorizationSchema = z.discriminatedUnion('method', [
+  z.looseObject({ method: z.literal('paste'), authorizationUrl: z.string(), notice: optionalText }),
+  z.looseObject({
+    method: z.literal('device'),
+    verificationUrl: z.string(),
+    userCode: z.string(),
+    notice: optionalText,
+  }),
+]);
+export type Authorization = z.infer<typeof authorizationSchema>;
+
+export const authorizationStatusSchema = z.looseObject({ state: z.string(), message: z.string() });
 
 const candidateSchema = z.looseObject({
   kind: z.string(),

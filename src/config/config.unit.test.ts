@@ -30,7 +30,16 @@ describe('parseConfig', () => {
       upstreams: {
         anthropicUrl: 'https://api.anthropic.com',
         openaiUrl: 'https://api.openai.com',
+        chatgptUrl: 'https://chatgpt.com/backend-api',
         githubUrl: 'https://github.com',
+      },
+      logins: {
+        claude: {
+          authorizeUrl: 'https://claude.ai/oauth/authorize',
+          tokenUrl: 'https://platform.claude.com/v1/oauth/token',
+          redirectUrl: 'https://platform.claude.com/oauth/code/callback',
+        },
+        openai: { authUrl: 'https://auth.openai.com' },
       },
     });
     expect(config.dataDirectory).toBe(path.resolve('.berth'));
@@ -88,6 +97,11 @@ describe('parseConfig', () => {
     ['BERTH_OPENAI_API_URL', 'http://10.0.0.1:xyzzy'],
     ['BERTH_OPENAI_API_URL', 'https://user:xyzzy@api.openai.com'],
     ['BERTH_GITHUB_URL', 'ssh://xyzzy'],
+    ['BERTH_CLAUDE_AUTHORIZE_URL', 'http://xyzzy.example/authorize'],
+    ['BERTH_CLAUDE_TOKEN_URL', 'https://host/token?xyzzy'],
+    ['BERTH_CLAUDE_REDIRECT_URL', 'xyzzy'],
+    ['BERTH_OPENAI_AUTH_URL', 'http://xyzzy.example'],
+    ['BERTH_CHATGPT_API_URL', 'ftp://xyzzy'],
     ['BERTH_SUBSCRIPTION_OAUTH', 'xyzzy'],
     ['BERTH_RUNNER_ORPHAN_SECONDS', '0'],
     ['BERTH_TURN_TIMEOUT_SECONDS', 'xyzzy'],

@@ -40,6 +40,9 @@ async function doctor(
       BERTH_DATA_DIR: path.join(folder, 'data'),
       BERTH_ANTHROPIC_API_URL: NOWHERE,
       BERTH_OPENAI_API_URL: NOWHERE,
+      BERTH_CLAUDE_TOKEN_URL: NOWHERE,
+      BERTH_OPENAI_AUTH_URL: NOWHERE,
+      BERTH_CHATGPT_API_URL: NOWHERE,
       BERTH_GITHUB_URL: NOWHERE,
       ...environment,
     },
@@ -60,7 +63,7 @@ it('tells a bare machine what to install, and ends with 8', async () => {
   expect(seen.out).toMatch(/^ok {7}Node\.js +\d+\./);
   expect(seen.out).toMatch(/^warn {5}Claude Code .*\n {26}-> Run "berth agents install claude"/m);
   expect(seen.out).toMatch(/^ok {7}Database +embedded, made at the first start/m);
-  expect(seen.out).toMatch(/\n\n5 are worth a look, \d+ are fine\.\n$/);
+  expect(seen.out).toMatch(/\n\n8 are worth a look, \d+ are fine\.\n$/);
   expect(seen).toMatchObject({ code: 8, err: '' });
   expect(await readdir(folder)).toEqual([]);
 });

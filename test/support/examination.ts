@@ -66,6 +66,9 @@ export class Examination {
       BERTH_ENCRYPTION_KEYS: KEYS,
       BERTH_ANTHROPIC_API_URL: this.upstreamUrl,
       BERTH_OPENAI_API_URL: this.upstreamUrl,
+      BERTH_CLAUDE_TOKEN_URL: this.upstreamUrl,
+      BERTH_OPENAI_AUTH_URL: this.upstreamUrl,
+      BERTH_CHATGPT_API_URL: this.upstreamUrl,
       BERTH_GITHUB_URL: this.upstreamUrl,
     };
     await runDoctor(diagnose({ ...usual, ...environment }), MIGRATIONS, (line) => {

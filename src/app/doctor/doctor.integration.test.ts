@@ -27,6 +27,9 @@ it('finds a machine well, and leaves no trace', async () => {
     port: 'ok',
     anthropic: 'ok',
     openai: 'ok',
+    'claude-login': 'ok',
+    'chatgpt-login': 'ok',
+    chatgpt: 'ok',
     'git-host': 'ok',
     clock: 'ok',
   });

@@ -13,10 +13,18 @@ export interface Upstream {
 }
 
 /** All of them, as they are configured. */
-export function upstreamsOf({ upstreams }: Config): Upstream[] {
+export function upstreamsOf({ upstreams, logins, subscriptionOauth }: Config): Upstream[] {
+  const { claude, openai } = logins;
+  const ofLogins = [
+    { id: 'claude-login', title: 'Claude login', url: claude.tokenUrl, variable: 'BERTH_CLAUDE_TOKEN_URL' },
+    { id: 'chatgpt-login', title: 'ChatGPT login', url: openai.authUrl, variable: 'BERTH_OPENAI_AUTH_URL' },
+    { id: 'chatgpt', title: 'ChatGPT', url: upstreams.chatgptUrl, variable: 'BERTH_CHATGPT_API_URL' },
+  ];
   return [
     { id: 'anthropic', title: 'Anthropic', url: upstreams.anthropicUrl, variable: 'BERTH_ANTHROPIC_API_URL' },
     { id: 'openai', title: 'OpenAI', url: upstreams.openaiUrl, variable: 'BERTH_OPENAI_API_URL' },
+    // Where nobody may connect a login, nobody asks there.
+    ...(subscriptionOauth === 'off' ? [] : ofLogins),
     { id: 'git-host', title: 'Git host', url: upstreams.githubUrl, variable: 'BERTH_GITHUB_URL' },
   ];
 }
