@@ -81,6 +81,7 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     handlers.add('host.sweep', () => hostSweep());
     handlers.add('keys.reseal', () => Promise.resolve());
     handlers.add('credential.renew', () => Promise.resolve());
+    handlers.add('login.attend', () => Promise.resolve());
   });
   afterEach(async () => {
     await worker.stop();

@@ -1,47 +1,70 @@
-import { startTestApp, type TestApp, type TestMember } from '../../../test/support/app.js';
-import { writeWorkspaces } from '../../../test/support/rows.js';
-import { getTokensFrom, TokenProvider } from '../../../test/support/token-provider.js';
-import type { CredentialView, Lease } from '../../contracts/index.js';
-import { CredentialsService } from '../index.js';
+import { TestRedis } from '../../../test/support/redis.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { LoginGround } from '../../../test/support/login-ground.js';
 
-describe('renewing a login', () => {
-  let one: TestApp;
-  let two: TestApp;
-  let owner: TestMember;
-  let organizationId: string;
-  const provider = new TokenProvider();
+/** Enough for a crowd, and quick; F1 plays 1,000. */
+const CROWD = 60;
+
+describe.each(['Postgres', 'Redis'])('a login that many use, with queue and notices on %s', (store) => {
+  let redis: TestRedis | null;
+  let ground: LoginGround;
+  let ids: string[];
 
   beforeAll(async () => {
-    one = await startTestApp({ worker: true });
-    two = await startTestApp({ worker: true, beside: one });
-    for (const app of [one, two]) getTokensFrom(app, provider);
-    ({ owner, id: organizationId } = await one.founded('acme'));
+    redis = store === 'Redis' ? await TestRedis.start() : null;
+    ground = await LoginGround.start({ redisUrl: redis?.url });
+    ids = await ground.workspaces(CROWD);
   });
   afterAll(async () => {
-    await two.close();
-    await one.close();
+    await ground.close();
+    await redis?.remove();
   });
 
-  it('costs one call, however many ask at the moment it runs out', async () => {
-    const { body } = await owner.api.call<CredentialView>(
-      'PUT',
-      owner.api.path('/credentials/user/claude_oauth'),
-      provider.newLogin(2),
-      200,
-    );
-    const ids = await writeWorkspaces(one.database.ownerUrl, organizationId, owner.userId, 200);
-    const leases: Lease[] = await Promise.all(
-      ids.map((id, n) =>
-        (n % 2 ? one : two).app
-          .get(CredentialsService, { strict: false })
-          .lease({ organizationId, userId: owner.userId, agent: 'claude' }, id, {
-            stillFor: () => Promise.resolve(true),
-          }),
-      ),
-    );
-    expect(body.generation).toBe(1);
-    expect(new Set(leases.map(({ generation }) => generation))).toEqual(new Set([2]));
-    expect(provider.calls).toHaveLength(1);
-    expect(provider.secondUses).toBe(0);
+  it('is renewed by one call when it runs out, and all who asked get the new token', async () => {
+    const { generation } = await ground.newLogin();
+    await ground.runOut();
+    const before = ground.exchanges.renewed;
+    const leases = await Promise.all(ids.map((id, n) => ground.lease(id, n)));
+    expect(new Set(leases.map((lease) => lease.generation))).toEqual(new Set([generation + 1]));
+    expect(ground.exchanges).toEqual({ renewed: before + 1, reused: 0 });
+    expect((await ground.rotations())[0]).toMatchObject({
+      generation,
+      nextGeneration: generation + 1,
+      reason: 'expired',
+      state: 'succeeded',
+    });
+  });
+
+  it('is renewed by one call when all report that it is refused, and old reports of it renew nothing', async () => {
+    const { credentialId, generation } = await ground.lease(ids[0] ?? '');
+    await Promise.all(ids.map((id, n) => ground.lease(id, n)));
+    const before = ground.exchanges.renewed;
+    const report = { credentialId, generation, status: 401, errorType: 'authentication_error' };
+    await Promise.all(ids.map((id, n) => ground.report('refused', id, report, n)));
+    const leases = await Promise.all(ids.map((id, n) => ground.lease(id, n)));
+    expect(new Set(leases.map((lease) => lease.generation))).toEqual(new Set([generation + 1]));
+    await Promise.all(ids.map((id, n) => ground.report('refused', id, report, n)));
+    expect((await ground.lease(ids[0] ?? '')).generation).toBe(generation + 1);
+    expect(ground.exchanges).toEqual({ renewed: before + 1, reused: 0 });
+    expect((await ground.rotations())[0]).toMatchObject({ reason: 'rejected', state: 'succeeded' });
+  });
+
+  it('is taken back from the proxies of every host when it was renewed', async () => {
+    const { id } = await ground.shown();
+    for (const app of ground.apps)
+      await eventually('the host’s proxy was told', () => app.runtime.forgotten.includes(id));
+  });
+
+  it('is renewed before it runs out while it serves, without anybody waiting', async () => {
+    const { id, generation } = await ground.newLogin();
+    await ground.sql(`UPDATE credential SET renew_at = now() WHERE id = $1`, [id]);
+    const held = ground.claude.logins.held;
+    ground.claude.fail({ mode: 'hold-before', match: { grant: 'refresh_token' } });
+    // Served at once by the one that is there, although the provider does not answer.
+    expect((await ground.lease(ids[0] ?? '')).generation).toBe(generation);
+    await eventually('the provider was asked', () => ground.claude.logins.held === held + 1);
+    ground.claude.logins.release();
+    await eventually('it is renewed', async () => (await ground.shown()).generation === generation + 1);
+    expect((await ground.rotations())[0]).toMatchObject({ reason: 'due', state: 'succeeded' });
   });
 });

@@ -1,0 +1,272 @@
+import { eventually } from '../../../test/support/eventually.js';
+import { getTokens, LoginGround } from '../../../test/support/login-ground.js';
+import type { CredentialView, Resolution } from '../../contracts/index.js';
+
+const API_KEY = { apiKey: `sk-ant-api03-${'x'.repeat(40)}` };
+const REFRESH = { grant: 'refresh_token' };
+
+let ground: LoginGround;
+let id: string;
+let workspace: string;
+let generation: number;
+
+beforeAll(async () => {
+  ground = await LoginGround.start();
+  [workspace = ''] = await ground.workspaces(1);
+});
+afterAll(() => ground.close());
+/** Each begins with a login that has just run out for Berth, and that the provider still renews. */
+beforeEach(async () => {
+  ground.claude.reset();
+  ({ id, generation } = await ground.newLogin());
+  await ground.runOut();
+});
+
+const chosenReason = async (): Promise<string | undefined> =>
+  (await ground.api.get<Resolution>(ground.api.path('/credentials/resolution?agent=claude'))).body.chosen
+    ?.reason;
+/** An open renewal as a process that was killed leaves it behind. */
+const abandon = (called: boolean) =>
+  ground.sql(
+    `INSERT INTO credential_rotation (id, organization_id, credential_id, lineage, generation, reason, state, owner, heartbeat_at, started_at, called_at)
+     SELECT $2, organization_id, id, lineage, generation, 'expired', 'open', gen_random_uuid(), now() - interval '21 s', now() - interval '25 s', ${called ? "now() - interval '25 s'" : 'null'}
+       FROM credential WHERE id = $1`,
+    [id, ground.app().world.ids.next()],
+  );
+const newest = async () => (await ground.rotations())[0];
+
+describe('a renewal', () => {
+  it('is carried out once, however many workers are told to at once', async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, n) => ground.renew(id, generation, n)));
+    expect(ground.exchanges).toEqual({ renewed: 1, reused: 0 });
+    await Promise.all(Array.from({ length: 20 }, (_, n) => ground.renew(id, generation, n)));
+    expect(ground.exchanges).toEqual({ renewed: 1, reused: 0 });
+    expect(await ground.isHonored()).toBe(true);
+  });
+
+  it('whose answer comes after a new login changes nothing about that', async () => {
+    ground.claude.fail({ mode: 'hold-after', match: REFRESH });
+    const late = ground.renew(id, generation);
+    await eventually('the provider was asked', () => ground.claude.logins.held === 1);
+    const fresh = await ground.newLogin();
+    expect(fresh.generation).toBe(generation + 1);
+    ground.claude.logins.release();
+    await late;
+    expect(await newest()).toMatchObject({ generation, state: 'superseded' });
+    expect(await ground.shown()).toMatchObject({
+      generation: fresh.generation,
+      hint: fresh.hint,
+      status: 'active',
+    });
+    expect(await ground.isHonored()).toBe(true);
+  });
+
+  it('keeps what the provider answered until it can be stored', async () => {
+    const mend = await ground.breakWrites();
+    const renewed = ground.renew(id, generation);
+    await eventually('the provider has answered', () => ground.exchanges.renewed === 1);
+    await eventually('storing failed', async () => {
+      const text = await (await fetch(`${ground.app().url}/metrics`)).text();
+      return /berth_credential_store_retries_total\{kind="claude_oauth"\} [3-9]/.test(text);
+    });
+    expect((await ground.shown()).generation).toBe(generation);
+    // Nobody calls meanwhile: the process that has the answer lives.
+    await ground.renew(id, generation, 1);
+    await mend();
+    await renewed;
+    expect((await ground.shown()).generation).toBe(generation + 1);
+    expect(ground.exchanges).toEqual({ renewed: 1, reused: 0 });
+    expect(await ground.isHonored()).toBe(true);
+  });
+
+  it('that a process left behind before it called is made anew', async () => {
+    await abandon(false);
+    expect((await ground.lease(workspace)).generation).toBe(generation + 1);
+    expect((await ground.rotations()).map(({ state }) => state).slice(0, 2)).toEqual(['succeeded', 'failed']);
+    expect(ground.exchanges).toEqual({ renewed: 1, reused: 0 });
+  });
+
+  it('that a process left behind after it called is not made again, and said to be lost', async () => {
+    await abandon(true);
+    await expect(ground.lease(workspace)).rejects.toMatchObject({ code: 'no-agent-credential' });
+    const { status, lastError } = await ground.shown();
+    expect(status).toBe('rejected');
+    expect(lastError).toContain('reconnect it');
+    expect(await newest()).toMatchObject({ state: 'unknown' });
+    expect(ground.exchanges).toEqual({ renewed: 0, reused: 0 });
+    // Never a loop: asked again and again, nobody calls.
+    await ground.renew(id, generation);
+    expect(ground.claude.logins.calls).toEqual([]);
+  });
+
+  it('that was taken for lost counts when its process answers after all', async () => {
+    ground.claude.fail({ mode: 'hold-after', match: REFRESH });
+    const late = ground.renew(id, generation);
+    await eventually('the provider was asked', () => ground.claude.logins.held === 1);
+    await ground.sql(
+      `UPDATE credential_rotation SET heartbeat_at = now() - interval '1 hour' WHERE state = 'open'`,
+    );
+    await ground.renew(id, generation, 1);
+    expect((await ground.shown()).status).toBe('rejected');
+    ground.claude.logins.release();
+    await late;
+    expect(await ground.shown()).toMatchObject({
+      status: 'active',
+      generation: generation + 1,
+      lastError: null,
+    });
+    expect(await newest()).toMatchObject({ state: 'succeeded' });
+    expect(await ground.isHonored()).toBe(true);
+  });
+
+  it.each(['lost-answer', 'garbage', 'cut-mid-stream', 'cut-before-head'] as const)(
+    'with %s is not made again',
+    async (mode) => {
+      ground.claude.fail({ mode, match: REFRESH });
+      await expect(ground.lease(workspace)).rejects.toMatchObject({ code: 'no-agent-credential' });
+      expect(await ground.shown()).toMatchObject({ status: 'rejected' });
+      expect(await newest()).toMatchObject({ state: 'unknown' });
+      expect(ground.claude.logins.calls).toHaveLength(1);
+    },
+  );
+
+  it('whose answer was lost is asked for once more where the provider says that it answers again', async () => {
+    ground.claude.logins.configure({ graceSeconds: 60 });
+    getTokens(ground, (claude) => ({ graceSeconds: 60, renew: (request) => claude.renew(request) }));
+    ground.claude.fail({ mode: 'lost-answer', match: REFRESH });
+    expect((await ground.lease(workspace)).generation).toBe(generation + 1);
+    expect(ground.claude.logins.calls.map(({ outcome }) => outcome)).toEqual(['renewed', 'replayed']);
+    expect(await ground.isHonored()).toBe(true);
+    // Once: a second answer that is lost is the end.
+    await ground.runOut();
+    ground.claude.fail({ mode: 'lost-answer', match: REFRESH, times: 2 });
+    await expect(ground.lease(workspace)).rejects.toMatchObject({ code: 'no-agent-credential' });
+    expect(ground.claude.logins.calls.map(({ outcome }) => outcome).slice(2)).toEqual([
+      'renewed',
+      'replayed',
+    ]);
+    ground.claude.logins.configure({ graceSeconds: 0 });
+    getTokens(ground, (claude) => claude);
+  });
+
+  it.each([
+    ['an error', { status: 500 }],
+    ['too many requests, with a wait of 0', { status: 429, headers: { 'retry-after': '0' } }],
+  ])('that meets %s is tried again, and the waiting lease gets the token', async (_, failure) => {
+    ground.claude.fail({ ...failure, match: REFRESH });
+    expect((await ground.lease(workspace)).generation).toBe(generation + 1);
+    expect((await ground.rotations()).map(({ state }) => state).slice(0, 2)).toEqual(['succeeded', 'failed']);
+    expect(ground.exchanges).toEqual({ renewed: 1, reused: 0 });
+  });
+
+  it('goes on to serve what was not refused while renewing it fails', async () => {
+    await ground.sql(
+      `UPDATE credential SET expires_at = now() + interval '10 min', renew_at = now() WHERE id = $1`,
+      [id],
+    );
+    ground.claude.fail({ status: 503, match: REFRESH, times: 'always' });
+    await ground.renew(id, generation);
+    expect(await ground.shown()).toMatchObject({ status: 'refreshing', generation });
+    expect((await ground.lease(workspace)).generation).toBe(generation);
+    // Not again at once.
+    await ground.renew(id, generation);
+    expect(ground.claude.logins.calls).toHaveLength(1);
+  });
+});
+
+describe('what cannot be renewed', () => {
+  beforeAll(() => ground.api.setCredential('user', 'anthropic_api_key', API_KEY));
+  afterAll(() =>
+    ground.api.call('DELETE', ground.api.path('/credentials/user/anthropic_api_key'), undefined, 204),
+  );
+
+  it('gives way to the next one when the provider ended it: said, booked, told and counted', async () => {
+    // Another copy of the login used its refresh token.
+    ground.claude.fail({ status: 400, body: { error: 'invalid_grant' }, match: REFRESH });
+    const lease = await ground.lease(workspace);
+    expect(lease.secret).toEqual({ kind: 'anthropic_api_key', ...API_KEY });
+    expect(await ground.shown()).toMatchObject({
+      status: 'rejected',
+      lastError: 'Claude refused the login (invalid_grant)',
+    });
+    expect(await chosenReason()).toContain("the member's own Claude login was rejected by the provider");
+    const booked = await ground.sql(
+      `SELECT action, details->>'reason' AS reason FROM audit_entry WHERE subject_id = $1 AND action = 'credential.rejected'`,
+      [id],
+    );
+    expect(booked.at(-1)?.reason).toBe('Claude refused the login (invalid_grant)');
+    const fell = await ground.sql(
+      `SELECT 1 FROM audit_entry WHERE action = 'credential.fallback' AND subject_id = $1`,
+      [lease.credentialId],
+    );
+    expect(fell).toHaveLength(1);
+    await eventually(
+      'the workspace was told',
+      async () =>
+        (
+          await ground.sql(`SELECT 1 FROM event WHERE workspace_id = $1 AND type = 'credential.state'`, [
+            workspace,
+          ])
+        ).length > 0,
+    );
+    // Renewed no more, whoever asks.
+    await ground.renew(id, generation);
+    expect(ground.claude.logins.calls).toHaveLength(1);
+  });
+
+  it('gives way for a while when the provider does not answer for long, and serves again when it does', async () => {
+    ground.claude.fail({ status: 503, match: REFRESH, times: 'always' });
+    for (let n = 0; n < 5; n++) {
+      await ground.sql('UPDATE credential SET retry_at = NULL WHERE id = $1', [id]);
+      await ground.renew(id, generation);
+    }
+    expect((await ground.lease(workspace)).secret.kind).toBe('anthropic_api_key');
+    expect(await chosenReason()).toContain('could not be renewed');
+    expect(await ground.shown()).toMatchObject({ status: 'refreshing' });
+    ground.claude.reset();
+    await ground.sql('UPDATE credential SET retry_at = now() WHERE id = $1', [id]);
+    await ground.renew(id, generation);
+    expect((await ground.lease(workspace)).secret.kind).toBe('claude_oauth');
+  });
+});
+
+describe('renewing by hand', () => {
+  it('answers the new generation, and says why where there is nothing to renew', async () => {
+    const { body } = await ground.api.post<CredentialView>(ground.path('user', '/rotate'), undefined, 200);
+    expect(body).toMatchObject({ id, generation: generation + 1, status: 'active' });
+    expect(await newest()).toMatchObject({ reason: 'forced', state: 'succeeded' });
+    await ground.api.setCredential('user', 'anthropic_api_key', API_KEY);
+    const path = ground.api.path('/credentials/user/anthropic_api_key');
+    expect(await ground.api.call('POST', `${path}/rotate`)).toMatchObject({
+      status: 409,
+      body: { code: 'not-rotatable' },
+    });
+    await ground.api.call('DELETE', path, undefined, 204);
+    expect((await ground.api.call('POST', `${path}/rotate`)).status).toBe(404);
+  });
+
+  it('works inside the transaction of an Idempotency-Key', async () => {
+    const before = ground.exchanges.renewed;
+    const ask = () =>
+      fetch(`${ground.app().url}${ground.path('user', '/rotate')}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ground.organization.owner.apiKey}`, 'idempotency-key': id },
+      });
+    const [first, second] = [await ask(), await ask()];
+    expect([first.status, second.status]).toEqual([200, 200]);
+    expect(await second.text()).toBe(await first.text());
+    expect(ground.exchanges.renewed).toBe(before + 1);
+  });
+
+  it('is not for members where the login is the organization’s, who may see it', async () => {
+    await ground.newLogin('organization');
+    const member = await ground.app().member(ground.organization, 'member');
+    const path = member.api.path('/credentials/organization/claude_oauth');
+    expect((await member.api.call('POST', `${path}/rotate`)).status).toBe(403);
+    expect((await member.api.call('GET', path)).status).toBe(200);
+    expect((await member.api.call('GET', `${path}/rotations`)).status).toBe(200);
+    expect((await member.api.call('GET', member.api.path('/credentials/user/claude_oauth'))).status).toBe(
+      404,
+    );
+  });
+});
