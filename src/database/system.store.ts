@@ -93,7 +93,10 @@ export class SystemStore {
     this.#client = createClient(systemUrl);
     this.#transactions = new Transactions(this.#client);
     this.hosts = new HostsStore(this.#client);
-    this.keys = new KeysStore(this.#client, (work) => this.#write(work));
+    this.keys = new KeysStore(
+      () => this.#db,
+      (work) => this.#write(work),
+    );
   }
 
   /**
