@@ -219,6 +219,15 @@ export class SystemStore {
     });
   }
 
+  /** Those of these sessions that are there and have not expired. */
+  async validSessions(ids: string[], now: Date): Promise<Set<string>> {
+    const rows = await this.#db.session.findMany({
+      where: { id: { in: ids }, expiresAt: { gt: now } },
+      select: { id: true },
+    });
+    return new Set(rows.map(({ id }) => id));
+  }
+
   async deleteSession(id: string, inside: Inside): Promise<void> {
     await this.#write(async (db, last) => {
       await db.session.deleteMany({ where: { id } });

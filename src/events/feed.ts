@@ -1,5 +1,7 @@
 import { silentMetrics, type Metrics } from '../kernel/index.js';
 import type { Notices } from './notices.js';
+import { Rhythms } from './rhythms.js';
+import { Watch } from './watch.js';
 
 /** Notices can be lost. Nobody who waits is wrong for longer than this. */
 const LOOK_AGAIN_SECONDS = 15;
@@ -10,17 +12,20 @@ const LOOK_AGAIN_SECONDS = 15;
  */
 export class WorkspaceFeed {
   readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #rhythms: Rhythms;
   #closed = false;
 
   constructor(
     private readonly notices: Notices,
     private readonly lookAgainSeconds = LOOK_AGAIN_SECONDS,
     private readonly metrics: Metrics = silentMetrics,
-  ) {}
+  ) {
+    this.#rhythms = new Rhythms(lookAgainSeconds);
+  }
 
   async open(): Promise<void> {
     await this.notices.listen({
-      heard: (workspaceId) => this.#wake(workspaceId),
+      heard: (id) => this.#wake(id),
       missed: () => {
         this.metrics.count('berth_listener_reconnects_total', {});
         this.#wakeAll();
@@ -28,21 +33,41 @@ export class WorkspaceFeed {
     });
   }
 
-  /** How many wait, for one workspace or in all; nobody may be left behind by who has gone. */
-  waiting(workspaceId?: string): number {
-    const sets = workspaceId === undefined ? [...this.#waiters.values()] : [this.#waiters.get(workspaceId)];
+  /** How many wait, for one workspace (or what else has this id) or in all; nobody may be left behind by who has gone. */
+  waiting(id?: string): number {
+    const sets = id === undefined ? [...this.#waiters.values()] : [this.#waiters.get(id)];
     return sets.reduce((sum, set) => sum + (set?.size ?? 0), 0);
   }
 
-  /** Calls `wake` at each change of the workspace until the returned function is called. */
-  subscribe(workspaceId: string, wake: () => void): () => void {
-    const waiters = this.#waiters.get(workspaceId) ?? new Set();
-    this.#waiters.set(workspaceId, waiters);
+  /** Calls `wake` at each change of the workspace (or of what else has this id) until the returned function is called. */
+  subscribe(id: string, wake: () => void): () => void {
+    const waiters = this.#waiters.get(id) ?? new Set();
+    this.#waiters.set(id, waiters);
     waiters.add(wake);
     return () => {
       waiters.delete(wake);
-      if (waiters.size === 0 && this.#waiters.get(workspaceId) === waiters) this.#waiters.delete(workspaceId);
+      if (waiters.size === 0 && this.#waiters.get(id) === waiters) this.#waiters.delete(id);
     };
+  }
+
+  /**
+   * For who reads a workspace on and on, by a right that hangs on something else besides (`right`: the id of an API key or a session). Now and then they look again without a change, all of one
+   * workspace together, so that they can share what they find. The feed's end is theirs: `gone` is aborted. Whoever asks for a watch has to `end` it.
+   */
+  watch(workspaceId: string, right: string, gone: AbortController): Watch {
+    const watch = new Watch(gone.signal);
+    const stir = (): void => {
+      // They end so that their readers connect to who comes next; one that takes nothing more must not hold up the end.
+      if (this.#closed) gone.abort();
+      watch.stir();
+    };
+    watch.whenEnded(
+      this.subscribe(workspaceId, stir),
+      this.subscribe(right, stir),
+      this.#rhythms.join(workspaceId, stir),
+    );
+    if (this.#closed) gone.abort();
+    return watch;
   }
 
   /**
@@ -91,7 +116,7 @@ export class WorkspaceFeed {
     }
   }
 
-  /** True once it is closing: streams end, so that their readers connect to who comes next. */
+  /** True once it is closing. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -102,11 +127,11 @@ export class WorkspaceFeed {
     await this.notices.close();
   }
 
-  #wake(workspaceId: string): void {
-    for (const wake of this.#waiters.get(workspaceId) ?? []) wake();
+  #wake(id: string): void {
+    for (const wake of this.#waiters.get(id) ?? []) wake();
   }
 
   #wakeAll(): void {
-    for (const workspaceId of this.#waiters.keys()) this.#wake(workspaceId);
+    for (const id of this.#waiters.keys()) this.#wake(id);
   }
 }

@@ -1,9 +1,12 @@
-/** The channel on which all processes are told that something about a workspace changed. What is told is the workspace's id. */
+/**
+ * The channel on which all processes are told that something about a workspace changed. What is told is the workspace's id; or that of the API key or session that is gone, by which somebody may
+ * read one.
+ */
 export const WORKSPACE_CHANNEL = 'berth_workspace';
 
 export interface Listener {
-  /** Something about this workspace changed. */
-  heard(workspaceId: string): void;
+  /** Something about the workspace (or what else has this id) changed. */
+  heard(id: string): void;
   /** Notices may have been lost: whatever may have changed. */
   missed(): void;
 }
