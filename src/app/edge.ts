@@ -3,12 +3,11 @@ import path from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
-import { BerthError, withinRequest } from '../kernel/index.js';
+import { BerthError } from '../kernel/index.js';
 import { RefusedAttempts } from './audit/refused-attempts.js';
 import { noteBody } from './idempotency/fingerprint.js';
 import type { RequestLimits } from './limits/request-limits.js';
 import { observeRequests, type Observers } from './observe.js';
-import { requestIdOf } from './request-id.js';
 import type { PublicUrl } from '../http/index.js';
 import { ProblemFilter } from './problem.filter.js';
 import type { Readiness } from './readiness.js';
@@ -33,8 +32,6 @@ export function prepareEdge(
   app.use('/api', options.requestLimits.shield());
   app.use(refuseOtherThanJson);
   app.use(express.json({ limit: BODY_LIMIT, strict: true, verify: noteBody }));
-  // After the body was read, whose events belong to the connection and not to the request.
-  app.use(enterScope);
   const refusals = app.get(RefusedAttempts);
   app.useGlobalFilters(new ProblemFilter(options.log, (request, error) => refusals.note(request, error)));
 }
@@ -42,10 +39,6 @@ export function prepareEdge(
 /** The files of the pages that people read. */
 export function serveAssets(app: NestExpressApplication): void {
   app.use('/docs/assets', express.static(swaggerAssets(), { index: false }));
-}
-
-function enterScope(request: Request, _response: Response, next: NextFunction): void {
-  withinRequest({ requestId: requestIdOf(request) ?? '', address: request.ip ?? null }, next);
 }
 
 function securityHeaders(publicUrl: PublicUrl) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ANONYMOUS, Audit } from '../audit/index.js';
-import { BerthError, currentRequest, World } from '../kernel/index.js';
+import { BerthError, World } from '../kernel/index.js';
 import { Database, SystemStore, type PersonRow } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { auditedPerson, type Actor, type Machine, type Person } from './actor.js';
@@ -52,8 +52,11 @@ export class SignInService {
     };
   }
 
-  /** Starts a session; the token goes into the cookie, only its hash is stored. */
-  async openSession(person: Pick<PersonRow, 'id' | 'name'>): Promise<{ token: string; expiresAt: Date }> {
+  /** Starts a session; the token goes into the cookie, only its hash is stored. `address` is where the person came from, as the server sees it. */
+  async openSession(
+    person: Pick<PersonRow, 'id' | 'name'>,
+    address: string | null,
+  ): Promise<{ token: string; expiresAt: Date }> {
     const now = this.world.clock.now();
     await this.system.deleteExpiredSessions(now);
     const token = this.world.random(SESSION_BYTES).toString('base64url');
@@ -66,7 +69,7 @@ export class SignInService {
           action: 'session.opened',
           actor: auditedPerson(person),
           subject: { type: 'session', id, name: null },
-          details: { address: currentRequest()?.address ?? null },
+          details: { address },
         }),
     );
     return { token, expiresAt };
