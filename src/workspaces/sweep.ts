@@ -51,7 +51,7 @@ export class Sweep implements OnModuleDestroy {
     if (adopted > 0) this.log.info({ adopted }, 'workspaces whose files are here were given to this host');
     this.#rhythm ??= setInterval(() => this.askAgain(), this.settings.sweepSeconds * 1000);
     await this.ask();
-    // Done here and now as well: the job of a worker that was killed in the middle of it counts as under way for up to 25 s, and holds up the one that was just added.
+    // Done here and now as well: the job of a worker that was killed in the middle of it counts as under way for up to 14 s, and holds up the one that was just added.
     this.#first = this.#own()
       .then((findings) => this.carryOut(findings))
       .catch((error: unknown) => {
