@@ -76,7 +76,7 @@ export class CredentialsService {
     return pageOf(rows, slice, view);
   }
 
-  /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`. */
+  /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`, `not-found` for who was just removed. */
   async set(actor: Actor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
     const place = placeFor(actor, scope, kind);
     if (kinds[kind].subscription && !subscriptionAllowed(scope, this.policy.subscriptions)) {
@@ -99,6 +99,7 @@ export class CredentialsService {
   async remove(actor: Actor, scope: Scope, kind: Kind): Promise<void> {
     const place = placeFor(actor, scope, kind);
     await this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.stillMay(tenant, actor, place);
       const removed = await credentialsStore.remove(tenant, place);
       if (!removed) throw new BerthError('not-found', `There is no ${kinds[kind].title} here to remove.`);
       this.audit.record(tenant, {
@@ -233,6 +234,11 @@ export class CredentialsService {
     });
   }
 
+  /** Asked of the row, and holds it: who was removed, or is no admin any more, since the request began leaves nothing behind. Throws `not-found`, `forbidden`. */
+  private async stillMay(tenant: Tenant, actor: Actor, { scope, kind }: CredentialPlace): Promise<void> {
+    placeFor(await this.identity.hold(tenant, actor), scope, kind);
+  }
+
   private async store(
     actor: Actor,
     place: CredentialPlace,
@@ -257,6 +263,7 @@ export class CredentialsService {
       at: this.world.clock.now(),
     };
     const row = await this.database.tenant(organizationId, async (tenant) => {
+      await this.stillMay(tenant, actor, place);
       const stored = existing
         ? await credentialsStore.replace(tenant, rowId, secret)
         : await credentialsStore.create(tenant, rowId, place, secret);
