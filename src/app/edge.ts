@@ -25,8 +25,8 @@ export function prepareEdge(
   app.set('query parser', 'simple');
   app.set('etag', false);
   app.use(observeRequests(options));
-  app.use(refuseWithoutHost);
   app.use(securityHeaders(options.publicUrl));
+  app.use(refuseWithoutHost);
   app.use(['/api', '/internal'], keepNoCopy);
   app.use(['/api', '/internal'], refuseWhenOutdated(options.readiness));
   // Before the body is read: a refusal must cost next to nothing.
