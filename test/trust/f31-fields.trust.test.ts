@@ -4,6 +4,7 @@ import { everyRequest, type ValidRequest } from '../support/every-request.js';
 import { contents } from '../support/tables.js';
 import { figure, type Findings } from './figure.js';
 
+// Seen to fail: with z.object in place of z.strictObject in one contract, each field of that route is a breach.
 const ID = '01a213ea-8667-732d-8e2e-7bab1182aaec';
 const LONG_AGO = '2020-01-01T00:00:00.000Z';
 
