@@ -5,6 +5,8 @@ import { events } from './programs/events.js';
 import { memory } from './programs/memory.js';
 import { message } from './programs/message.js';
 import { queue } from './programs/queue.js';
+import { replicas } from './programs/replicas.js';
+import { rest } from './programs/rest.js';
 import { start } from './programs/start.js';
 import { sweep } from './programs/sweep.js';
 import { workspace } from './programs/workspace.js';
@@ -14,7 +16,7 @@ import { meetsAim, ratioOf, tableOf, type Result } from './support/table.js';
 
 /** `npm run bench [-- names… --json]`: measures the built Berth and prints a table. See README.md. */
 
-const benches: readonly Bench[] = [start, memory, workspace, message, events, queue, sweep];
+const benches: readonly Bench[] = [start, memory, workspace, message, rest, events, replicas, queue, sweep];
 
 /** As shells name the end by SIGINT. */
 const INTERRUPTED = 130;

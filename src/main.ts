@@ -44,7 +44,7 @@ function welcome(url: string, setupUrl: string | null): string {
 }
 
 function workerWelcome(url: string): string {
-  return `\n  Berth is ready on ${url}  (worker: /healthz and /readyz only)\n\n`;
+  return `\n  Berth is ready on ${url}  (worker: /healthz, /readyz and /metrics only)\n\n`;
 }
 
 /** The second signal does not wait any longer. */

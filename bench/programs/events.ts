@@ -1,10 +1,10 @@
-import { Client } from 'pg';
 import { Database } from '../../src/database/index.js';
 import { embeddedSuperuserUrl } from '../../src/database/embedded/index.js';
 import { eventsStore } from '../../src/events/index.js';
 import { withDatabase } from '../../test/support/postgres.js';
 import type { Bench, BenchContext, Row } from '../bench.js';
 import { found, within } from '../support/deadline.js';
+import { postgresRoundTrip } from '../support/round-trip.js';
 import { timeRow } from '../support/samples.js';
 import { API_KEY, BenchSystem, type RunningWorkspace } from '../support/system.js';
 
@@ -12,7 +12,6 @@ const NOTICES = 100;
 const EVENTS = 100;
 const MESSAGES = 10;
 const PIECES = 20;
-const CHANNEL = 'berth_bench';
 
 /** How soon a reader of the event stream sees what happened. */
 export const events: Bench = { name: 'events', run };
@@ -22,8 +21,9 @@ async function run(context: BenchContext): Promise<Row[]> {
   const workspace = await system.runningWorkspace(context);
   const url = await ownServerUrl(system);
   context.say('notices');
-  const notices = await noticeRoundTrips(context, url);
-  const yardstick = { what: 'bare LISTEN/NOTIFY round trip', samples: notices };
+  const bare = await postgresRoundTrip(context, url);
+  const yardstick = { what: bare.what, samples: [] as number[] };
+  for (let count = 0; count < NOTICES; count++) yardstick.samples.push(await bare.once());
   context.say('events');
   const { transaction, seen } = await appendedEvents(context, system, workspace, url);
   const queued = await queuedMessages(context, system, workspace);
@@ -44,29 +44,6 @@ async function run(context: BenchContext): Promise<Row[]> {
 /** The database of this Berth, as superuser: the bench plays another process of Berth. */
 async function ownServerUrl({ berth }: BenchSystem): Promise<string> {
   return withDatabase(await embeddedSuperuserUrl(`${berth.dataDirectory}/postgres`), 'berth');
-}
-
-/** From the sending of a notice to its arrival on another connection. */
-async function noticeRoundTrips(context: BenchContext, url: string): Promise<number[]> {
-  const [sender, listener] = [await connect(context, url), await connect(context, url)];
-  await listener.query(`LISTEN ${CHANNEL}`);
-  const samples: number[] = [];
-  for (let count = 0; count < NOTICES; count++) {
-    const arrived = new Promise<number>((resolve) => {
-      listener.once('notification', () => resolve(performance.now()));
-    });
-    const begun = performance.now();
-    await sender.query('SELECT pg_notify($1, $2)', [CHANNEL, String(count)]);
-    samples.push((await within('the notice arrives', arrived)) - begun);
-  }
-  return samples;
-}
-
-async function connect(context: BenchContext, url: string): Promise<Client> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  context.defer(() => client.end());
-  return client;
 }
 
 /** Events that this process writes with Berth's own store: how long the writing took, and from its commit to the stream. */

@@ -1,10 +1,13 @@
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import type { Api } from '../../test/support/api.js';
 import { startTestApp, type TestApp, type TestOrganization } from '../../test/support/app.js';
+import { eventually } from '../../test/support/eventually.js';
 import { request } from '../../test/support/http.js';
 import { expectProblem } from '../../test/support/problem.js';
+import { exchange, rawRequest, type RawHeaders } from '../../test/support/raw-http.js';
 import { rowCounts } from '../../test/support/tables.js';
-import type { Problem } from '../contracts/index.js';
+import { problemSchema, type Problem } from '../contracts/index.js';
 import { RecordingLog } from '../runtime/testing/recording-log.js';
 
 const KiB = 1024;
@@ -140,12 +143,37 @@ describe('a body', () => {
     expect(JSON.stringify(problem)).not.toContain('secret');
   });
 
-  it('that is nested deeply is 422', async () => {
-    const message = '['.repeat(100_000) + ']'.repeat(100_000);
-    const answer = await send('/workspaces', `{"repository":"owner/name","message":${message}}`);
+  it('that is nested deeply is 400 and names the limit; as deep as may be, it is looked at', async () => {
+    const nested = (levels: number): string =>
+      `{"repository":"owner/name","message":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+    for (const levels of [64, 100_000]) {
+      const { detail } = expectProblem(await send('/workspaces', nested(levels)), 400, 'malformed-json');
+      expect(detail).toContain('64 levels');
+    }
+    const answer = await send('/workspaces', nested(63));
     expect(pathsOf(expectProblem(answer, 422))).toEqual(['body.message']);
-    const secret = await send('/credentials/user/openai_api_key', `{"apiKey":${message}}`, {}, 'PUT');
-    expect(pathsOf(expectProblem(secret, 422))).toEqual(['body.apiKey']);
+  });
+
+  it('that is no UTF-8 is 400, not other letters', async () => {
+    const bytes = Buffer.from('{"repository":"owner/name","message":"Gr\xfc\xdfe"}', 'latin1');
+    const problem = expectProblem(await send('/workspaces', bytes), 400, 'malformed-json');
+    expect(problem.detail).toContain('UTF-8');
+  });
+
+  it.each(['utf-16', 'utf-16le', 'utf-32', 'utf-7'])(
+    'in %s is 415, also where it could be read',
+    async (charset) => {
+      const headers = { 'content-type': `application/json; charset=${charset}` };
+      const body = Buffer.from('{"repository":"owner/name"}', charset === 'utf-7' ? 'utf8' : 'utf16le');
+      const problem = expectProblem(await send('/workspaces', body, headers), 415, 'unsupported-media-type');
+      expect(problem.detail).toContain('UTF-8');
+    },
+  );
+
+  it('with a prototype is 422 where the names of fields are open too', async () => {
+    const body = '{"apiKey":"sk-proj-0123456789abcdef","__proto__":{"fallback":false}}';
+    const answer = await send('/credentials/user/openai_api_key', body, {}, 'PUT');
+    expect(pathsOf(expectProblem(answer, 422))).toEqual(['body.__proto__']);
   });
 
   it.each<[string, string, unknown, string]>([
@@ -182,6 +210,44 @@ describe('a body', () => {
     };
     const problem = expectProblem(await api.call('POST', '/api/v1/setup', body), 422);
     expect(problem.errors).toHaveLength(4);
+  });
+});
+
+describe('what is no request of HTTP', () => {
+  it.each<[string, RawHeaders, number, string]>([
+    ['headers of 20 KB', { 'x-long': 'x'.repeat(20_000) }, 431, 'headers-too-large'],
+    ['a control character in a header', { 'x-odd': 'a\u0000b' }, 400, 'bad-request'],
+    ['no host', { host: null }, 400, 'bad-request'],
+    ['two lengths', { 'content-length': ['3', '4'] }, 400, 'bad-request'],
+    ['a length beside chunks', { 'transfer-encoding': 'chunked' }, 400, 'bad-request'],
+  ])('for %s is a problem like any other', async (_, headers, status, code) => {
+    const answer = await exchange(
+      berth.url,
+      rawRequest({ method: 'POST', path: '/api/v1/setup', headers }, '{}'),
+    );
+    const problem = problemSchema.parse(JSON.parse(answer?.body ?? ''));
+    expect(problem).toMatchObject({ status, code });
+    expect(answer?.status).toBe(status);
+    expect(answer?.headers).toContain('content-type: application/problem+json');
+  });
+
+  it('has no answer in the middle of another one', async () => {
+    const { pathname } = new URL(api.path(`/workspaces/${workspaceId}/events`), berth.url);
+    const headers = { authorization: `Bearer ${acme.owner.apiKey}`, accept: 'text/event-stream' };
+    const socket = connect(Number(new URL(berth.url).port), '127.0.0.1');
+    let heard = '';
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    socket.write(rawRequest({ method: 'GET', path: pathname, headers: { ...headers, connection: null } }));
+    await eventually('the stream begins', () => heard.includes('workspace.state'));
+    socket.write('nonsense\r\n\r\n');
+    await eventually('it is cut off', () => socket.destroyed);
+    expect(heard.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+
+  it('is not an expectation that nobody knows: the request says what it wants', async () => {
+    const headers = { expect: 'a-miracle', authorization: `Bearer ${acme.owner.apiKey}` };
+    const answer = await exchange(berth.url, rawRequest({ method: 'GET', path: '/api/v1/me', headers }));
+    expect(answer?.status).toBe(200);
   });
 });
 

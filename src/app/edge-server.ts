@@ -1,6 +1,8 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import { answerToNoHttp } from './not-http.js';
 
 /** How often a closing server looks for connections that are done. */
 const CLOSING_LOOK_MS = 50;
@@ -30,6 +32,8 @@ export const serverLimits: ServerLimits = {
 /** The web server, which waits for nobody for long. */
 export class EdgeServer extends ExpressAdapter {
   readonly #idle = new Set<Socket>();
+  /** Under way, by connection; several where a client asks again before it was answered. */
+  readonly #answers = new WeakMap<Duplex, Set<ServerResponse>>();
 
   constructor(private readonly limits: ServerLimits = serverLimits) {
     super();
@@ -43,6 +47,8 @@ export class EdgeServer extends ExpressAdapter {
         requestTimeout: limits.requestSeconds * 1000,
         keepAliveTimeout: limits.idleSeconds * 1000,
         connectionsCheckingInterval: limits.lookSeconds * 1000,
+        // Asked for in edge.ts, whose answer says why.
+        requireHostHeader: false,
       },
       this.getInstance<RequestListener>(),
     );
@@ -77,9 +83,22 @@ export class EdgeServer extends ExpressAdapter {
     // Before the handlers, which may have answered by the time their listeners come to the next one.
     server.prependListener('request', ({ socket }, response) => {
       this.#idle.delete(socket);
+      const answers = this.#answers.get(socket) ?? new Set();
+      this.#answers.set(socket, answers.add(response));
       response.once('close', () => {
+        answers.delete(response);
         if (!socket.destroyed) this.#idle.add(socket);
       });
     });
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket));
+    // RFC 9110, 10.1.1 lets us answer 417 to an expectation that nobody knows; Node would, without a word. It is nothing to us: the request says what it wants.
+    server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  }
+
+  /** Node's own answers to what is no request have no body. In the middle of an answer nothing can be said. */
+  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const answers = [...(this.#answers.get(socket) ?? [])];
+    if (!socket.writable || answers.some(({ headersSent }) => headersSent)) socket.destroy();
+    else socket.end(answerToNoHttp(error), () => socket.destroy());
   }
 }

@@ -1,9 +1,10 @@
-import { link, open, readFile, rm } from 'node:fs/promises';
+import { link, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Config } from '../config/index.js';
 import { HostLock, type OpenDatabase } from '../database/index.js';
 import { BerthError, isId, type Ids, type Log } from '../kernel/index.js';
+import { writeNewFile } from './new-file.js';
 
 const FILE = 'host-id';
 
@@ -37,7 +38,7 @@ export async function hostIdOf(dataDirectory: string, ids: Ids): Promise<string>
   const made = ids.next();
   // Whole or not there, also for one that reads at the same moment; and never written over, since the rows will name it.
   const partial = `${file}.${made}`;
-  await writeSynced(partial, `${made}\n`);
+  await writeNewFile(partial, `${made}\n`);
   try {
     await link(partial, file);
     return made;
@@ -46,16 +47,6 @@ export async function hostIdOf(dataDirectory: string, ids: Ids): Promise<string>
     return await hostIdOf(dataDirectory, ids);
   } finally {
     await rm(partial);
-  }
-}
-
-async function writeSynced(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'wx', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

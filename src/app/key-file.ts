@@ -1,7 +1,8 @@
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RingKey } from '../credentials/index.js';
 import { BerthError } from '../kernel/index.js';
+import { writeNewFile } from './new-file.js';
 
 const FILE = 'encryption-keys';
 const KEY_BYTES = 32;
@@ -28,7 +29,7 @@ export async function keyRingOf(dataDirectory: string, random: (size: number) =>
   });
   if (text !== null) return { keys: parse(text, file), keep: () => Promise.resolve() };
   const made = { id: `local-${random(ID_BYTES).toString('hex')}`, key: random(KEY_BYTES) };
-  return { keys: [made], keep: () => write(file, `${made.id}:${made.key.toString('base64')}\n`) };
+  return { keys: [made], keep: () => writeNewFile(file, `${made.id}:${made.key.toString('base64')}\n`) };
 }
 
 function parse(text: string, file: string): RingKey[] {
@@ -46,15 +47,4 @@ function parse(text: string, file: string): RingKey[] {
     );
   }
   return keys;
-}
-
-/** `wx` refuses to write over a ring that came to be meanwhile; synced, since what it seals is lost without it. */
-async function write(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'wx', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

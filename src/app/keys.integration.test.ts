@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { startTestApp, type TestApp, type TestOrganization } from '../../test/support/app.js';
+import { sendWith, type Prepared } from '../../test/support/mutations.js';
 import { expectProblem } from '../../test/support/problem.js';
 import { withClient } from '../../test/support/tables.js';
 import type { KeysView } from '../contracts/index.js';
@@ -132,6 +133,22 @@ describe('rotation of the encryption keys', () => {
       expect(await during.open(row?.sealed ?? '', placeOf(row ?? {}))).toContain(`${KEY.apiKey}-${n}`);
     }
     expect((await keys()).rotation?.state).toBe('finished');
+  });
+
+  it('shows itself in the answer also where that is kept for a retry, in the transaction that begins it', async () => {
+    await sealedBefore(1);
+    const request: Prepared = {
+      method: 'POST',
+      path: '/api/v1/instance/keys/rotate',
+      headers: { authorization: `Bearer ${acme.owner.apiKey}` },
+      body: undefined,
+    };
+    for (const again of [null, 'true']) {
+      const answer = await sendWith(berth.url, request, 'rotate-once');
+      expect(JSON.parse(answer.text)).toMatchObject({ rotation: { target: 'k2', state: 'running' } });
+      expect(answer.headers.get('idempotency-replayed')).toBe(again);
+    }
+    expect(await sql('SELECT state FROM key_rotation')).toEqual([{ state: 'running' }]);
   });
 
   it('goes on where it was, and does not end while a row does not open', async () => {

@@ -63,7 +63,7 @@ export function setupPage(url: string, token: string | undefined): string {
   return page(
     'Set up Berth',
     `<h1>Set up Berth</h1>
-<p>This makes the first organization and you as its owner. Put in your names and run it in a shell:</p>
+<p>This makes the first organization and you as its owner. In Berth's folder <code>npx berth setup</code> asks for all of it. Or put in your names and run this in a shell:</p>
 <pre><code>${escapeHtml(command)}</code></pre>
 <p>The answer holds an API key. It is shown this once; keep it: <code>export BERTH_API_KEY=berth_…</code></p>
 <p>Then <a href="/docs">the API</a> is yours, and so is the command <code>berth</code>.</p>`,
@@ -87,7 +87,7 @@ export function invitationPage(url: string, token: string | undefined): string {
   return page(
     'Join on Berth',
     `<h1>You are invited</h1>
-<p>Put in your name and a password of at least 12 characters, and run it in a shell:</p>
+<p>Where you have the command <code>berth</code>, <code>berth invitations accept</code> asks for all of it. Or put in your name and a password of at least 12 characters, and run this in a shell:</p>
 <pre><code>${escapeHtml(anew)}</code></pre>
 <p>The answer holds an API key. It is shown this once; keep it: <code>export BERTH_API_KEY=berth_…</code></p>
 <p>If you have an account on this Berth with the invited address already, use its password there (it stays as it is, and so does your name), or accept with an API key of yours:</p>

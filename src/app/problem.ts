@@ -40,6 +40,11 @@ export function problemOf(error: BerthError, requestId: string | undefined): Pro
 /** What body-parser and Nest throw, as ours. */
 const foreign: Record<string, [ErrorCode, string]> = {
   'entity.parse.failed': ['malformed-json', 'The body is not valid JSON.'],
+  'body.not-utf-8': ['malformed-json', 'The body is not valid UTF-8, in which JSON is written.'],
+  'body.too-deep': [
+    'malformed-json',
+    'The body is nested more than 64 levels deep, the limit of this server.',
+  ],
   'entity.too.large': ['payload-too-large', 'The body is larger than 512 KiB, the limit of this server.'],
   'encoding.unsupported': ['unsupported-media-type', 'Send the body without this content encoding.'],
   'charset.unsupported': ['unsupported-media-type', 'Send the body in UTF-8.'],

@@ -59,7 +59,7 @@ describe('callers who take their time', () => {
     const before = await rowCounts(berth.database.ownerUrl);
     const caller = await begin(text());
     await eventually('cut off', caller.ended, 15);
-    expect(caller.heard()).toMatch(/^(|HTTP\/1\.1 408 [^]*)$/);
+    expect(caller.heard()).toMatch(/^(|HTTP\/1\.1 408 [^]*"code":"request-timeout"[^]*)$/);
     expect(await rowCounts(berth.database.ownerUrl)).toEqual(before);
   });
 

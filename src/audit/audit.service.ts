@@ -13,7 +13,7 @@ import {
   BerthError,
   canonicalJson,
   ChainVerifier,
-  currentRequest,
+  currentCause,
   GENESIS_HASH,
   LOG,
   messageOf,
@@ -51,7 +51,7 @@ export class Audit {
   async append(db: Transaction, chain: string, entry: NewEntry): Promise<void> {
     try {
       const head = await auditStore.lockHead(db, chain);
-      const requestId = currentRequest()?.requestId ?? null;
+      const requestId = currentCause().requestId;
       await auditStore.add(db, nextEntry(head, entry, this.world.clock.now(), requestId));
     } catch (error) {
       // A database that does not answer says so itself, and what another transaction forced is tried again.

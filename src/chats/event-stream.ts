@@ -6,7 +6,7 @@ export function eventFrame(event: WorkspaceEvent): string {
   return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(eventView(event))}\n\n`;
 }
 
-/** A comment: keeps proxies from closing a silent stream, and tells us when the reader is gone. */
+/** A comment, for a look that found nothing: each stream has one now and then. Keeps proxies from closing a silent stream, and tells us when the reader is gone. */
 export const KEEP_ALIVE_FRAME = ': still here\n\n';
 
 export function eventView({ seq, at, type, data }: WorkspaceEvent): EventView {

@@ -1,20 +1,29 @@
 import { Controller, Inject, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { eventsRoute, MAX_EVENTS } from '../contracts/index.js';
-import { WorkspaceFeed, type WorkspaceEvent } from '../events/index.js';
+import { eventsRoute } from '../contracts/index.js';
+import { WorkspaceFeed, type Watch } from '../events/index.js';
 import { BindRoute, Input, invalid, whenGone, type InputOf } from '../http/index.js';
 import { CurrentActor, type Actor } from '../identity/index.js';
 import { BerthError, METRICS, type Metrics } from '../kernel/index.js';
 import { ChatsService } from './chats.service.js';
+import type { Found } from './event-look.js';
+import { EventLooks } from './event-looks.js';
 import { eventFrame, eventView, KEEP_ALIVE_FRAME, resumeAfter } from './event-stream.js';
 
-const KEEP_ALIVE_SECONDS = 15;
+/** One reader's stream, as it begins. */
+interface Reading {
+  watch: Watch;
+  look: (after: number) => Promise<Found>;
+  after: number;
+  found: Found;
+}
 
 /** The events of a workspace: live as a stream, or as a list. */
 @Controller()
 export class EventsController {
   constructor(
     private readonly chats: ChatsService,
+    private readonly looks: EventLooks,
     private readonly feed: WorkspaceFeed,
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
@@ -36,21 +45,24 @@ export class EventsController {
       return;
     }
     const gone = whenGone(response);
-    // The first look decides between 404 and a stream.
-    const events = await this.chats.events(actor, params.id, after, MAX_EVENTS);
-    await this.stream(actor, params.id, { after, events }, response, gone);
+    // Before the first look, so that what changes while it looks is not missed.
+    const watch = this.feed.watch(params.id, actor.via.id, gone);
+    const look = (from: number): Promise<Found> => this.looks.after(actor, params.id, from);
+    try {
+      await watch.changed();
+      // The first look decides between 404 and a stream.
+      await this.stream(response, gone.signal, { watch, look, after, found: await look(after) });
+    } finally {
+      watch.end();
+    }
   }
 
-  /** Reads what is there, sends it, waits for more. Each look reads on from the last number sent, so that nothing is lost or doubled whatever wakes it. */
+  /** Sends what was found, waits for a change, looks again. Each look reads on from the last number sent, so that nothing is lost or doubled whatever wakes it. */
   private async stream(
-    actor: Actor,
-    workspaceId: string,
-    first: { after: number; events: WorkspaceEvent[] },
     response: Response,
-    gone: AbortController,
+    gone: AbortSignal,
+    { watch, look, after, found }: Reading,
   ): Promise<void> {
-    // Berth stops: a reader who takes nothing more must not hold it up.
-    const unsubscribe = this.feed.subscribe(workspaceId, () => this.feed.closed && gone.abort());
     this.metrics.add('berth_sse_streams', {}, 1);
     response.writeHead(200, {
       'content-type': 'text/event-stream',
@@ -60,26 +72,20 @@ export class EventsController {
       connection: 'close',
     });
     response.flushHeaders();
-    let { after: last, events } = first;
-    const look = async () => {
-      const found = await this.chats.events(actor, workspaceId, last, MAX_EVENTS);
-      return found.length > 0 ? found : null;
-    };
+    let [last, { events, more }] = [after, found];
+    const isOver = (): boolean => gone.aborted;
     try {
-      while (!gone.signal.aborted && !this.feed.closed) {
-        for (const event of events) last = event.seq;
-        await write(
-          response,
-          events.length > 0 ? events.map(eventFrame).join('') : KEEP_ALIVE_FRAME,
-          gone.signal,
-        );
-        events = (await this.feed.until(workspaceId, KEEP_ALIVE_SECONDS, gone.signal, look)) ?? [];
+      while (!isOver()) {
+        last = events.at(-1)?.seq ?? last;
+        const frames = events.length > 0 ? events.map(eventFrame).join('') : KEEP_ALIVE_FRAME;
+        await write(response, frames, gone);
+        if (!more) await watch.changed();
+        if (!isOver()) ({ events, more } = await look(last));
       }
     } catch (error) {
       // Deleted, or no longer the reader's: the stream ends, and the next request hears why.
       if (!(error instanceof BerthError)) throw error;
     } finally {
-      unsubscribe();
       this.metrics.add('berth_sse_streams', {}, -1);
       // What a reader does not take cannot be ended in order.
       if (response.writableNeedDrain) response.destroy();

@@ -23,6 +23,8 @@ it.each([
   ['agents install claude co', ['codex']],
   ['completion ', ['bash', 'zsh', 'fish']],
   ['members role ada@example.com ', ['owner', 'admin', 'member']],
+  ['keys ', ['show', 'rotate', 'help']],
+  ['invitations a', ['accept']],
   ['audit ', ['list', 'verify', 'export', 'help']],
   ['audit list --action limits', ['limits.changed']],
   ['nonsense ', []],
@@ -42,6 +44,7 @@ it('asks for files where one is wanted', () => {
     candidates: [],
     files: true,
   });
+  expect(complete(program, ['setup', '--from-file', '']).files).toBe(true);
   expect(complete(program, ['audit', 'verify', '']).files).toBe(true);
   expect(complete(program, ['workspaces', 'create', '--name', '']).files).toBe(false);
 });

@@ -16,10 +16,17 @@ const reasons: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: 'it did not answer in time',
 };
 
+/** The other end does not speak TLS, or none that we do. A certificate that is not trusted has codes of its own. */
+export function isTlsFailure(code: string): boolean {
+  return code === 'EPROTO' || code.startsWith('ERR_SSL_');
+}
+
 /** Why a fetch failed, for people. fetch itself only says "fetch failed". */
 export function networkReason(error: unknown): string {
   const known = reasons[networkCode(error)];
   if (known !== undefined) return known;
+  // OpenSSL's own words are lines of hexadecimal digits and names of C files.
+  if (isTlsFailure(networkCode(error))) return 'no TLS connection comes about (it may speak http there)';
   if (!isNativeError(error)) return String(error);
   return isNativeError(error.cause) ? error.cause.message : error.message;
 }

@@ -7,6 +7,7 @@ import { credentialsCommand } from './commands/credentials.js';
 import { doctorCommand } from './commands/doctor.js';
 import { ExitCodesCommand } from './commands/exit-codes.js';
 import { invitationsCommand } from './commands/invitations.js';
+import { keysCommand } from './commands/keys.js';
 import { limitsCommand } from './commands/limits.js';
 import { loginCommand } from './commands/login.js';
 import { logoutCommand } from './commands/logout.js';
@@ -41,6 +42,7 @@ export function buildProgram(context: CliContext): Command {
     apiKeysCommand(context),
     limitsCommand(context),
     auditCommand(context),
+    keysCommand(context),
     agentsCommand(context),
     doctorCommand(context),
     completionCommand(context),

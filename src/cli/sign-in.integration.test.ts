@@ -1,9 +1,10 @@
 import { startTestApp, type TestApp } from '../../test/support/app.js';
 import { Secret } from '../kernel/index.js';
 import type { CliWorld } from './context.js';
+import type { Prompts } from './prompts.js';
 import { answers, testCli, type TestCli } from './testing/test-cli.js';
 
-/** `berth setup`, `login` and `logout` on the real app. */
+/** `berth setup`, `login`, `invitations accept` and `logout` on the real app. */
 
 const password = 'correct horse battery';
 let app: TestApp;
@@ -26,6 +27,7 @@ function cli(changes: Partial<CliWorld> = {}): TestCli {
   return test;
 }
 const piped = (text: string): TestCli => cli({ readInput: () => Promise.resolve(text) });
+const asking = (prompts: Prompts): TestCli => cli({ prompts, inputIsTerminal: true });
 const keysAt = async (apiKey = ''): Promise<string[]> => {
   const api = app.api(apiKey, 'acme');
   return (await api.get<{ items: { name: string }[] }>(api.path('/api-keys'))).body.items.map(
@@ -36,16 +38,11 @@ const ada = ['--organization', 'Acme', '--name', 'Ada Lovelace', '--email', 'ada
 
 describe('setup', () => {
   it.each([
-    ['a wrong token', ['--stdin', ...ada], () => `wrong\n${password}\n`, 3, 'setup-token-invalid'],
-    ['a short password', ['--stdin', ...ada], () => `${app.setupToken}\nshort\n`, 2, 'at least 12'],
-    [
-      'no name',
-      ['--stdin', ...ada.slice(0, 2)],
-      () => `${app.setupToken}\n${password}\n`,
-      2,
-      '--name, --email',
-    ],
-    ['nobody to ask', ada, () => '', 2, 'no terminal to ask on'],
+    ['a wrong token', ada, () => `wrong\n${password}\n`, 3, 'setup-token-invalid'],
+    ['a short password', ada, () => `${app.setupToken}\nshort\n`, 2, 'at least 12'],
+    ['no name', ada.slice(0, 2), () => `${app.setupToken}\n${password}\n`, 2, '--name, --email'],
+    ['nothing', ada, () => '', 2, 'password, is empty'],
+    ['an option that is not there', ['--stdin', ...ada], () => '', 2, 'unknown option'],
   ])('refuses %s and keeps nothing', async (_what, args, input, code, says) => {
     const test = piped(input());
     expect(await test.run('setup', ...args)).toBe(code);
@@ -56,13 +53,13 @@ describe('setup', () => {
 
   it('refuses two different passwords before anything is sent', async () => {
     const prompts = answers(app.setupToken, 'Acme', '', 'Ada', 'ada@example.com', password, 'another one');
-    expect(await cli({ prompts }).run('setup')).toBe(2);
+    expect(await asking(prompts).run('setup')).toBe(2);
   });
 
   it('asks for everything, keeps the key, and the next command works', async () => {
     const link = `${app.url}/setup?token=${app.setupToken}`;
     const prompts = answers(link, 'Acme', '', 'Ada Lovelace', 'ada@example.com', password, password);
-    const test = cli({ prompts });
+    const test = asking(prompts);
     expect(await test.run('setup')).toBe(0);
     expect(prompts.asked).toHaveLength(7);
     expect(test.stored).toMatchObject({ url: app.url, organization: 'acme' });
@@ -73,14 +70,14 @@ describe('setup', () => {
 
   it('says when it was done already', async () => {
     const test = piped(`${app.setupToken}\n${password}\n`);
-    expect(await test.run('setup', '--stdin', ...ada, '--json')).toBe(5);
+    expect(await test.run('setup', '--from-file', '-', ...ada, '--json')).toBe(5);
     expect(JSON.parse(test.err)).toMatchObject({ error: { code: 'already-set-up', status: 409 } });
   });
 });
 
 describe('login', () => {
   it('makes a key with a password, and signs out of the session', async () => {
-    const test = cli({ prompts: answers('ada@example.com', password), inputIsTerminal: true });
+    const test = asking(answers('ada@example.com', password));
     expect(await test.run('login', '--key-name', 'of a test')).toBe(0);
     expect(test.stored).toMatchObject({ url: app.url, organization: 'acme' });
     expect(await keysAt(test.stored.apiKey)).toContain('of a test');
@@ -118,6 +115,72 @@ describe('login', () => {
     const gamma = await app.founded('gamma');
     const test = piped(gamma.owner.apiKey);
     expect(await test.run('login', '--organization', 'acme')).toBe(4);
+    expect(test.stored).toEqual({});
+  });
+});
+
+describe('invitations accept', () => {
+  const invite = async (slug: string, email: string): Promise<string> => {
+    const { owner } = await app.founded(slug);
+    const { body } = await owner.api.post<{ url: string }>(
+      owner.api.path('/invitations'),
+      { email, role: 'member' },
+      201,
+    );
+    return body.url;
+  };
+  const grace = ['invitations', 'accept', '--name', 'Grace Hopper'];
+
+  it('makes an account by a link and a password, keeps the key, and the next command works', async () => {
+    const link = await invite('delta', 'grace@example.com');
+    const test = piped(`${link}\n${password}\n`);
+    expect(await test.run(...grace)).toBe(0);
+    expect(test.out).toContain(`You are a member of delta at ${app.url}, as grace@example.com.`);
+    expect(test.out + test.err).not.toContain(password);
+    expect(test.stored).toMatchObject({ url: app.url, organization: 'delta' });
+    expect(test.stored.apiKeyId).toBeDefined();
+    expect(await test.run('workspaces', 'list', '--json')).toBe(0);
+    // Used up, as it was asked for again by somebody else.
+    expect(await piped(`${link}\n${password}\n`).run(...grace)).toBe(4);
+  });
+
+  it('asks for what is not given, and prints the key when it is not to be kept', async () => {
+    const token = new URL(await invite('epsilon', 'hedy@example.com')).searchParams.get('token') ?? '';
+    const prompts = answers(token, 'Hedy Lamarr', password, password);
+    const test = asking(prompts);
+    expect(await test.run('invitations', 'accept', '--no-store')).toBe(0);
+    expect(prompts.asked).toHaveLength(4);
+    const key = test.out.trim().split('\n').at(-1) ?? '';
+    expect((await app.api(key).call('GET', '/api/v1/me')).status).toBe(200);
+    expect(test.stored).toEqual({});
+  });
+
+  it('takes who is signed in as they are, and sends their key nowhere else', async () => {
+    const link = await invite('zeta', 'grace@example.com');
+    const test = piped(`${await invite('eta', 'grace@example.com')}\n${password}\n`);
+    expect(await test.run(...grace, '--json')).toBe(0);
+    expect(JSON.parse(test.out)).toMatchObject({
+      organization: { slug: 'eta' },
+      stored: test.context.configFile.path,
+    });
+
+    const elsewhere = link.replace('127.0.0.1', 'localhost');
+    test.context.readInput = () => Promise.resolve(elsewhere);
+    expect(await test.run('invitations', 'accept', '--signed-in')).toBe(2);
+    expect(test.err).toContain('If both are the same Berth, give only the token');
+    test.context.readInput = () => Promise.resolve(link);
+    expect(await test.run('invitations', 'accept', '--signed-in')).toBe(0);
+    expect(test.stored).toMatchObject({ organization: 'zeta' });
+  });
+
+  it.each([
+    ['no name', ['invitations', 'accept'], `token\n${password}`, 2, '--name'],
+    ['a short password', grace, 'token\nshort', 2, 'at least 12'],
+    ['a wrong token', grace, `token\n${password}`, 3, 'invitation-invalid'],
+  ])('refuses %s', async (_what, args, input, code, says) => {
+    const test = piped(input);
+    expect(await test.run(...args)).toBe(code);
+    expect(test.err).toContain(says);
     expect(test.stored).toEqual({});
   });
 });

@@ -4,7 +4,7 @@ import { clientOf } from './connect.js';
 import type { CliContext } from './context.js';
 import { exitCodes } from './exit-codes.js';
 import { CliError } from './failure.js';
-import { meSchema, newApiKeySchema, type Me } from './wire.js';
+import { apiKeySchema, meSchema, newApiKeySchema, type Me } from './wire.js';
 
 /** A key that works, whose it is and for which organization it is used; `id` when it was made by this command. */
 export interface SignedIn {
@@ -31,6 +31,27 @@ export async function keepKey(
   if (keyVariable !== null)
     context.progress.note(`berth: ${keyVariable} is set, and goes before what was kept.`);
   return configFile.path;
+}
+
+/** Keeps a key that Berth made for who came by a link. Answers the file's path. */
+export async function keepNewKey(
+  context: CliContext,
+  { url, apiKey, organization }: { url: string; apiKey: string; organization: string },
+): Promise<string> {
+  const key = new Secret(apiKey);
+  return keepKey(context, { url, key, organization, id: await idOf(context, url, key, organization) });
+}
+
+/** The id of a key, so that signing out can delete it; null when it cannot be found. */
+async function idOf(context: CliContext, url: string, key: Secret, slug: string): Promise<string | null> {
+  const api = clientOf(context, url, key);
+  try {
+    for await (const entry of api.list(ApiClient.path(slug, 'api-keys'), apiKeySchema))
+      if (key.reveal().startsWith(entry.prefix)) return entry.id;
+  } catch {
+    // The key works all the same; signing out will then only forget it.
+  }
+  return null;
 }
 
 /** Tries a key. Throws as ApiClient does. */

@@ -4,9 +4,12 @@ import {
   type TestMember,
   type TestOrganization,
 } from '../../test/support/app.js';
+import { withClient } from '../../test/support/tables.js';
+import { KeyRotation } from '../credentials/index.js';
 import { answers, testCli, type TestCli } from './testing/test-cli.js';
+import type { Keys } from './wire.js';
 
-/** `berth members`, `invitations`, `limits` and `api-keys` on the real app. */
+/** `berth members`, `invitations`, `limits`, `keys` and `api-keys` on the real app. */
 
 let app: TestApp;
 let acme: TestOrganization;
@@ -60,6 +63,26 @@ it('shows limits, and changes them for who runs this Berth', async () => {
   expect(test.out).toMatch(/^WHAT +LIMIT +USED\nworkspaces +\d+ +0\nrunning workspaces +\d+ +0\n/);
   expect(await test.run('limits', 'set')).toBe(2);
   expect(await test.run('limits', 'set', '--running', '50')).toBe(3);
+});
+
+it('shows the encryption keys, and rotates them for who runs this Berth', async () => {
+  expect(await cli().run('keys', 'rotate')).toBe(3);
+  await withClient(app.database.ownerUrl, (client) =>
+    client.query('UPDATE "user" SET instance_administrator = true WHERE id = $1', [acme.owner.userId]),
+  );
+  const shown = cli();
+  expect(await shown.run('keys', 'show')).toBe(0);
+  const row = /^KEY +USE +IN RING +.*CREDENTIALS\n(\S+) +seals +yes +\d/.exec(shown.out);
+  expect(shown.out).toContain(`Everything is sealed with "${row?.[1] ?? '?'}".`);
+
+  const begun = await json<Keys>('keys', 'rotate');
+  expect(begun.rotation).toMatchObject({ target: row?.[1], state: 'running' });
+  const waiting = testCli(app.url, acme.owner.apiKey, {
+    sleep: () => app.app.get(KeyRotation).work(new AbortController().signal),
+  });
+  expect(await waiting.run('keys', 'rotate', '--wait')).toBe(0);
+  expect(waiting.err).toMatch(/^Rotation to "\S+": 0 rows are left\n/);
+  expect(waiting.out).toMatch(/\nRotation to "\S+": finished, begun \S+, ended \S+\.\n/);
 });
 
 it('makes an API key that works, lists and deletes it', async () => {

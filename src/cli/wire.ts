@@ -139,12 +139,18 @@ export const apiKeySchema = z.looseObject({
   expiresAt: optionalText,
   lastUsedAt: optionalText,
 });
-/** A key at the one time its text is shown. */
+/** An API key at the one time its text is shown. */
 export const newApiKeySchema = apiKeySchema.extend({ apiKey: z.string() });
 
 export const setupAnswerSchema = z.looseObject({
   organization: z.looseObject({ slug: z.string(), name: z.string() }),
   user: z.looseObject({ name: z.string(), email: z.string() }),
+  apiKey: z.string(),
+});
+
+export const joinedSchema = z.looseObject({
+  organization: z.looseObject({ slug: z.string(), name: z.string() }),
+  user: z.looseObject({ email: z.string() }),
   apiKey: z.string(),
 });
 
@@ -165,6 +171,23 @@ export const invitationSchema = z.looseObject({
 });
 /** An invitation at the one time its link is shown. */
 export const newInvitationSchema = z.looseObject({ id: z.string(), url: z.string(), expiresAt: z.string() });
+
+export const keysSchema = z.looseObject({
+  sealingKey: z.string(),
+  keys: z.array(
+    z.looseObject({
+      id: z.string(),
+      inRing: z.boolean(),
+      retiredAt: optionalText,
+      rows: z.record(z.string(), z.number()),
+    }),
+  ),
+  rotation: z
+    .looseObject({ target: z.string(), state: z.string(), startedAt: z.string(), finishedAt: optionalText })
+    .nullish(),
+  advice: z.array(z.string()),
+});
+export type Keys = z.infer<typeof keysSchema>;
 
 const used = z.looseObject({ limit: z.number(), used: z.number() });
 export const limitsSchema = z.looseObject({

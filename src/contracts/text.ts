@@ -4,8 +4,9 @@ import { z } from 'zod';
 const CONTROL = /\p{Cc}/u;
 /** Half of a character of two UTF-16 units: no text in UTF-8, and refused by Postgres inside JSON. */
 const HALF = /\p{Surrogate}/u;
-const isWhole = (text: string): boolean => !HALF.test(text);
-const HALF_MESSAGE = 'must not contain halves of characters (lone surrogates)';
+/** No half of a character in it. */
+export const isWhole = (text: string): boolean => !HALF.test(text);
+export const HALF_MESSAGE = 'must not contain halves of characters (lone surrogates)';
 
 /** One line of text for people: trimmed, not empty, no control characters. */
 export const lineSchema = (maximum: number) =>

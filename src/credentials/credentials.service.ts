@@ -53,7 +53,7 @@ export class CredentialsService {
     return pageOf(rows, slice, credentialView);
   }
 
-  /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`. */
+  /** Sets the actor's own or (admins) the organization's credential. Throws `forbidden`, `validation-failed`, `not-found` for who was just removed. */
   async set(actor: Actor, scope: Scope, kind: Kind, body: unknown): Promise<CredentialView> {
     const place = this.places.toFill(actor, scope, kind);
     const parsed = parse(kind, body);
@@ -89,6 +89,7 @@ export class CredentialsService {
   async remove(actor: Actor, scope: Scope, kind: Kind): Promise<void> {
     const place = this.places.toChange(actor, scope, kind);
     await this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.stillMay(tenant, actor, place);
       const removed = await credentialsStore.remove(tenant, place);
       if (!removed) throw noSuchCredential(kind);
       this.audit.record(tenant, {
@@ -165,6 +166,11 @@ export class CredentialsService {
     return this.reports.take(tenant, 'limited', report, subjectId);
   }
 
+  /** Asked of the row, and holds it: who was removed, or is no admin any more, since the request began leaves nothing behind. Throws `not-found`, `forbidden`. */
+  private async stillMay(tenant: Tenant, actor: Actor, { scope, kind }: CredentialPlace): Promise<void> {
+    this.places.toChange(await this.identity.hold(tenant, actor), scope, kind);
+  }
+
   private async store(
     actor: Actor,
     place: CredentialPlace,
@@ -196,6 +202,7 @@ export class CredentialsService {
       at,
     };
     const row = await this.database.tenant(organizationId, async (tenant) => {
+      await this.stillMay(tenant, actor, place);
       const stored = existing
         ? await credentialsStore.replace(tenant, rowId, secret)
         : await credentialsStore.create(tenant, rowId, place, secret);

@@ -23,7 +23,7 @@ export function adviceOf({ sealingKey, keys, rotation }: Facts): string[] {
     );
   } else if (left.length > 0) {
     advice.push(
-      `Rows are still sealed with ${names(left)}. Rotate to seal them with "${sealingKey}" (POST /api/v1/instance/keys/rotate).`,
+      `Rows are still sealed with ${names(left)}. Rotate to seal them with "${sealingKey}" ("berth keys rotate", or POST /api/v1/instance/keys/rotate).`,
     );
   }
   if (removable.length > 0)

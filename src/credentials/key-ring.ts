@@ -34,7 +34,8 @@ export async function checkKeyRing(vault: Vault, booked: readonly SealingKey[]):
     await openProof(vault, id, proof).catch((error: unknown) => {
       throw new BerthError(
         'key-ring-mismatch',
-        `The encryption key "${id}" has the right name but is not the key this database was sealed with (${messageOf(error)}). Nothing was changed.`,
+        `The encryption key "${id}" has the right name but is not the key this database was sealed with (${messageOf(error)}). ` +
+          'Set BERTH_ENCRYPTION_KEYS (with embedded Postgres the file encryption-keys in the data directory) to the keys that belong to this database; a backup has them. Nothing was changed.',
         { cause: error },
       );
     });

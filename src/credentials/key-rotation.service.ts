@@ -33,14 +33,17 @@ export class KeyRotation {
   async begin(person: Person): Promise<KeysView> {
     const target = this.vault.sealingKeyId;
     const rotation = { id: this.world.ids.next(), targetKeyId: target, startedAt: this.world.clock.now() };
-    await this.system.keys.begin(rotation, (db) =>
-      this.audit.appendToInstance(db, {
-        action: 'keys.rotation-started',
-        actor: auditedPerson(person),
-        subject: { type: 'encryption-key', id: target, name: null },
-      }),
-    );
-    await this.wake();
+    await this.system.atomic(async (unit) => {
+      await this.system.keys.begin(rotation, (db) =>
+        this.audit.appendToInstance(db, {
+          action: 'keys.rotation-started',
+          actor: auditedPerson(person),
+          subject: { type: 'encryption-key', id: target, name: null },
+        }),
+      );
+      // Not before: a worker that comes at once would find nothing to do.
+      unit.afterCommit(() => this.wake());
+    });
     return this.show();
   }
 

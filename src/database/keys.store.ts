@@ -1,4 +1,3 @@
-import type { PrismaClient } from './generated/client.js';
 import type { Transaction } from './unit.js';
 
 /** A key this database was ever sealed with. */
@@ -39,11 +38,12 @@ type Write = <T>(
 
 /** Keys of the ring as the database knows them: booked, in use, retired; and the move of all rows from one to another. It reads no sealed text of an organization. */
 export class KeysStore {
-  readonly #client: PrismaClient;
+  readonly #current: () => Transaction;
   readonly #write: Write;
 
-  constructor(client: PrismaClient, write: Write) {
-    this.#client = client;
+  /** `current` is the transaction under way, so that who has just begun a rotation sees it; outside of any the client itself. */
+  constructor(current: () => Transaction, write: Write) {
+    this.#current = current;
     this.#write = write;
   }
 
@@ -58,7 +58,7 @@ export class KeysStore {
   }
 
   booked(): Promise<BookedKey[]> {
-    return this.#client.sealingKey.findMany({
+    return this.#current().sealingKey.findMany({
       select: { id: true, createdAt: true, retiredAt: true },
       orderBy: { createdAt: 'asc' },
     });
@@ -80,22 +80,23 @@ export class KeysStore {
     const where = { keyId: { not: keyId }, ...(after === null ? {} : { id: { gt: after } }) };
     const select = { id: true, organizationId: true } as const;
     const orderBy = { id: 'asc' } as const;
-    if (table === 'loginAttempt') return this.#client.loginAttempt.findMany({ where, select, orderBy, take });
+    if (table === 'loginAttempt')
+      return this.#current().loginAttempt.findMany({ where, select, orderBy, take });
     return table === 'credential'
-      ? this.#client.credential.findMany({ where, select, orderBy, take })
-      : this.#client.idempotentAnswer.findMany({ where, select, orderBy, take });
+      ? this.#current().credential.findMany({ where, select, orderBy, take })
+      : this.#current().idempotentAnswer.findMany({ where, select, orderBy, take });
   }
 
   /** Tokens that workspaces have of their own. Their ids are those of credential and workspace, with a slash between. */
   mintedTokensNotUnder(keyId: string, after: string | null, take: number): Promise<SealedAddress[]> {
-    return this.#client.$queryRaw<SealedAddress[]>`
+    return this.#current().$queryRaw<SealedAddress[]>`
       select credential_id || '/' || workspace_id as id, organization_id as "organizationId" from minted_token
        where key_id <> ${keyId} and credential_id || '/' || workspace_id > ${after ?? ''}
        order by 1 limit ${take}`;
   }
 
   async instanceAnswersNotUnder(keyId: string, after: string | null, take: number): Promise<SealedAddress[]> {
-    const rows = await this.#client.idempotentInstanceAnswer.findMany({
+    const rows = await this.#current().idempotentInstanceAnswer.findMany({
       where: { keyId: { not: keyId }, ...(after === null ? {} : { id: { gt: after } }) },
       select: { id: true },
       orderBy: { id: 'asc' },
@@ -105,13 +106,13 @@ export class KeysStore {
   }
 
   async sealedInstanceAnswer(id: string): Promise<string | null> {
-    const row = await this.#client.idempotentInstanceAnswer.findUnique({ where: { id } });
+    const row = await this.#current().idempotentInstanceAnswer.findUnique({ where: { id } });
     return row?.sealed ?? null;
   }
 
   /** False when it is another text by now. */
   async resealInstanceAnswer(id: string, before: string, sealed: string, keyId: string): Promise<boolean> {
-    const { count } = await this.#client.idempotentInstanceAnswer.updateMany({
+    const { count } = await this.#current().idempotentInstanceAnswer.updateMany({
       where: { id, sealed: before },
       data: { sealed, keyId },
     });
@@ -120,7 +121,7 @@ export class KeysStore {
 
   /** The last rotation that was asked for, whatever became of it. */
   lastRotation(): Promise<KeyRotationRow | null> {
-    return this.#client.keyRotation.findFirst({ orderBy: [{ startedAt: 'desc' }, { id: 'desc' }] });
+    return this.#current().keyRotation.findFirst({ orderBy: [{ startedAt: 'desc' }, { id: 'desc' }] });
   }
 
   /** Begins one. One that runs to the same key goes on as it is; one to another key ends, since only one can come true. */
@@ -178,7 +179,7 @@ export class KeysStore {
     });
   }
 
-  async #groups(table: SealedTableName, db: Transaction = this.#client): Promise<KeyCount[]> {
+  async #groups(table: SealedTableName, db: Transaction = this.#current()): Promise<KeyCount[]> {
     const by = { by: ['keyId' as const], _count: { _all: true as const } };
     if (table === 'mintedToken') {
       const groups = await db.mintedToken.groupBy(by);

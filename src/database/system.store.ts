@@ -99,7 +99,10 @@ export class SystemStore {
     this.hosts = new HostsStore(this.#client);
     this.loginAttempts = new LoginAttemptsStore(this.#client);
     this.renewals = new RenewalsStore(this.#client);
-    this.keys = new KeysStore(this.#client, (work) => this.#write(work));
+    this.keys = new KeysStore(
+      () => this.#db,
+      (work) => this.#write(work),
+    );
   }
 
   /**
@@ -220,6 +223,15 @@ export class SystemStore {
       where: { hash },
       select: { id: true, expiresAt: true, user: { select: person } },
     });
+  }
+
+  /** Those of these sessions that are there and have not expired. */
+  async validSessions(ids: string[], now: Date): Promise<Set<string>> {
+    const rows = await this.#db.session.findMany({
+      where: { id: { in: ids }, expiresAt: { gt: now } },
+      select: { id: true },
+    });
+    return new Set(rows.map(({ id }) => id));
   }
 
   async deleteSession(id: string, inside: Inside): Promise<void> {

@@ -40,9 +40,9 @@ export const eventsStore = {
     await eventsStore.notify(tenant, workspaceId);
   },
 
-  /** Wakes who waits for something about this workspace, when the transaction commits. */
-  async notify(tenant: Tenant, workspaceId: string): Promise<void> {
-    await tenant.tell(WORKSPACE_CHANNEL, workspaceId);
+  /** Wakes who waits for something about this workspace, when the transaction commits; or who reads by the API key or session of this id, which is gone. */
+  async notify(tenant: Tenant, id: string): Promise<void> {
+    await tenant.tell(WORKSPACE_CHANNEL, id);
   },
 
   /** Events after a number, ascending. */

@@ -185,6 +185,68 @@ describe.each(['Postgres', 'Redis'])('WorkspaceFeed on %s', (carrier) => {
     });
   });
 
+  describe('watch', () => {
+    it('remembers what changed since, of the workspace and of what the right hangs on', async () => {
+      const feed = await openFeed();
+      const watch = feed.watch(workspaceId, 'key', new AbortController());
+      // What was there before.
+      await watch.changed();
+      for (const id of [workspaceId, 'key']) {
+        const changed = watch.changed();
+        await notify(id);
+        await changed;
+        let isTold = false;
+        const unsubscribe = feed.subscribe(id, () => (isTold = true));
+        // Nobody waits for it now, and it is not forgotten.
+        await notify(id);
+        await eventually('it is told', () => isTold);
+        unsubscribe();
+        await watch.changed();
+      }
+      watch.end();
+      expect(feed.waiting('key')).toBe(0);
+    });
+
+    it('looks again by itself, all of a workspace at the same moments', async () => {
+      const feed = await openFeed(0.02);
+      const moments: number[][] = [];
+      const look = async (of: number): Promise<void> => {
+        const watch = feed.watch(workspaceId, `key ${of}`, new AbortController());
+        for (let count = 0; count < 5; count++) {
+          await watch.changed();
+          (moments[of] ??= []).push(performance.now());
+        }
+        watch.end();
+      };
+      const first = look(0);
+      await eventually('it looked', () => (moments[0]?.length ?? 0) > 1);
+      await Promise.all([first, look(1)]);
+      const [one, two] = moments;
+      // The second one's first look was its own.
+      expect(two?.slice(1, 3).every((at) => one?.some((other) => Math.abs(other - at) < 1))).toBe(true);
+      expect(feed.waiting()).toBe(0);
+    });
+
+    it('ends its reader with the feed, and returns when the reader goes', async () => {
+      const feed = await openFeed();
+      const [gone, stays] = [new AbortController(), new AbortController()];
+      const watches = [gone, stays].map((reader) => feed.watch(workspaceId, 'key', reader));
+      await Promise.all(watches.map((watch) => watch.changed()));
+      const [going, waiting] = watches.map((watch) => watch.changed());
+      gone.abort();
+      await going;
+      expect(stays.signal.aborted).toBe(false);
+      await feed.close();
+      await waiting;
+      expect(stays.signal.aborted).toBe(true);
+      for (const watch of watches) watch.end();
+      expect(feed.waiting()).toBe(0);
+      const late = new AbortController();
+      feed.watch(workspaceId, 'key', late).end();
+      expect([late.signal.aborted, feed.waiting()]).toEqual([true, 0]);
+    });
+  });
+
   it('connects again when its connection is lost, wakes everybody once it has, and goes on', async () => {
     const feed = await openFeed();
     let wakes = 0;

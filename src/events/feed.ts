@@ -1,5 +1,7 @@
 import { silentMetrics, type Metrics } from '../kernel/index.js';
 import type { Notices } from './notices.js';
+import { Rhythms } from './rhythms.js';
+import { Watch } from './watch.js';
 
 /** Notices can be lost. Nobody who waits is wrong for longer than this. */
 const LOOK_AGAIN_SECONDS = 15;
@@ -11,13 +13,16 @@ const LOOK_AGAIN_SECONDS = 15;
 export class WorkspaceFeed {
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #listeners: ((topic: string) => void)[] = [];
+  readonly #rhythms: Rhythms;
   #closed = false;
 
   constructor(
     private readonly notices: Notices,
     private readonly lookAgainSeconds = LOOK_AGAIN_SECONDS,
     private readonly metrics: Metrics = silentMetrics,
-  ) {}
+  ) {
+    this.#rhythms = new Rhythms(lookAgainSeconds);
+  }
 
   async open(): Promise<void> {
     await this.notices.listen({
@@ -52,6 +57,26 @@ export class WorkspaceFeed {
       waiters.delete(wake);
       if (waiters.size === 0 && this.#waiters.get(topic) === waiters) this.#waiters.delete(topic);
     };
+  }
+
+  /**
+   * For who reads a workspace on and on, by a right that hangs on something else besides (`right`: the id of an API key or a session). Now and then they look again without a change, all of one
+   * workspace together, so that they can share what they find. The feed's end is theirs: `gone` is aborted. Whoever asks for a watch has to `end` it.
+   */
+  watch(workspaceId: string, right: string, gone: AbortController): Watch {
+    const watch = new Watch(gone.signal);
+    const stir = (): void => {
+      // They end so that their readers connect to who comes next; one that takes nothing more must not hold up the end.
+      if (this.#closed) gone.abort();
+      watch.stir();
+    };
+    watch.whenEnded(
+      this.subscribe(workspaceId, stir),
+      this.subscribe(right, stir),
+      this.#rhythms.join(workspaceId, stir),
+    );
+    if (this.#closed) gone.abort();
+    return watch;
   }
 
   /**
@@ -101,7 +126,7 @@ export class WorkspaceFeed {
     }
   }
 
-  /** True once it is closing: streams end, so that their readers connect to who comes next. */
+  /** True once it is closing. */
   get closed(): boolean {
     return this.#closed;
   }

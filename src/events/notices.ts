@@ -1,4 +1,7 @@
-/** The channel on which all processes are told that something changed. What is told is its topic: a workspace's id, or `credentialTopic`. */
+/**
+ * The channel on which all processes are told that something changed. What is told is its topic: a workspace's id, `credentialTopic`, or the id of the API key or session that is gone, by
+ * which somebody may read a workspace.
+ */
 export const WORKSPACE_CHANNEL = 'berth_workspace';
 
 const CREDENTIAL = 'credential/';

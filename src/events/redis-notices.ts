@@ -33,7 +33,7 @@ export class RedisNotices implements Notices {
   async listen(listener: Listener): Promise<void> {
     const client = this.redis.listener();
     const channel = nameOf(this.redis, WORKSPACE_CHANNEL);
-    client.on('message', (_, workspaceId) => listener.heard(workspaceId));
+    client.on('message', (_, id) => listener.heard(id));
     await client.connect();
     await client.subscribe(channel);
     this.#client = client;

@@ -168,6 +168,17 @@ describe('validateInput', () => {
     }
   });
 
+  it('takes no half of a character in a password: all of them would be the same one', () => {
+    const input = (password: string) => ({
+      token: 't',
+      organization: { name: 'Acme', slug: 'acme' },
+      user: { name: 'Ada', email: 'ada@example.com', password },
+    });
+    const { errors } = refused({ body: input('correct horse \ud83d battery') }, setupRoute);
+    expect(errors.map(({ path }) => path)).toEqual(['body.user.password']);
+    expect(setupRoute.body.safeParse(input('correct horse 👋 battery')).success).toBe(true);
+  });
+
   it.each([
     ['a', true],
     ['acme-2', true],

@@ -20,6 +20,7 @@ import {
   type Tenant,
   type Transaction,
 } from '../database/index.js';
+import { eventsStore } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { BerthError, World } from '../kernel/index.js';
 import { administers, auditedMember, auditedPerson, type Actor, type Person } from './actor.js';
@@ -202,6 +203,19 @@ export class IdentityService {
     return inRole(actor, (await identityStore.member(tenant, actor.userId))?.role);
   }
 
+  /** As `still`, for many who are answered for longer than a request. Without those who are members no more, or whose API key is deleted or has expired. Sessions: `SignInService.signedOut`. */
+  async stillAll(tenant: Tenant, actors: Actor[]): Promise<Map<Actor, Actor>> {
+    const roles = await identityStore.roles(tenant, [...new Set(actors.map(({ userId }) => userId))]);
+    const keyIds = new Set(actors.flatMap(({ via }) => (via.type === 'api-key' ? via.id : [])));
+    const keys = await identityStore.validApiKeys(tenant, [...keyIds], this.world.clock.now());
+    const now = actors.flatMap((actor): [Actor, Actor][] => {
+      const role = roles.get(actor.userId) as Role | undefined;
+      const isValid = actor.via.type !== 'api-key' || keys.has(actor.via.id);
+      return role && isValid ? [[actor, { ...actor, role }]] : [];
+    });
+    return new Map(now);
+  }
+
   /** As `still`, and a member until the transaction ends. To be called before any workspace is locked. */
   async hold(tenant: Tenant, actor: Actor): Promise<Actor> {
     return inRole(actor, await identityStore.holdMember(tenant, actor.userId));
@@ -273,6 +287,8 @@ export class IdentityService {
     await this.database.tenant(actor.organizationId, async (tenant) => {
       const deleted = await identityStore.deleteApiKey(tenant, id, whose);
       if (!deleted) throw notFound('API key');
+      // Streams that were opened with it end.
+      await eventsStore.notify(tenant, id);
       this.audit.record(tenant, {
         action: 'api-key.deleted',
         actor: auditedMember(actor),

@@ -45,6 +45,25 @@ export const identityStore = {
     });
   },
 
+  /** The roles of those of these people who are members. */
+  async roles({ db, organizationId }: Tenant, userIds: string[]): Promise<Map<string, string>> {
+    const rows = await db.member.findMany({
+      where: { organizationId, userId: { in: userIds } },
+      select: { userId: true, role: true },
+    });
+    return new Map(rows.map(({ userId, role }) => [userId, role]));
+  },
+
+  /** Those of these API keys that are there and have not expired. */
+  async validApiKeys({ db, organizationId }: Tenant, ids: string[], now: Date): Promise<Set<string>> {
+    if (ids.length === 0) return new Set();
+    const rows = await db.apiKey.findMany({
+      where: { organizationId, id: { in: ids }, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
+      select: { id: true },
+    });
+    return new Set(rows.map(({ id }) => id));
+  },
+
   limits({ db, organizationId }: Tenant) {
     return db.organization.findUniqueOrThrow({ where: { id: organizationId }, select: limitColumns });
   },

@@ -16,6 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
+const SECRETS: Record<string, object> = {
+  'user/anthropic_api_key': { apiKey: `${API_KEY}-again` },
+  'user/claude_setup_token': { token: 'sk-ant-oat01-race-token-00000001' },
+  'user/openai_api_key': { apiKey: 'sk-proj-race-key-00000001' },
+};
 const joined = (role: Role): Promise<TestMember> => bench.app.member(bench.organization, role);
 const memberPath = (userId: string): string => owner.path(`/members/${userId}`);
 const setRole = (by: Api, userId: string, role: Role) => by.call('PATCH', memberPath(userId), { role });
@@ -235,9 +240,17 @@ describe('who is removed', () => {
       const keys = Array.from({ length: 2 }, () =>
         member.api.call('POST', member.api.path('/api-keys'), { name: 'late' }),
       );
-      const [removal, ...answers] = await Promise.all([remove(owner, member.userId), ...creates, ...keys]);
+      const credentials = ['user/anthropic_api_key', 'user/claude_setup_token', 'user/openai_api_key'].map(
+        (place) => member.api.call('PUT', member.api.path(`/credentials/${place}`), SECRETS[place]),
+      );
+      const [removal, ...answers] = await Promise.all([
+        remove(owner, member.userId),
+        ...creates,
+        ...keys,
+        ...credentials,
+      ]);
       expect(removal.status).toBe(204);
-      const unforeseen = answers.filter(({ status }) => ![201, 202, 401, 404].includes(status));
+      const unforeseen = answers.filter(({ status }) => ![200, 201, 202, 401, 404].includes(status));
       expect(unforeseen.map(({ body }) => body)).toEqual([]);
       const alive = await bench.sql(
         `SELECT state, desired_state FROM workspace WHERE owner_id = $1 AND state <> 'failed'`,
@@ -245,6 +258,7 @@ describe('who is removed', () => {
       );
       expect(alive).toEqual([]);
       expect(await bench.sql('SELECT 1 FROM api_key WHERE user_id = $1', [member.userId])).toEqual([]);
+      expect(await bench.sql('SELECT 1 FROM credential WHERE user_id = $1', [member.userId])).toEqual([]);
       expect(
         await bench.sql(
           `SELECT t.state FROM turn t JOIN message m USING (id) WHERE m.author_id = $1 AND t.state IN ('queued', 'running')`,

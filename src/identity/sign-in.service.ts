@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { ANONYMOUS, Audit } from '../audit/index.js';
-import { BerthError, currentRequest, World } from '../kernel/index.js';
-import { SystemStore, type PersonRow } from '../database/index.js';
-import { auditedPerson, type Machine, type Person } from './actor.js';
+import { BerthError, World } from '../kernel/index.js';
+import { Database, SystemStore, type PersonRow } from '../database/index.js';
+import { eventsStore } from '../events/index.js';
+import { auditedPerson, type Actor, type Machine, type Person } from './actor.js';
 import { hashMatches, hashToken, prefixOf } from './api-key.js';
 import { Attempts } from './attempts.js';
 import { passwordMatches } from './password.js';
@@ -26,6 +27,7 @@ export class SignInService {
 
   constructor(
     private readonly system: SystemStore,
+    private readonly database: Database,
     private readonly world: World,
     private readonly audit: Audit,
   ) {}
@@ -50,8 +52,11 @@ export class SignInService {
     };
   }
 
-  /** Starts a session; the token goes into the cookie, only its hash is stored. */
-  async openSession(person: Pick<PersonRow, 'id' | 'name'>): Promise<{ token: string; expiresAt: Date }> {
+  /** Starts a session; the token goes into the cookie, only its hash is stored. `address` is where the person came from, as the server sees it. */
+  async openSession(
+    person: Pick<PersonRow, 'id' | 'name'>,
+    address: string | null,
+  ): Promise<{ token: string; expiresAt: Date }> {
     const now = this.world.clock.now();
     await this.system.deleteExpiredSessions(now);
     const token = this.world.random(SESSION_BYTES).toString('base64url');
@@ -64,7 +69,7 @@ export class SignInService {
           action: 'session.opened',
           actor: auditedPerson(person),
           subject: { type: 'session', id, name: null },
-          details: { address: currentRequest()?.address ?? null },
+          details: { address },
         }),
     );
     return { token, expiresAt };
@@ -79,13 +84,35 @@ export class SignInService {
   async closeSession(person: Person): Promise<void> {
     const { via } = person;
     if (via.type !== 'session') return;
-    await this.system.deleteSession(via.id, (db) =>
-      this.audit.appendToInstance(db, {
-        action: 'session.closed',
-        actor: auditedPerson(person),
-        subject: { type: 'session', id: via.id, name: null },
-      }),
-    );
+    await this.system.atomic(async (unit) => {
+      await this.system.deleteSession(via.id, (db) =>
+        this.audit.appendToInstance(db, {
+          action: 'session.closed',
+          actor: auditedPerson(person),
+          subject: { type: 'session', id: via.id, name: null },
+        }),
+      );
+      // It is closed, whether this is told or not: who is not told looks again by themselves.
+      unit.afterCommit(() => this.tellReaders(person.id, via.id).catch(() => undefined));
+    });
+  }
+
+  /** Of these, who came by a session that is closed or has expired since. Takes a connection of its own: not to be called inside of a transaction. */
+  async signedOut(actors: Actor[]): Promise<Map<Actor, BerthError>> {
+    const sessionOf = ({ via }: Actor): string | null => (via.type === 'session' ? via.id : null);
+    const ids = [...new Set(actors.flatMap((actor) => sessionOf(actor) ?? []))];
+    if (ids.length === 0) return new Map();
+    const valid = await this.system.validSessions(ids, this.world.clock.now());
+    const isOut = (id: string | null): boolean => id !== null && !valid.has(id);
+    const error = new BerthError('unauthenticated', 'This session is over. Sign in again.');
+    return new Map(actors.filter((actor) => isOut(sessionOf(actor))).map((actor) => [actor, error]));
+  }
+
+  /** Streams that were opened with the session end. Said in any organization of the person: they read in no other, and what is told is no organization's. */
+  private async tellReaders(userId: string, sessionId: string): Promise<void> {
+    const [membership] = await this.system.membershipsOf(userId);
+    if (!membership) return;
+    await this.database.tenant(membership.organizationId, (tenant) => eventsStore.notify(tenant, sessionId));
   }
 
   async withApiKey(text: string): Promise<Person | null> {

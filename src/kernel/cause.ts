@@ -3,7 +3,7 @@ import { traceIdOf } from './trace-parent.js';
 
 /**
  * What made us do this: the request of a person, and the place in its trace. It goes along with the work, from the request to the job, the turn, the runner and the
- * proxy, so that every line in a log can be found by the id that a person quotes. Both are null for what Berth does by itself.
+ * proxy, so that every line in a log, and every entry of the audit log, can be found by the id that a person quotes. It decides nothing: who acts is an argument everywhere. Both are null for what Berth does by itself.
  */
 export interface Cause {
   readonly requestId: string | null;

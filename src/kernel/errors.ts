@@ -16,6 +16,8 @@ export const errorCodes = {
   'malformed-json': 400,
   'bad-request': 400,
   'payload-too-large': 413,
+  'headers-too-large': 431,
+  'request-timeout': 408,
   'validation-failed': 422,
   'too-many-requests': 429,
   'limit-workspaces': 429,

@@ -8,7 +8,6 @@ export * from './keyed-lock.js';
 export * from './log.js';
 export * from './log-token.js';
 export * from './metrics.js';
-export * from './request-scope.js';
 export * from './secret.js';
 export * from './trace-export.js';
 export * from './trace-parent.js';

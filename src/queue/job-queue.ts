@@ -28,7 +28,7 @@ export interface JobOptions {
 
 /**
  * Failed jobs are kept for looking at, not for the record: the rows are the record. Of done ones there is nothing to see, and BullMQ's trimming of them on Postgres, done
- * by every job as it ends, is slow and can end in a deadlock with that of another.
+ * by every job as it ends, is slow and could, as its code reads, end in a deadlock with that of another.
  */
 const KEEP_FAILED = { count: 1000 };
 

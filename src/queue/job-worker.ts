@@ -25,9 +25,9 @@ import { Trouble } from './trouble.js';
 const CONCURRENCY = 10;
 /** Of jobs that wait for others. */
 const PATIENT_CONCURRENCY = 100;
-/** A job of a process that was killed is taken up by another after 15 to 25 s: its lock runs out, and a check every 5 s finds it. */
-const LOCK_MS = 15_000;
-const STALLED_CHECK_MS = 5_000;
+/** A job of a process that was killed is taken up by another after 8 to 14 s: its lock runs out, and a check every 3 s finds it. One that lives renews its lock twice in that time. */
+const LOCK_MS = 8_000;
+const STALLED_CHECK_MS = 3_000;
 /** How soon a store that was away is asked again. */
 const RETRY_MS = 1_000;
 /** With nothing in hand, a worker closes within milliseconds; one that does not waits for a store that is away. */

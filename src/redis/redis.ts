@@ -139,7 +139,7 @@ export class RedisServer {
   #unavailable(reason: string, cause?: unknown): BerthError {
     return new BerthError(
       'redis-unavailable',
-      `Redis cannot be used (REDIS_URL, at ${placeOf(this.url)}): ${reason}. Start it or correct REDIS_URL; without REDIS_URL the queue is kept on Postgres.`,
+      `Redis cannot be used (REDIS_URL, at ${placeOf(this.url)}): ${reason.replace(/\.$/, '')}. Start it or correct REDIS_URL; without REDIS_URL the queue is kept on Postgres.`,
       { cause },
     );
   }

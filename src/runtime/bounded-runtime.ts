@@ -39,6 +39,10 @@ export class BoundedRuntime implements Runtime {
     return this.#bounded('list what is there', this.runtime.list());
   }
 
+  listed(): Promise<ReadonlySet<string>> {
+    return this.#bounded('list what is there', this.runtime.listed());
+  }
+
   running(): Promise<string[]> {
     return this.#bounded('list what runs', this.runtime.running());
   }

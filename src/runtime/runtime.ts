@@ -48,8 +48,10 @@ export interface Runtime {
   forget(credentialId: string): void;
   /** What is there, as this process can see it. */
   inspect(workspaceId: string): Promise<WorkspacePresence>;
-  /** Ids of all workspaces that have files or a runner here (the sweep compares them with the rows). */
+  /** Ids of all workspaces that have files or a runner here. */
   list(): Promise<string[]>;
+  /** Ids of those that have files here, for who asks again and again: the same set as last time while nothing came or went. */
+  listed(): Promise<ReadonlySet<string>>;
   /** Ids of those that have a living runner here, whatever their rows say. */
   running(): Promise<string[]>;
   /** Whether a runner here could be heard at this moment: the control plane answers at the address that runners are told. */

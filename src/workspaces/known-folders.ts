@@ -2,37 +2,49 @@
 const AGAIN = 2_000;
 
 /**
- * Which folders to ask the rows about. One that was never asked about is asked about at once; those whose rows were found are asked about again in turns, the longest not asked first.
- * So a sweep does not ask for a hundred thousand sleeping workspaces each time, and still finds one whose row went without its folder.
+ * Which folders to ask the rows about. One whose row was never found is asked about each time; the others are asked about again in turns. So a sweep does not ask for a hundred thousand sleeping
+ * workspaces each time, and still finds one whose row went without its folder.
  */
 export class KnownFolders {
-  /** In the order in which they were last found. */
+  #there: ReadonlySet<string> = new Set();
+  /** Their rows were not found yet. */
+  readonly #new = new Set<string>();
+  /** In the order in which they are asked about again. */
   readonly #found = new Set<string>();
 
   constructor(private readonly again = AGAIN) {}
 
-  /** Changes nothing: who asks twice gets the same. */
-  toAsk(there: ReadonlySet<string>): string[] {
-    const asked = [...there].filter((id) => !this.#found.has(id));
-    let left = this.again;
-    for (const id of this.#found) {
-      if (left === 0) break;
-      left--;
-      if (there.has(id)) asked.push(id);
-    }
-    return asked;
+  /** What is there now. The same set as last time says that nothing came or went, and costs nothing. */
+  see(there: ReadonlySet<string>): void {
+    if (there === this.#there) return;
+    this.#there = there;
+    for (const ids of [this.#new, this.#found]) for (const id of ids) if (!there.has(id)) ids.delete(id);
+    for (const id of there) if (!this.#found.has(id)) this.#new.add(id);
   }
 
-  /** These were asked about, and their rows are there. */
-  found(ids: readonly string[]): void {
-    for (const id of ids) {
+  /** Changes nothing: who asks twice, the dry run and then the sweep, gets the same. */
+  toAsk(): string[] {
+    return [...this.#new, ...this.#turn()];
+  }
+
+  /** The rows of these are there. */
+  found(ids: Iterable<string>): void {
+    for (const id of ids) if (this.#new.delete(id)) this.#found.add(id);
+  }
+
+  /** A sweep was carried out: others have their turn. */
+  next(): void {
+    for (const id of [...this.#turn()]) {
       this.#found.delete(id);
       this.#found.add(id);
     }
   }
 
-  /** Forgets what is not there any more. */
-  keepOnly(there: ReadonlySet<string>): void {
-    for (const id of this.#found) if (!there.has(id)) this.#found.delete(id);
+  *#turn(): Generator<string> {
+    let left = this.again;
+    for (const id of this.#found) {
+      if (left-- === 0) return;
+      yield id;
+    }
   }
 }

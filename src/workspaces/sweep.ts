@@ -41,7 +41,7 @@ export class Sweep implements OnModuleDestroy {
       await this.renewals.askForAll();
       await this.carryOut({ due: await this.#nobodys(), orphans: [] });
     });
-    handlers.add('host.sweep', async () => this.carryOut(await this.#own()));
+    handlers.add('host.sweep', () => this.#sweepOwn());
     report.answersFor(runtime.hostId, () => this.findings());
   }
 
@@ -55,12 +55,10 @@ export class Sweep implements OnModuleDestroy {
     if (adopted > 0) this.log.info({ adopted }, 'workspaces whose files are here were given to this host');
     this.#rhythm ??= setInterval(() => this.askAgain(), this.settings.sweepSeconds * 1000);
     await this.ask();
-    // Done here and now as well: the job of a worker that was killed in the middle of it counts as under way for up to 25 s, and holds up the one that was just added.
-    this.#first = this.#own()
-      .then((findings) => this.carryOut(findings))
-      .catch((error: unknown) => {
-        this.log.warn({ reason: messageOf(error) }, 'the first sweep failed; the next one is asked for');
-      });
+    // Done here and now as well: the job of a worker that was killed in the middle of it counts as under way for up to 14 s, and holds up the one that was just added.
+    this.#first = this.#sweepOwn().catch((error: unknown) => {
+      this.log.warn({ reason: messageOf(error) }, 'the first sweep failed; the next one is asked for');
+    });
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -82,6 +80,7 @@ export class Sweep implements OnModuleDestroy {
   /** A whole round, as this host's two jobs do it. */
   async run(): Promise<void> {
     await this.carryOut(await this.findings());
+    this.#folders.next();
   }
 
   async carryOut({ due, orphans }: Findings): Promise<void> {
@@ -103,6 +102,12 @@ export class Sweep implements OnModuleDestroy {
     });
   }
 
+  async #sweepOwn(): Promise<void> {
+    await this.carryOut(await this.#own());
+    // Only now: what was not carried out is found again, and what the dry run shows is what the next sweep does.
+    this.#folders.next();
+  }
+
   /** Workspaces without a host, and those of lost ones. */
   #nobodys(): Promise<DueWorkspace[]> {
     return this.due.nobodys(this.runtime.hostId);
@@ -114,12 +119,12 @@ export class Sweep implements OnModuleDestroy {
    */
   async #own(): Promise<Findings> {
     const hostId = this.runtime.hostId;
-    const [running, there] = [new Set(await this.runtime.running()), new Set(await this.runtime.list())];
+    const running = new Set(await this.runtime.running());
+    this.#folders.see(await this.runtime.listed());
+    const asked = [...new Set([...running, ...this.#folders.toAsk()])];
     const due = await this.due.of(hostId);
-    const asked = [...new Set([...running, ...this.#folders.toAsk(there)])];
     const rows = new Map((await this.system.existingWorkspaces(asked)).map((row) => [row.id, row]));
-    this.#folders.keepOnly(there);
-    this.#folders.found([...rows.keys()].filter((id) => there.has(id)));
+    this.#folders.found(rows.keys());
     const known = new Set(due.map(({ workspaceId }) => workspaceId));
     // Whoever sleeps by the rows, and lives all the same.
     const restless = [...rows.values()].filter(

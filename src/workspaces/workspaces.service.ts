@@ -169,6 +169,19 @@ export class WorkspacesService {
     return allowed(await workspacesStore.find(tenant, id), member, needed);
   }
 
+  /** Who of many readers may not do what `see` allows, or no more, and why. The API keys by which they came are asked about, too: a key may have gone since. */
+  async refused(
+    tenant: Tenant,
+    actors: Actor[],
+    id: string,
+    needed: WorkspaceRight,
+  ): Promise<Map<Actor, BerthError>> {
+    const members = await this.identity.stillAll(tenant, actors);
+    const row = await workspacesStore.find(tenant, id);
+    const objections = actors.map((actor) => [actor, objectionTo(row, members.get(actor), needed)] as const);
+    return new Map(objections.flatMap(([actor, objection]) => (objection ? [[actor, objection]] : [])));
+  }
+
   /** As `see`, with membership and row locked until the transaction ends: other rooms act on it inside the same transaction. */
   async reach(tenant: Tenant, actor: Actor, id: string, needed: WorkspaceRight): Promise<LockedWorkspace> {
     const member = await this.identity.hold(tenant, actor);
@@ -293,10 +306,21 @@ const actionOf: Record<DesiredState, AuditAction> = {
 };
 
 function allowed<Row extends AccessFacts>(row: Row | null, actor: Actor, needed: WorkspaceRight): Row {
-  const rights = row ? rightsTo(row, actor) : [];
-  if (!row || !rights.includes('see')) throw noWorkspace();
-  if (needed !== 'see' && !rights.includes(needed)) throw new BerthError('forbidden', refusals[needed]);
+  const objection = objectionTo(row, actor, needed);
+  if (!row || objection) throw objection ?? noWorkspace();
   return row;
+}
+
+/** Why somebody may not do something with a workspace; null when they may. */
+function objectionTo(
+  row: AccessFacts | null,
+  actor: Actor | undefined,
+  needed: WorkspaceRight,
+): BerthError | null {
+  const rights = row && actor ? rightsTo(row, actor) : [];
+  if (!rights.includes('see')) return noWorkspace();
+  if (needed === 'see' || rights.includes(needed)) return null;
+  return new BerthError('forbidden', refusals[needed]);
 }
 
 export function noWorkspace(): BerthError {

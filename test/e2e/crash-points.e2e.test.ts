@@ -5,7 +5,7 @@ import { TestSystem } from './support/system.js';
 
 /** Each named place in turn: Berth kills itself there, is started again, and nothing was lost or came twice. The cases: test/support/crash-cases.ts. */
 
-/** Most of the time is waiting: the queue gives a dead worker's job to another after 15 to 25 s. Hence several Berths side by side. */
+/** Most of the time is waiting: the queue gives a dead worker's job to another after 8 to 14 s. Hence several Berths side by side. */
 const LANES = 3;
 const LANE_MS = 180_000;
 

@@ -19,25 +19,45 @@ export class Canary {
     this.text = prefix + random;
   }
 
-  /** The forms in which it could leave: as it is, its beginning, its end but what a hint shows, base64 at each alignment, hex. */
+  /**
+   * The forms in which it could leave: its first eight characters, and its end but what a hint shows, each as it is, as a text in JSON (also in JSON inside of JSON, and in ASCII
+   * alone), in an address, in a form, in HTML and in hex; and all of it in base64 at each alignment.
+   */
   get forms(): string[] {
-    const bytes = Buffer.from(this.random);
+    const parts = [this.random.slice(0, 8), this.random.slice(-16, -4)];
     // In base64 of a longer text a part looks otherwise at each offset of three; the inner characters of each are its own.
     const base64 = [0, 1, 2].map((offset) =>
-      Buffer.concat([Buffer.alloc(offset), bytes])
+      Buffer.concat([Buffer.alloc(offset), Buffer.from(this.random)])
         .toString('base64')
         .slice(offset === 0 ? 0 : 4, -4)
         .slice(0, 24),
     );
-    const start = this.random.slice(0, 12);
-    return [start, this.random.slice(-16, -4), bytes.subarray(0, 12).toString('hex'), ...base64].flatMap(
-      (form) => [
-        form,
-        // In base64url, and reversed upper and lower case of hex.
-        form.replaceAll('+', '-').replaceAll('/', '_'),
-      ],
-    );
+    const urlSafe = base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'));
+    return [...new Set([...parts.flatMap(encodings), ...base64, ...urlSafe])];
   }
+}
+
+/** A text as it stands inside of others. */
+function encodings(text: string): string[] {
+  const json = (inner: string): string => JSON.stringify(inner).slice(1, -1);
+  const ascii = json(text).replaceAll(
+    /[^ -~]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  const hex = Buffer.from(text).toString('hex');
+  return [
+    text,
+    json(text),
+    json(json(text)),
+    json(text).replaceAll('/', '\\/'),
+    ascii,
+    encodeURIComponent(text),
+    encodeURIComponent(text).toLowerCase(),
+    new URLSearchParams({ x: text }).toString().slice(2),
+    text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;'),
+    hex,
+    hex.toUpperCase(),
+  ];
 }
 
 /** Which canaries stand in a text, with the form that was found; also in what was packed with gzip and stands in it as base64 or hex. */

@@ -1,15 +1,24 @@
 import { connect, type Socket } from 'node:net';
 
+/** Several lines of one name, and (null) none, also of those that a request usually has. */
+export type RawHeaders = Record<string, string | string[] | null>;
+
 /** A request as bytes, for what no HTTP client would send. */
 export function rawRequest(
-  { method, path, headers }: { method: string; path: string; headers: Record<string, string> },
+  { method, path, headers }: { method: string; path: string; headers: RawHeaders },
   body: Buffer | string = '',
 ): Buffer {
   const bytes = Buffer.from(body);
-  const all = { host: 'berth', connection: 'close', 'content-length': String(bytes.length), ...headers };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  const usual = { host: 'berth', connection: 'close', 'content-length': String(bytes.length) };
+  const all: RawHeaders = { ...usual, ...headers };
+  const lines = Object.entries(all).flatMap(([name, values]) =>
+    (values === null ? [] : [values].flat()).map((value) => `${name}: ${value}\r\n`),
+  );
   return Buffer.concat([Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`), bytes]);
 }
+
+/** Longer than the server itself waits for any part of a request that these tests send. */
+const ANSWER_SECONDS = 30;
 
 /** Where the client hangs up: after so many bytes of its request, or after so many of the answer. */
 export type Cut = { request: number } | { answer: number } | null;
@@ -36,6 +45,7 @@ export async function exchange(url: string, bytes: Buffer, cut: Cut = null): Pro
       if (cut && 'answer' in cut && length >= cut.answer) end();
     });
     socket.on('end', end);
+    socket.setTimeout(ANSWER_SECONDS * 1000, () => socket.destroy(new Error('The server keeps quiet.')));
     // A server that refuses the rest of a body may reset the connection after its answer.
     socket.on('error', (error: NodeJS.ErrnoException) =>
       ['ECONNRESET', 'EPIPE'].includes(error.code ?? '') ? end() : reject(error),

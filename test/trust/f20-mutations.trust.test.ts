@@ -196,7 +196,7 @@ async function forEveryRoute(
 const told = {
   countedAt: 'the rows of all tables, and the bytes of the answers',
   time: 'injected' as const,
-  fullMinutes: 15,
+  fullMinutes: 30,
 };
 
 figure(

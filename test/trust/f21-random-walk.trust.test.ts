@@ -29,7 +29,7 @@ describe('a random walk', () => {
       rounds: { small: 100, full: 10_000 },
       countedAt: 'rows, the API’s answers, and the runtime’s list of what lives',
       time: 'injected',
-      fullMinutes: 30,
+      fullMinutes: 60,
     },
     async (findings) => {
       const bench = await Bench.start();

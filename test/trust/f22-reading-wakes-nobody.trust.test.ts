@@ -20,7 +20,7 @@ describe('reading', () => {
       rounds: { small: 2, full: 120 },
       countedAt: 'calls of the runtime, columns of the rows',
       time: 'injected',
-      fullMinutes: 10,
+      fullMinutes: 30,
     },
     async (findings) => {
       const bench = await Bench.start();

@@ -24,7 +24,7 @@ describe('orphans', () => {
       rounds: { small: 30, full: 500 },
       countedAt: 'the runtime’s list, and its calls',
       time: 'injected',
-      fullMinutes: 10,
+      fullMinutes: 30,
     },
     async (findings) => {
       const bench = await Bench.start();
@@ -45,7 +45,7 @@ describe('orphans', () => {
       rounds: { small: 40, full: 500 },
       countedAt: 'the data directory and /proc',
       time: 'real',
-      fullMinutes: 5,
+      fullMinutes: 30,
     },
     async (findings) => {
       const system = await TestSystem.start();

@@ -53,7 +53,7 @@ figure(
       try {
         const begun = performance.now();
         await api.post('/api/v1/instance/keys/rotate', undefined, 202);
-        // What a killed worker had in hand is given to another only after 15 to 25 s: too long for a small run.
+        // What a killed worker had in hand is given to another only after 8 to 14 s: too long for a small run.
         if (playsInFull) {
           const left = await api.poll('half of the rows are done', async () => {
             const old = (await rowsOf(cluster)).filter(({ key_id }) => key_id === 'k1').length;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Api } from '../../../test/support/api.js';
 import {
   startTestApp,
@@ -127,13 +128,16 @@ describe('the audit log of an organization', () => {
     await eventually('both are booked', async () => (await refused()).length >= 2);
     expect((await refused()).map(({ details }) => details.code)).toEqual(['not-found', 'forbidden']);
     expect((await refused())[1]?.subject).toEqual({ type: 'route', id: `GET ${path}`, name: null });
+    // Whoever is refused chooses the address: a long one is booked too, as far as it fits.
+    const nowhere = `/api/v1/organizations/${randomBytes(6000).toString('base64url')}`;
+    expectProblem(await colleague.api.call('GET', nowhere), 404, 'not-found');
     // Another organization is no business of theirs: that stands in the chain of the instance.
     expectProblem(await colleague.api.call('GET', '/api/v1/organizations/acme/workspaces'), 404, 'not-found');
     await eventually('it is booked', async () => {
       const { body } = await administrator.api.get<{ items: AuditEntryView[] }>(
         `/api/v1/instance/audit?actor=${colleague.userId}`,
       );
-      return body.items.length === 1;
+      return body.items.length === 2;
     });
   });
 

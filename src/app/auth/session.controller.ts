@@ -34,7 +34,7 @@ export class SessionController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<Answer<typeof signInRoute>> {
     const { id, name, email, instanceAdministrator } = request.user;
-    const { token, expiresAt } = await this.signInService.openSession({ id, name });
+    const { token, expiresAt } = await this.signInService.openSession({ id, name }, request.ip ?? null);
     response.cookie(SESSION_COOKIE, token, { ...this.cookieOptions(), expires: expiresAt });
     return { user: { id, name, email, instanceAdministrator }, expiresAt: expiresAt.toISOString() };
   }

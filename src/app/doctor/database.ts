@@ -8,7 +8,7 @@ import {
   startEmbeddedPostgres,
   type DatabaseFacts,
 } from '../../database/index.js';
-import { messageOf, silentLog } from '../../kernel/index.js';
+import { BerthError, messageOf, silentLog } from '../../kernel/index.js';
 import { nearestFolder } from './folders.js';
 import { fail, ok, type Finding } from './report.js';
 
@@ -62,14 +62,18 @@ export async function database(opened: OpenedDatabase & { how: string }, config:
   try {
     facts = await inspectDatabase(opened.ownerUrl);
   } catch (error) {
-    return fail(
-      messageOf(error),
-      config.database.url ? 'Start the server that DATABASE_URL names, or correct DATABASE_URL.' : null,
-    );
+    return fail(messageOf(error), config.database.url ? whatToDo(error) : null);
   }
   const described = `Postgres ${facts.version}, ${opened.how}`;
   const wrong = await faultOf(facts, config);
   return wrong ?? ok(described);
+}
+
+/** A server that refuses the login runs, and starting it would not help. */
+function whatToDo(error: unknown): string {
+  return error instanceof BerthError && error.code === 'config-invalid'
+    ? 'Correct login, password or database name in DATABASE_URL, or make them on the server.'
+    : 'Start the server that DATABASE_URL names, or correct DATABASE_URL.';
 }
 
 async function faultOf(facts: DatabaseFacts, { database }: Config): Promise<Finding | null> {

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/index.js';
-import { networkCode, networkReason } from '../../cli/network.js';
+import { isTlsFailure, networkCode, networkReason } from '../../cli/network.js';
 import { ok, warn, type Finding } from './report.js';
 
 const TIMEOUT_MS = 8_000;
@@ -63,5 +63,7 @@ function advice(code: string, variable: string): string {
     return `Its certificate is not trusted here. If a gateway of yours stands between, set NODE_EXTRA_CA_CERTS to its certificate.`;
   if (['ENOTFOUND', 'EAI_AGAIN'].includes(code))
     return `Check name resolution (/etc/resolv.conf), or correct ${variable}.`;
+  if (isTlsFailure(code))
+    return `Check scheme and port of ${variable}, and whether a proxy on the way answers in its place.`;
   return `Check the firewall's way out and routes, or set ${variable} to your gateway. Nothing is to be done if nobody uses it.`;
 }

@@ -3,6 +3,8 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 /** What a person's requests outside of an organization may be, and an organization's before its own limit is known. */
 export const DEFAULT_PER_SECOND = 200;
 
+const SECOND_MS = 1000;
+
 /** How a caller stands within the second under way. */
 export interface Standing {
   limit: number;
@@ -33,10 +35,10 @@ export class RequestLimiter {
     return this.#standing(key, consumedPoints, msBeforeNext);
   }
 
-  /** How it stands, without counting; null when there is nothing in this second. */
-  async look(key: string): Promise<Standing | null> {
+  /** How it would stand with one request more, without counting it. */
+  async look(key: string): Promise<Standing> {
     const found = await this.#counter.get(key);
-    return found && this.#standing(key, found.consumedPoints + 1, found.msBeforeNext);
+    return this.#standing(key, (found?.consumedPoints ?? 0) + 1, found?.msBeforeNext ?? SECOND_MS);
   }
 
   #standing(key: string, used: number, msBeforeNext: number): Standing {

@@ -42,7 +42,9 @@ export class RequestLimits {
   /** False: who asked has gone meanwhile. */
   async #admit(key: string, response: Response): Promise<boolean> {
     const standing = await this.#limiter.look(key);
-    if (standing?.exceeded) await this.#refuse(standing, response);
+    if (standing.exceeded) await this.#refuse(standing, response);
+    // Here already: what is refused before the guard has counted it (a body that is no JSON) says it too.
+    tell(standing, response);
     const leave = once(await this.#turnstile.enter(key));
     if (response.destroyed) {
       leave();

@@ -6,6 +6,7 @@ import { withExamples } from '../help.js';
 import { listCommandOf } from '../listing.js';
 import { jsonText, oneLine, printable, timeText } from '../render.js';
 import { invitationSchema, newInvitationSchema } from '../wire.js';
+import { acceptCommand } from './accept-invitation.js';
 
 /** `berth invitations` */
 export function invitationsCommand(context: CliContext): Command {
@@ -19,7 +20,8 @@ export function invitationsCommand(context: CliContext): Command {
     example: 'berth invitations list',
   });
   const group = new Command('invitations').description('ask people into the organization, by a link');
-  for (const command of [createCommand(context), list, revokeCommand(context)]) group.addCommand(command);
+  const commands = [createCommand(context), acceptCommand(context), list, revokeCommand(context)];
+  for (const command of commands) group.addCommand(command);
   return group;
 }
 

@@ -6,7 +6,7 @@ import { exitCodes } from '../exit-codes.js';
 import { CliError } from '../failure.js';
 import { withExamples } from '../help.js';
 import { jsonText, printable } from '../render.js';
-import { givenSecret } from '../secret-input.js';
+import { givenSecret, withSecretFile } from '../secret-input.js';
 import { keepKey, withApiKey, withPassword, type SignedIn } from '../sign-in.js';
 
 interface LoginOptions extends ConnectionOptions {
@@ -18,14 +18,13 @@ interface LoginOptions extends ConnectionOptions {
 
 /** `berth login` */
 export function loginCommand(context: CliContext): Command {
-  const command = withConnection(new Command('login'))
+  const command = withSecretFile(
+    withConnection(new Command('login')),
+    'the API key, or with --email the password,',
+  )
     .description('sign in: keep an API key for the other commands')
     .option('--email <email>', 'sign in with a password, which makes a new API key')
     .option('--key-name <name>', 'what to call that key', `berth on ${hostname()}`)
-    .option(
-      '--from-file <path>',
-      'read the API key, or with --email the password, from a file; "-" is standard input',
-    )
     .option('--json', 'print who you are as JSON')
     .action((options: LoginOptions) => login(context, options));
   command.addHelpText(

@@ -1,15 +1,16 @@
 import { Command } from 'commander';
 import { setupRoute } from '../../contracts/index.js';
-import { Secret } from '../../kernel/index.js';
+import { wellFormed } from '../arguments.js';
 import { clientOf, withAddress } from '../connect.js';
 import type { CliContext } from '../context.js';
 import { exitCodes } from '../exit-codes.js';
-import { CliError, fieldLines } from '../failure.js';
+import { CliError } from '../failure.js';
 import { withExamples } from '../help.js';
 import { jsonText, printable } from '../render.js';
-import { readSetupLink, slugOf } from '../setup-link.js';
-import { keepKey } from '../sign-in.js';
-import { apiKeySchema, setupAnswerSchema } from '../wire.js';
+import { readLink, slugOf } from '../link.js';
+import { givenLines, withSecretFile } from '../secret-input.js';
+import { keepNewKey } from '../sign-in.js';
+import { setupAnswerSchema } from '../wire.js';
 
 interface SetupOptions {
   url?: string;
@@ -17,7 +18,7 @@ interface SetupOptions {
   slug?: string;
   name?: string;
   email?: string;
-  stdin?: true;
+  fromFile?: string;
   store: boolean;
   json?: true;
 }
@@ -34,55 +35,50 @@ interface Answers {
 
 /** `berth setup` */
 export function setupCommand(context: CliContext): Command {
-  const command = withAddress(new Command('setup'))
+  const command = withSecretFile(
+    withAddress(new Command('setup')),
+    'the link or token, and on the next line the password,',
+  )
     .description('set up a new Berth: the first organization, and you as its owner')
     .option('--organization <name>', 'name of the organization')
     .option('--slug <slug>', 'its short name in addresses (default: made from the name)')
     .option('--name <name>', 'your name')
     .option('--email <email>', 'your email address')
-    .option('--stdin', 'read the link or token, and on the next line the password, from standard input')
     .option('--no-store', 'print the API key instead of keeping it')
     .option('--json', 'print the result as JSON')
     .action((options: SetupOptions) => setup(context, options));
   command.addHelpText(
     'after',
-    '\nWhat is not given is asked for. Berth prints the link at its start; BERTH_SETUP_TOKEN can give the token too, and then only the password is read.\n' +
+    '\nWhat is not given is asked for; link and password are read from standard input or a file where nobody can be asked, and never are an argument. Berth prints the link at its start; BERTH_SETUP_TOKEN can give the token too, and then only the password is read.\n' +
       'The API key that comes of it is kept for the other commands, as by "berth login".',
   );
   return withExamples(
     command,
     'berth setup',
-    'printf "%s\\n%s\\n" "$LINK" "$PASSWORD" | berth setup --stdin --organization Acme --name "Ada Lovelace" --email ada@example.com',
+    'printf "%s\\n%s\\n" "$LINK" "$PASSWORD" | berth setup --organization Acme --name "Ada Lovelace" --email ada@example.com',
   );
 }
 
 async function setup(context: CliContext, options: SetupOptions): Promise<void> {
-  const answers = options.stdin ? await piped(context, options) : await asked(context, options);
+  const what = context.local.setupToken
+    ? 'the password'
+    : 'the link (or token), and on the next line the password,';
+  const lines = await givenLines(context, what, options.fromFile);
+  const answers = lines ? given(context, options, lines) : await asked(context, options);
   const { token, organization, slug, name, email, password } = answers;
-  const url = answers.url ?? (await context.address({ url: options.url }));
-  const body = { token, organization: { name: organization, slug }, user: { name, email, password } };
-  const judged = setupRoute.body.safeParse(body);
-  if (!judged.success)
-    throw new CliError(
-      exitCodes.usage,
-      'Berth would not take that:',
-      fieldLines(
-        judged.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })),
-      ),
-    );
+  const url = await context.address({ url: options.url ?? answers.url ?? undefined });
+  const body = wellFormed(setupRoute.body, {
+    token,
+    organization: { name: organization, slug },
+    user: { name, email, password },
+  });
   // Not repeated after a cut connection: it works once, and says so the second time.
   const made = await clientOf(context, url, null).change('POST', '/api/v1/setup', setupAnswerSchema, {
     body,
     repeatable: false,
   });
-  const key = new Secret(made.apiKey);
   const stored = options.store
-    ? await keepKey(context, {
-        url,
-        key,
-        organization: made.organization.slug,
-        id: await idOf(context, url, key, made.organization.slug),
-      })
+    ? await keepNewKey(context, { url, apiKey: made.apiKey, organization: made.organization.slug })
     : null;
   if (options.json) {
     const { apiKey, ...rest } = made;
@@ -97,29 +93,19 @@ async function setup(context: CliContext, options: SetupOptions): Promise<void> 
   );
 }
 
-/** The id of the key that set-up made, so that signing out can delete it; null when it cannot be found. */
-async function idOf(context: CliContext, url: string, key: Secret, slug: string): Promise<string | null> {
-  const api = clientOf(context, url, key);
-  try {
-    for await (const entry of api.list(`/api/v1/organizations/${slug}/api-keys`, apiKeySchema))
-      if (key.reveal().startsWith(entry.prefix)) return entry.id;
-  } catch {
-    // The key works all the same; signing out will then only forget it.
-  }
-  return null;
-}
-
-async function piped(context: CliContext, options: SetupOptions): Promise<Answers> {
-  const lines = (await context.readInput()).split('\n').map((line) => line.replace(/\r$/, ''));
+function given(context: CliContext, options: SetupOptions, lines: string[]): Answers {
   const link = context.local.setupToken?.reveal() ?? lines.shift() ?? '';
   const { organization, name, email } = options;
   const missing = Object.entries({ '--organization': organization, '--name': name, '--email': email })
     .filter(([, value]) => value === undefined)
     .map(([flag]) => flag);
   if (organization === undefined || name === undefined || email === undefined)
-    throw new CliError(exitCodes.usage, `With --stdin nobody is asked. Give ${missing.join(', ')} too.`);
+    throw new CliError(
+      exitCodes.usage,
+      `Where link and password are read nobody is asked. Give ${missing.join(', ')} too.`,
+    );
   return {
-    ...readSetupLink(link),
+    ...readLink(link),
     organization,
     slug: options.slug ?? slugOf(organization),
     name,
@@ -133,9 +119,9 @@ async function asked(context: CliContext, options: SetupOptions): Promise<Answer
   if (prompts === null)
     throw new CliError(
       exitCodes.usage,
-      'There is no terminal to ask on. Use --stdin, --organization, --name and --email; "berth help setup" shows how.',
+      'There is no terminal to ask on. Use --from-file, --organization, --name and --email; "berth help setup" shows how.',
     );
-  const link = readSetupLink(
+  const link = readLink(
     local.setupToken?.reveal() ?? (await prompts.ask('Link (or token) that Berth printed at its start')),
   );
   const organization = options.organization ?? (await prompts.ask('Name of your organization'));

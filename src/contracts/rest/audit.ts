@@ -92,6 +92,7 @@ export const auditEntrySchema = z.object({
   actor: auditActorSchema,
   subject: auditSubjectSchema.nullable(),
   details: auditDetailsSchema,
+  /** Of the request that caused it, also where a job did it; null for what Berth does by itself. */
   requestId: z.string().nullable(),
   previousHash: z.string(),
   hash: z.string(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { lineSchema } from '../text.js';
+import { HALF_MESSAGE, isWhole, lineSchema } from '../text.js';
 import { idSchema, listOf, organizationParams, pageQuerySchema, route, timeSchema } from './route.js';
 
 export const roleSchema = z.enum(['owner', 'admin', 'member']);
@@ -15,11 +15,12 @@ export const slugSchema = z
 
 export const emailSchema = z.string().trim().max(254).toLowerCase().pipe(z.email('must be an email address'));
 
-/** NIST SP 800-63B: length is what counts; the upper bound keeps hashing cheap. */
+/** NIST SP 800-63B: length is what counts; the upper bound keeps hashing cheap. Halves of characters are all hashed as the same one, so that other passwords would open the account too. */
 export const passwordSchema = z
   .string()
   .min(12, 'must have at least 12 characters')
-  .max(200, 'must have at most 200 characters');
+  .max(200, 'must have at most 200 characters')
+  .refine(isWhole, { error: HALF_MESSAGE });
 
 const organizationInput = z.strictObject({ name: lineSchema(100), slug: slugSchema });
 export const organizationViewSchema = z.object({

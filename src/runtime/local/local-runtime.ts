@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { BerthError, isId, KeyedLock, messageOf, Secret, silentMetrics } from '../../kernel/index.js';
+import { BerthError, KeyedLock, messageOf, Secret, silentMetrics } from '../../kernel/index.js';
 import type { Runtime, RuntimeStart, WorkspacePresence } from '../runtime.js';
 import { within } from './deadline.js';
-import { isAbsent, runtimeFailure } from './failures.js';
+import { runtimeFailure } from './failures.js';
+import { FolderListing } from './folder-listing.js';
 import { type WorkspaceFiles, workspaceFiles, workspacesFolder } from './layout.js';
 import type { LocalRuntimeOptions } from './options.js';
 import { ProxyProcess } from './proxy-process.js';
@@ -28,12 +28,14 @@ export class LocalRuntime implements Runtime {
   private readonly lock = new KeyedLock();
   private readonly sandbox: SandboxChooser;
   private readonly runners: WorkspaceRunner;
+  private readonly folders: FolderListing;
   private proxy: ProxyProcess | null = null;
   private opening: Promise<void> | null = null;
   private closing = false;
   private logCheck: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: LocalRuntimeOptions) {
+    this.folders = new FolderListing(workspacesFolder(options.dataDirectory));
     this.sandbox = new SandboxChooser(options.sandboxMode, options.path, options.log);
     this.runners = new WorkspaceRunner({ ...options, ...defaults(options) }, this.sandbox);
   }
@@ -112,8 +114,12 @@ export class LocalRuntime implements Runtime {
   }
 
   async list(): Promise<string[]> {
+    return [...new Set([...(await this.listed()), ...this.runningIds()])].sort();
+  }
+
+  async listed(): Promise<ReadonlySet<string>> {
     try {
-      return [...new Set([...(await this.idsWithFiles()), ...this.runningIds()])].sort();
+      return await this.folders.ids();
     } catch (error) {
       throw this.failure(error, undefined, 'Listing the workspaces');
     }
@@ -203,18 +209,10 @@ export class LocalRuntime implements Runtime {
     return runningWorkspaces(workspacesFolder(this.options.dataDirectory), this.options.runnerEntry);
   }
 
-  private async idsWithFiles(): Promise<string[]> {
-    try {
-      return (await readdir(workspacesFolder(this.options.dataDirectory))).filter(isId);
-    } catch (error) {
-      if (isAbsent(error)) return [];
-      throw error;
-    }
-  }
-
   private async boundLogs(): Promise<void> {
     try {
-      for (const id of await this.idsWithFiles()) await boundLog(this.filesOf(id).logFile);
+      // The log of one that sleeps does not grow.
+      for (const id of this.runningIds()) await boundLog(this.filesOf(id).logFile);
     } catch (error) {
       this.options.log.warn({ reason: messageOf(error) }, 'a runner’s log could not be shortened');
     }

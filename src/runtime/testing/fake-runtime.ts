@@ -98,6 +98,10 @@ export class FakeRuntime implements Runtime {
     return [...this.present.keys()].sort();
   }
 
+  async listed(): Promise<ReadonlySet<string>> {
+    return new Set(await this.list());
+  }
+
   open(): Promise<void> {
     this.isOpen = true;
     return Promise.resolve();

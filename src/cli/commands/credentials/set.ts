@@ -7,7 +7,7 @@ import { exitCodes } from '../../exit-codes.js';
 import { CliError } from '../../failure.js';
 import { withExamples } from '../../help.js';
 import { jsonText, oneLine } from '../../render.js';
-import { givenSecret } from '../../secret-input.js';
+import { givenSecret, withSecretFile } from '../../secret-input.js';
 import { credentialSchema } from '../../wire.js';
 import { kindArgument, nameOf, scopeOption } from './options.js';
 
@@ -21,11 +21,10 @@ interface SetOptions extends OutputOptions {
 
 /** `berth credentials set` */
 export function setCommand(context: CliContext): Command {
-  const command = withConnection(new Command('set'))
+  const command = withSecretFile(withConnection(new Command('set')), 'the secret')
     .description('store a credential, or replace it')
     .addArgument(kindArgument())
     .addOption(scopeOption())
-    .option('--from-file <path>', 'read the secret from a file; "-" is standard input')
     .option('--access-key-id <id>', 'aws_bedrock: the access key id')
     .option('--region <region>', 'aws_bedrock: the region')
     .option('--no-fallback', 'use it only when it is the first choice, never after another one was refused')

@@ -1,11 +1,12 @@
-import { readSetupLink, slugOf } from './setup-link.js';
+import { readLink, slugOf } from './link.js';
 
 it.each([
   ['abc', 'abc', null],
   [' http://127.0.0.1:3000/setup?token=a%2Bb \n', 'a+b', 'http://127.0.0.1:3000'],
   ['https://example.com/berth/setup?token=abc', 'abc', 'https://example.com/berth'],
+  ['https://example.com/invitations/accept?token=abc', 'abc', 'https://example.com'],
   ['http://', 'http://', null],
-])('reads %j', (text, token, url) => expect(readSetupLink(text)).toEqual({ token, url }));
+])('reads %j', (text, token, url) => expect(readLink(text)).toEqual({ token, url }));
 
 it.each([
   ['Acme', 'acme'],
