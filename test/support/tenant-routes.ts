@@ -18,6 +18,7 @@ const bodies: Record<string, object> = {
   sendMessageRoute: { text: 'hello' },
   updateLimitsRoute: { running: 5 },
   completeAuthorizationRoute: { code: 'code#state' },
+  setCredentialPolicyRoute: { organizationFallback: false },
 };
 /** Of routes that are not for every kind of credential. */
 const kindsOf: Record<string, string> = {
