@@ -107,6 +107,15 @@ const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'metho
     );
     return { headers: bearer(owner.apiKey), body: undefined };
   },
+  rotateIssuerKeyRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    await letAdminister(berth, { owner });
+    // One that waits is not followed by another: let its time come.
+    await withClient(berth.database.ownerUrl, (client) =>
+      client.query('UPDATE issuer_key SET signs_from = created_at'),
+    );
+    return { headers: bearer(owner.apiKey), body: { publishAheadSeconds: 900 } };
+  },
   createOrganizationRoute: async (berth) => {
     const { owner } = await berth.founded(newSlug());
     await letAdminister(berth, { owner });

@@ -39,6 +39,7 @@ export const auditActions = {
   'message.canceled': 'a turn was canceled',
   'keys.rotation-started': 'somebody asked to seal everything with the first key of the ring',
   'keys.rotation-finished': 'everything is sealed with the new key; the former ones are retired',
+  'issuer.key-made': 'there is a new key that identity tokens are signed with',
   'access.refused': 'a person was refused: the role is missing, or the thing is not there for them',
 } as const;
 export type AuditAction = keyof typeof auditActions;
@@ -70,6 +71,7 @@ export const auditSubjectSchema = z.object({
     'message',
     'route',
     'encryption-key',
+    'issuer-key',
   ]),
   id: z.string().nullable(),
   name: z.string().nullable(),
