@@ -172,7 +172,7 @@ function makeParts(
     runtime,
     setupToken: options.beside?.parts.setupToken ?? new SetupToken(randomBytes(16).toString('hex')),
     credentialPolicy: new CredentialPolicy('on'),
-    loginEndpoints: loginEndpoints(),
+    loginEndpoints: options.beside?.parts.loginEndpoints ?? loginEndpoints(),
     federation: federation(),
     workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds, hostLostSeconds),
     publicUrl: new PublicUrl(url),

@@ -55,7 +55,10 @@ function startTokenEndpoint(): Promise<string> {
 }
 
 /** Bodies that hold only in a moment that is made for them. */
-const bodiesInTime: Record<string, (berth: TestApp, organization: TestOrganization) => Promise<object>> = {
+export const bodiesInTime: Record<
+  string,
+  (berth: TestApp, organization: TestOrganization) => Promise<object>
+> = {
   completeAuthorizationRoute: async (berth, { owner }) => {
     berth.parts.loginEndpoints.claude.tokenUrl = await startTokenEndpoint();
     const path = owner.api.path('/credentials/user/claude_oauth/authorization');

@@ -20,6 +20,7 @@ export const auditActions = {
   'api-key.deleted': 'an API key was deleted',
   'credential.set': 'a credential was set or replaced',
   'credential.connect-begun': 'somebody began to connect a login (that it was connected is credential.set)',
+  'credential.code-brought': 'somebody brought the code of a login to be exchanged',
   'credential.removed': 'a credential was removed',
   'credential.used':
     'a workspace used a credential for the first time since it was set (and was given its secret)',
