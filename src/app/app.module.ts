@@ -8,6 +8,7 @@ import {
   CredentialsApiModule,
   CredentialsModule,
   CredentialsWorkModule,
+  FederationSettings,
   LoginEndpoints,
   Vault,
 } from '../credentials/index.js';
@@ -57,6 +58,7 @@ export interface CommonParts {
   setupToken: SetupToken;
   credentialPolicy: CredentialPolicy;
   loginEndpoints: LoginEndpoints;
+  federation: FederationSettings;
   workspaceSettings: WorkspaceSettings;
   publicUrl: PublicUrl;
   requestLimits: RequestLimits;
@@ -85,6 +87,7 @@ class PartsModule {
       { provide: SetupToken, useValue: parts.setupToken },
       { provide: CredentialPolicy, useValue: parts.credentialPolicy },
       { provide: LoginEndpoints, useValue: parts.loginEndpoints },
+      { provide: FederationSettings, useValue: parts.federation },
       { provide: WorkspaceSettings, useValue: parts.workspaceSettings },
       { provide: PublicUrl, useValue: parts.publicUrl },
       { provide: RequestLimits, useValue: parts.requestLimits },

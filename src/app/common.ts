@@ -7,6 +7,7 @@ import { pollSeconds } from '../contracts/index.js';
 import {
   checkKeyRing,
   CredentialPolicy,
+  FederationSettings,
   LoginEndpoints,
   sealingKeyToBook,
   Vault,
@@ -87,6 +88,11 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
     setupToken: new SetupToken(token),
     credentialPolicy: new CredentialPolicy(config.subscriptionOauth),
     loginEndpoints: new LoginEndpoints(config.logins.claude, config.logins.openai),
+    federation: new FederationSettings(
+      config.federation.tokenUrl,
+      config.federation.audience,
+      config.federation.keyDays,
+    ),
     workspaceSettings: new WorkspaceSettings(
       await repositoryPolicy(config),
       config.models,
@@ -94,7 +100,10 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
       config.hostLostSeconds,
       POLLS_MISSED * pollSeconds(config.runtime.orphanSeconds),
     ),
-    publicUrl: new PublicUrl(() => address.publicUrl),
+    publicUrl: new PublicUrl(
+      () => address.publicUrl,
+      config.role !== 'worker' || config.http.publicUrl !== undefined,
+    ),
     requestLimits: new RequestLimits(),
     readiness: new Readiness(),
   };

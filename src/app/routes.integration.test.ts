@@ -8,6 +8,8 @@ import { RouteGuard } from './auth/route.guard.js';
 /** What may be called by anybody. A route comes onto this list only when somebody thought about it. */
 const OPEN_TO_EVERYBODY = [
   'GET /',
+  'GET /.well-known/jwks.json',
+  'GET /.well-known/openid-configuration',
   'GET /docs',
   'GET /docs/start.js',
   'GET /healthz',

@@ -115,3 +115,30 @@ it('the list says when a login ends soon', async () => {
   expect(await listed(28)).toMatch(/the login ends 20\d\d-\S+Z: connect it again/);
   expect(await listed(31)).toContain('the login is over: connect it again');
 });
+
+it('shows a login, renews it, and tells what became of each renewal', async () => {
+  const code = (test: TestCli) => () => Promise.resolve(`${anthropic.logins.codeFor(linkIn(test.err))}\n`);
+  const connecting: TestCli = cli();
+  connecting.context.readInput = () => code(connecting)();
+  expect(await connecting.run('credentials', 'connect', 'claude_oauth')).toBe(0);
+
+  const test = cli();
+  expect(await test.run('credentials', 'history', 'claude_oauth')).toBe(0);
+  expect(test.out).toBe('It was not renewed yet.\n');
+  test.out = '';
+  expect(await test.run('credentials', 'rotate', 'claude_oauth')).toBe(0);
+  expect(test.out).toMatch(/^Renewed claude_oauth \(your own\): generation 2, sk-ant-oat01-…\S+\n$/);
+  test.out = '';
+  expect(await test.run('credentials', 'history', 'claude_oauth')).toBe(0);
+  expect(test.out).toMatch(/^STARTED .*\n\S+ +1 -> 2 +forced +succeeded /);
+  test.out = '';
+  expect(await test.run('credentials', 'show', 'claude_oauth')).toBe(0);
+  expect(test.out).toMatch(/status +active\n/);
+  expect(test.out).toMatch(/account +ada@example\.com\n/);
+  expect(test.out).toMatch(new RegExp(`set by +${acme.owner.name}\n`));
+  expect(await test.run('credentials', 'show', 'openai_oauth')).toBe(4);
+  await acme.owner.api.setCredential('user', 'anthropic_api_key', {
+    apiKey: 'sk-ant-api03-0123456789-0123456789',
+  });
+  expect(await test.run('credentials', 'rotate', 'anthropic_api_key')).toBe(5);
+});

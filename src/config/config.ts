@@ -141,6 +141,9 @@ const environmentSchema = z.object({
     .string()
     .min(1)
     .default('user:profile user:inference user:sessions:claude_code user:mcp_servers user:file_upload'),
+  BERTH_ANTHROPIC_TOKEN_URL: upstreamUrl('https://api.anthropic.com/v1/oauth/token'),
+  BERTH_ANTHROPIC_AUDIENCE: z.string().min(1).default('https://api.anthropic.com'),
+  BERTH_ISSUER_KEY_DAYS: wholeNumber(0, 3650).default(0),
   BERTH_OPENAI_API_URL: upstreamUrl('https://api.openai.com'),
   BERTH_CHATGPT_API_URL: upstreamUrl('https://chatgpt.com/backend-api'),
   BERTH_OPENAI_AUTH_URL: upstreamUrl('https://auth.openai.com'),
@@ -219,6 +222,11 @@ export function parseConfig(environment: Record<string, string | undefined>) {
         scopes: env.BERTH_CLAUDE_SCOPES,
       },
       openai: { authUrl: env.BERTH_OPENAI_AUTH_URL, clientId: env.BERTH_OPENAI_CLIENT_ID },
+    },
+    federation: {
+      tokenUrl: env.BERTH_ANTHROPIC_TOKEN_URL,
+      audience: env.BERTH_ANTHROPIC_AUDIENCE,
+      keyDays: env.BERTH_ISSUER_KEY_DAYS,
     },
     repositories: fileRepositories(env.BERTH_FILE_REPOSITORIES, env.BERTH_HOST, dataDirectory),
     models: { claude: env.BERTH_CLAUDE_MODEL, codex: env.BERTH_CODEX_MODEL },

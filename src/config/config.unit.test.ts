@@ -94,6 +94,8 @@ describe('parseConfig', () => {
     ['BERTH_INTERNAL_URL', 'file:///xyzzy'],
     ['BERTH_ANTHROPIC_API_URL', 'xyzzy'],
     ['BERTH_ANTHROPIC_API_URL', 'http://xyzzy.example'],
+    ['BERTH_ANTHROPIC_TOKEN_URL', 'http://xyzzy.example/v1/oauth/token'],
+    ['BERTH_ISSUER_KEY_DAYS', 'xyzzy'],
     ['BERTH_OPENAI_API_URL', 'http://10.0.0.1:xyzzy'],
     ['BERTH_OPENAI_API_URL', 'https://user:xyzzy@api.openai.com'],
     ['BERTH_GITHUB_URL', 'ssh://xyzzy'],

@@ -5,6 +5,9 @@ import { CredentialPlaces } from './credential-places.js';
 import { CredentialsController } from './credentials.controller.js';
 import { CredentialCare } from './care.service.js';
 import { CredentialsService } from './credentials.service.js';
+import { IssuerController } from './issuer/issuer.controller.js';
+import { Issuer } from './issuer/issuer.service.js';
+import { SealedIssuerKeys } from './issuer/sealed-issuer-keys.js';
 import { KeyRotationJobs } from './key-rotation.jobs.js';
 import { KeyRotation } from './key-rotation.service.js';
 import { KeysController } from './keys.controller.js';
@@ -15,6 +18,7 @@ import { LoginsController } from './logins/logins.controller.js';
 import { LoginsService } from './logins/logins.service.js';
 import { SealedAttempts } from './logins/sealed-attempts.js';
 import { Leasing } from './leasing.js';
+import { FederationSettings } from './providers/federation.js';
 import { LoginEndpoints, ProviderLogins } from './providers/sources.js';
 import { TokenSources } from './providers/token-source.js';
 import { DueRenewals } from './renewal/due-renewals.js';
@@ -32,13 +36,18 @@ import { SealedTables } from './sealed-tables.js';
 const providers = [
   {
     provide: ProviderLogins,
-    useFactory: (endpoints: LoginEndpoints, { clock }: World) => new ProviderLogins(endpoints, clock),
-    inject: [LoginEndpoints, World],
+    useFactory: (
+      endpoints: LoginEndpoints,
+      federation: FederationSettings,
+      issuer: Issuer,
+      { clock }: World,
+    ) => new ProviderLogins(endpoints, federation, issuer, clock),
+    inject: [LoginEndpoints, FederationSettings, Issuer, World],
   },
   { provide: TokenSources, useFactory: ({ sources }: ProviderLogins) => sources, inject: [ProviderLogins] },
 ];
 
-/** `Vault`, `CredentialPolicy` and `LoginEndpoints` come from the composition (src/app), which knows the configuration. */
+/** `Vault`, `CredentialPolicy`, `LoginEndpoints` and `FederationSettings` come from the composition (src/app), which knows the configuration. */
 @Module({
   imports: [IdentityModule],
   providers: [
@@ -57,6 +66,8 @@ const providers = [
     Rejections,
     Renewals,
     SealedMintedTokens,
+    SealedIssuerKeys,
+    Issuer,
     KeyRotation,
     ...providers,
   ],
@@ -67,6 +78,7 @@ const providers = [
     LoginStoring,
     ProviderLogins,
     SealedTables,
+    Issuer,
     KeyRotation,
     CredentialCare,
     CredentialSubjects,
@@ -82,7 +94,7 @@ export class CredentialsModule {}
 @Module({
   imports: [CredentialsModule],
   providers: [LoginsService],
-  controllers: [CredentialsController, LoginsController, KeysController],
+  controllers: [CredentialsController, LoginsController, KeysController, IssuerController],
 })
 export class CredentialsApiModule {}
 

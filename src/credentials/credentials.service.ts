@@ -8,6 +8,7 @@ import { BerthError, World } from '../kernel/index.js';
 import { CredentialPlaces, noSuchCredential } from './credential-places.js';
 import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
+import { withEnds } from './login-end.js';
 import { leasesStore } from './leases.store.js';
 import { Leasing, type LeaseTerms, type ServedMember } from './leasing.js';
 import { Renewals } from './renewal/renewals.service.js';
@@ -109,7 +110,12 @@ export class CredentialsService {
         throw new BerthError('forbidden', 'Only an admin may ask about another member.');
       await this.identity.member(actor, userId);
     }
-    return this.resolve({ organizationId: actor.organizationId, userId, agent });
+    const { organizationId } = actor;
+    const resolution = await this.resolve({ organizationId, userId, agent });
+    const rows = await this.database.tenant(organizationId, (tenant) =>
+      credentialsStore.visibleTo(tenant, userId),
+    );
+    return withEnds(resolution, rows, this.world.clock.now());
   }
 
   resolve(member: ServedMember): Promise<Resolution> {

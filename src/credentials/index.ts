@@ -6,6 +6,8 @@ export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
 export { KeyRotation } from './key-rotation.service.js';
 export { SealedTables, type SealedTable } from './sealed-tables.js';
 export { LoginPolling } from './logins/login-polling.js';
+export { Issuer } from './issuer/issuer.service.js';
+export { FederationSettings } from './providers/federation.js';
 export { LoginEndpoints } from './providers/sources.js';
 export { DueRenewals } from './renewal/due-renewals.js';
 export { CredentialSubjects, type RejectedCredential, type Subjects } from './renewal/subjects.js';

@@ -167,7 +167,7 @@ export class Leasing {
       status: row.status as CredentialFacts['status'],
       fallback: (row.settings as CredentialSettings).fallback ?? null,
       token: renewal === 'login' ? row : token,
-      hasSource: this.sources.has(kind),
+      unobtainable: renewal && this.sources.obstacle(kind, row.settings as CredentialSettings),
     };
   }
 

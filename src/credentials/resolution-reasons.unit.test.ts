@@ -25,7 +25,7 @@ function stored(name: string, more: Partial<CredentialFacts> = {}): CredentialFa
     fallback:
       kind === 'anthropic_api_key' || kind === 'openai_api_key' || kind === 'aws_bedrock' ? true : null,
     token: null,
-    hasSource: true,
+    unobtainable: null,
     ...more,
   };
 }

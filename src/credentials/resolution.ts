@@ -15,8 +15,8 @@ export interface CredentialFacts {
   fallback: boolean | null;
   /** The token, where it is one that is renewed and there is something to know of it; null: it is as it is. */
   token: TokenState | null;
-  /** Whether this Berth knows where to get its tokens. */
-  hasSource: boolean;
+  /** Why no tokens can be got for it here, in words; null: they can, or it needs none. */
+  unobtainable: string | null;
 }
 
 /** What the instance's owner decided about subscriptions (BERTH_SUBSCRIPTION_OAUTH). */
@@ -118,13 +118,12 @@ function failureOf(
 }
 
 /** It cannot serve here at all. */
-function impossibilityOf({ kind, scope, hasSource }: CredentialFacts, policy: Policy): Obstacle | null {
+function impossibilityOf({ kind, scope, unobtainable }: CredentialFacts, policy: Policy): Obstacle | null {
   const { subscription, renewal, lease } = kinds[kind];
   if (subscription && !subscriptionAllowed(scope, policy.subscriptions))
     return same('is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)');
   if (typeof lease !== 'function') return { text: lease.unusable, short: CANNOT_YET };
-  if (renewal !== null && !hasSource)
-    return { text: 'stored, but this version of Berth cannot get tokens for it yet', short: CANNOT_YET };
+  if (renewal !== null && unobtainable) return { text: unobtainable, short: CANNOT_YET };
   return null;
 }
 

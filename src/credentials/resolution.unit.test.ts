@@ -25,7 +25,7 @@ function stored(name: string, more: Partial<CredentialFacts> = {}): CredentialFa
     fallback:
       kind === 'anthropic_api_key' || kind === 'openai_api_key' || kind === 'aws_bedrock' ? true : null,
     token: null,
-    hasSource: true,
+    unobtainable: null,
     ...more,
   };
 }
@@ -145,7 +145,10 @@ const cases: Case[] = [
   },
   {
     name: 'past one whose tokens nobody can get',
-    facts: [stored('user/anthropic_wif', { hasSource: false }), stored('user/anthropic_api_key')],
+    facts: [
+      stored('user/anthropic_wif', { unobtainable: 'no tokens for it here' }),
+      stored('user/anthropic_api_key'),
+    ],
     order: ['user/anthropic_wif', '+user/anthropic_api_key'],
   },
   {

@@ -1,9 +1,8 @@
 import type { CredentialView, Kind, RotationView, Scope } from '../contracts/index.js';
 import type { CredentialRow } from './credentials.store.js';
-import { kinds, type CredentialSettings } from './kinds.js';
+import type { CredentialSettings } from './kinds.js';
+import { loginEndOf } from './login-end.js';
 import type { rotationsStore } from './renewal/rotations.store.js';
-
-const DAY_MS = 24 * 3600 * 1000;
 
 /** A credential as people see it; never its secret. */
 export function credentialView(row: CredentialRow): CredentialView {
@@ -25,12 +24,6 @@ export function credentialView(row: CredentialRow): CredentialView {
     account: settings.account ?? null,
     fallback: settings.fallback ?? null,
   };
-}
-
-/** When the provider ends the login itself; null where it does not. */
-function loginEndOf({ kind, connectedAt }: CredentialRow): Date | null {
-  const { loginDays } = kinds[kind as Kind];
-  return loginDays === null ? null : new Date(connectedAt.getTime() + loginDays * DAY_MS);
 }
 
 type RotationRow = Awaited<ReturnType<typeof rotationsStore.list>>[number];

@@ -30,7 +30,12 @@ interface KeyCount {
 
 /** Which of the tables with sealed rows. */
 export type SealedTableName =
-  'credential' | 'loginAttempt' | 'mintedToken' | 'idempotentAnswer' | 'idempotentInstanceAnswer';
+  | 'credential'
+  | 'loginAttempt'
+  | 'mintedToken'
+  | 'idempotentAnswer'
+  | 'idempotentInstanceAnswer'
+  | 'issuerKey';
 
 type Write = <T>(
   work: (db: Transaction, last: (inside: (db: Transaction) => Promise<void>) => void) => Promise<T>,
@@ -72,7 +77,7 @@ export class KeysStore {
 
   /** Rows of a table that are not under this key, in the order of their ids. */
   notUnder(
-    table: Exclude<SealedTableName, 'mintedToken' | 'idempotentInstanceAnswer'>,
+    table: Exclude<SealedTableName, 'mintedToken' | 'idempotentInstanceAnswer' | 'issuerKey'>,
     keyId: string,
     after: string | null,
     take: number,
@@ -159,6 +164,7 @@ export class KeysStore {
         'mintedToken',
         'idempotentAnswer',
         'idempotentInstanceAnswer',
+        'issuerKey',
       ];
       for (const name of names) {
         const keys = (await this.#groups(name, db)).map(({ keyId }) => keyId);
@@ -196,6 +202,10 @@ export class KeysStore {
     }
     if (table === 'idempotentAnswer') {
       const groups = await db.idempotentAnswer.groupBy(by);
+      return groups;
+    }
+    if (table === 'issuerKey') {
+      const groups = await db.issuerKey.groupBy(by);
       return groups;
     }
     const groups = await db.idempotentInstanceAnswer.groupBy(by);

@@ -14,6 +14,7 @@ describe('logins', () => {
   it.each<[string, string]>([
     ['sessions', 'SELECT 1 FROM session'],
     ['sealing keys', 'SELECT 1 FROM sealing_key'],
+    ['keys that Berth signs with', 'SELECT 1 FROM issuer_key'],
     ['password hashes', 'SELECT password_hash FROM "user"'],
     ['whole persons', 'SELECT * FROM "user"'],
     ['who administers the instance', 'SELECT instance_administrator FROM "user"'],
@@ -47,6 +48,8 @@ describe('logins', () => {
     'UPDATE api_key SET hash = hash',
     'DELETE FROM "user"',
     'UPDATE "user" SET instance_administrator = true',
+    'UPDATE issuer_key SET public_jwk = public_jwk',
+    'UPDATE issuer_key SET signs_from = signs_from',
   ])('the system login may not %s', async (statement) => {
     await expect(withClient(database.systemUrl, (client) => client.query(statement))).rejects.toMatchObject(
       DENIED,

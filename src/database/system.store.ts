@@ -2,6 +2,7 @@ import { isId } from '../kernel/index.js';
 import { Prisma, type PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
 import { HostsStore } from './hosts.store.js';
+import { IssuerKeysStore } from './issuer-keys.store.js';
 import { KeysStore } from './keys.store.js';
 import { LoginAttemptsStore } from './login-attempts.store.js';
 import { RenewalsStore } from './renewals.store.js';
@@ -92,6 +93,7 @@ export class SystemStore {
   readonly keys: KeysStore;
   readonly loginAttempts: LoginAttemptsStore;
   readonly renewals: RenewalsStore;
+  readonly issuerKeys: IssuerKeysStore;
 
   constructor(systemUrl: string) {
     this.#client = createClient(systemUrl);
@@ -100,6 +102,10 @@ export class SystemStore {
     this.loginAttempts = new LoginAttemptsStore(this.#client);
     this.renewals = new RenewalsStore(this.#client);
     this.keys = new KeysStore(
+      () => this.#db,
+      (work) => this.#write(work),
+    );
+    this.issuerKeys = new IssuerKeysStore(
       () => this.#db,
       (work) => this.#write(work),
     );

@@ -20,9 +20,7 @@ export class AttemptJournal {
   /** The turn as it is to be run now; the attempt is written down as begun. */
   begin(turn: ClaimedTurn): ClaimedTurn {
     const last = this.#read();
-    // A replay goes by the control plane's word alone: it knows which session is good, and up to where.
-    const remembered = last?.turnId === turn.turnId && turn.mode !== 'replay' ? last.session : null;
-    const session = turn.session ?? remembered;
+    const session = turn.session ?? (last?.turnId === turn.turnId ? last.session : null);
     const mode = last?.attemptId === turn.attemptId ? 'continue' : turn.mode;
     this.#write({ turnId: turn.turnId, attemptId: turn.attemptId, session });
     return { ...turn, session, mode };

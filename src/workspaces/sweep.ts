@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { DueRenewals, KeyRotation, LoginPolling } from '../credentials/index.js';
+import { DueRenewals, Issuer, KeyRotation, LoginPolling } from '../credentials/index.js';
 import { SystemStore } from '../database/index.js';
 import { crashPoint, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobHandlers, JobQueue } from '../queue/index.js';
@@ -29,6 +29,7 @@ export class Sweep implements OnModuleDestroy {
     private readonly rotation: KeyRotation,
     private readonly logins: LoginPolling,
     private readonly renewals: DueRenewals,
+    private readonly issuer: Issuer,
     @Inject(RUNTIME) private readonly runtime: Runtime,
     @Inject(LOG) private readonly log: Log,
     handlers: JobHandlers,
@@ -40,6 +41,7 @@ export class Sweep implements OnModuleDestroy {
       await this.logins.askForAll();
       await this.renewals.askForAll();
       await this.carryOut({ due: await this.#nobodys(), orphans: [] });
+      await this.issuer.keepUp();
     });
     handlers.add('host.sweep', () => this.#sweepOwn());
     report.answersFor(runtime.hostId, () => this.findings());

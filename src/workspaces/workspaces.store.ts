@@ -241,9 +241,10 @@ export const workspacesStore = {
   async setAgentSession(
     { db, organizationId }: Tenant,
     id: string,
-    data: { agentSession?: string; agentPoint: string | null },
+    agentSession: string,
+    agentPoint: string | null,
   ): Promise<void> {
-    await db.workspace.updateMany({ where: { organizationId, id }, data });
+    await db.workspace.updateMany({ where: { organizationId, id }, data: { agentSession, agentPoint } });
   },
 
   /** Writes how it stands with the agent's login. Told as an event only where it changed, so that a thing said twice is told once. */

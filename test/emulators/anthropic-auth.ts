@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import { betasOf } from './betas.js';
 import type { ClaudeLogins } from './claude-logins.js';
 import type { AccessState } from './login-book.js';
 import type { KnownCredentials, ReceivedCredential } from './ledger.js';
@@ -50,14 +51,14 @@ export function refuseCredential(
   }
 }
 
-/** Of a token that a login gave, its login says whether it lives. */
+/** Of a token that a login gave, its login says whether it lives; of one by workload identity the federation. */
 function refuseToken(
   token: string,
   headers: IncomingHttpHeaders,
   known: KnownCredentials,
   logins: ClaudeLogins,
 ): AnthropicError | null {
-  const login = logins.book.stateOf(token);
+  const login = logins.book.stateOf(token) ?? logins.federation.stateOf(token);
   if (!login && !known.knows(token)) return unauthorized(INVALID);
   const refused = login && refusalOf(login.state, logins.revokedStatus);
   if (refused) return refused;
@@ -85,12 +86,6 @@ function refusalOf(state: AccessState, revokedStatus: 401 | 403): AnthropicError
   }
 }
 
-/** The values of `anthropic-beta`. */
-export function betasOf(headers: IncomingHttpHeaders): string[] {
-  const value = headers['anthropic-beta'];
-  return (Array.isArray(value) ? value.join(',') : (value ?? '')).split(',').map((beta) => beta.trim());
-}
-
 const systemSchema = z.union([
   z.string().transform((text) => [text]),
   z.array(z.looseObject({ text: z.string() })).transform((blocks) => blocks.map(({ text }) => text)),
@@ -104,8 +99,11 @@ export function refuseForeignClient(
   credential: ReceivedCredential,
   model: string,
   system: unknown,
+  logins: ClaudeLogins,
 ): AnthropicError | null {
   if (credential.kind !== 'bearer' || model.includes('haiku')) return null;
+  // Not a subscription's, though it looks the same.
+  if (logins.federation.stateOf(credential.value)) return null;
   const blocks = systemSchema.safeParse(system).data ?? [];
   // The first block may be the billing line.
   if (blocks.slice(0, 2).some((text) => CLAUDE_CODE_IDENTITY.test(text))) return null;

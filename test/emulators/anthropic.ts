@@ -3,7 +3,6 @@ import { playFailure, readBody, sendHalf, sendJson } from './answers.js';
 import { refuseCredential, refuseForeignClient, type AnthropicError } from './anthropic-auth.js';
 import {
   countTokensRequestSchema,
-  askedIn,
   messagesRequestSchema,
   parseBody,
   refuseToolPairs,
@@ -78,7 +77,6 @@ class AnthropicCall {
     const { entry, request } = this.exchange;
     const text = await readBody(request);
     entry.model = modelNamed(text);
-    entry.asked = askedIn(text);
     const call = `${entry.method} ${entry.path}`;
     if (call === `POST ${TOKEN_PATH}`) {
       entry.grant = grantNamed(text);
@@ -147,7 +145,7 @@ class AnthropicCall {
       return;
     }
     const refused =
-      refuseForeignClient(this.exchange.entry.credential, body.model, body.system) ??
+      refuseForeignClient(this.exchange.entry.credential, body.model, body.system, this.server.logins) ??
       refuseToolPairs(body.messages);
     if (refused) this.sendError(refused);
     else await this.reply(text, body, failure);

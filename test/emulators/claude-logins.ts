@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../src/kernel/index.js';
 import { sendHead } from './answers.js';
+import { betasOf } from './betas.js';
+import { Federation, FEDERATION_GRANT } from './federation.js';
 import type { Exchange } from './exchange.js';
 import type { Failure } from './failures.js';
 import type { IssuedPair, LoginSettings, RefreshOutcome } from './login-book.js';
@@ -57,8 +59,21 @@ export class ClaudeLogins extends Logins {
   /** How a token that was revoked by itself is refused; both were seen (providers.md 1.8). */
   revokedStatus: 401 | 403 = 403;
 
+  readonly federation: Federation;
+
   constructor(clock?: Clock) {
     super(mint, SETTINGS, clock);
+    this.federation = new Federation(this.clock);
+  }
+
+  override revoke(accessToken: string): void {
+    super.revoke(accessToken);
+    this.federation.revoke(accessToken);
+  }
+
+  override reset(): void {
+    super.reset();
+    this.federation.reset();
   }
 
   /** What a person who agrees copies from the page behind a link. Throws ZodError when the link asks wrongly. */
@@ -91,7 +106,16 @@ export class ClaudeLogins extends Logins {
 
   /** The token endpoint. `text` is the body as received. */
   token(exchange: Exchange, failure: Failure | null, text: string, usual: object): Promise<void> {
-    return this.answer(exchange, failure, (keepRefresh) => this.#grant(text, keepRefresh), usual);
+    const { entry, request } = exchange;
+    return this.answer(
+      exchange,
+      failure,
+      (keepRefresh) =>
+        entry.grant === FEDERATION_GRANT
+          ? this.federation.grant(jsonOf(text), betasOf(request.headers))
+          : this.#grant(text, keepRefresh),
+      usual,
+    );
   }
 
   #grant(text: string, keepRefresh: boolean): TokenAnswer {

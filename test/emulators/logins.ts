@@ -30,7 +30,7 @@ export interface LoginCall {
 }
 
 /** Whether to give the old refresh token back, which then goes on to serve. */
-export type Effect = (keepRefresh: boolean) => TokenAnswer;
+export type Effect = (keepRefresh: boolean) => TokenAnswer | Promise<TokenAnswer>;
 
 const HUGE_BYTES = 10 * 1024 * 1024;
 
@@ -51,6 +51,11 @@ export class Logins {
   /** A pair, as though somebody had signed in: for imports. */
   issue(email = 'ada@example.com'): IssuedPair {
     return this.book.begin({ id: `account-${randomBytes(6).toString('hex')}`, email, plan: 'max' });
+  }
+
+  /** One access token, before its time. */
+  revoke(accessToken: string): void {
+    this.book.revoke(accessToken);
   }
 
   configure(settings: Partial<LoginSettings>): void {
@@ -95,7 +100,7 @@ export class Logins {
     this.#calls.push(call);
     if (failure && playFailure(exchange, failure, usual)) return;
     if (failure?.mode === 'hold-before') await this.#gate.next(exchange.signal);
-    const { status, body, outcome, lineage } = effect(failure?.mode === 'no-refresh-token');
+    const { status, body, outcome, lineage } = await effect(failure?.mode === 'no-refresh-token');
     Object.assign(call, { outcome, lineage });
     exchange.response.once('finish', () => (call.isDelivered = true));
     await this.#send(exchange, failure, status, body);

@@ -72,7 +72,7 @@ export class EmulatorServer<L extends Logins | null> implements Emulator {
 
   revoke(credential: string): void {
     this.credentials.revoke(credential);
-    this.logins?.book.revoke(credential);
+    this.logins?.revoke(credential);
   }
 
   release(count?: number): void {

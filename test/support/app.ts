@@ -13,7 +13,7 @@ import { RequestLimits } from '../../src/app/limits/request-limits.js';
 import { Readiness } from '../../src/app/readiness.js';
 import { openWires, type Wires } from '../../src/app/wires.js';
 import type { Role } from '../../src/contracts/index.js';
-import { CredentialPolicy, LoginEndpoints, Vault } from '../../src/credentials/index.js';
+import { CredentialPolicy, FederationSettings, LoginEndpoints, Vault } from '../../src/credentials/index.js';
 import { Database, SystemStore } from '../../src/database/index.js';
 import { WorkspaceFeed } from '../../src/events/index.js';
 import { newApiKey } from '../../src/identity/api-key.js';
@@ -172,7 +172,8 @@ function makeParts(
     runtime,
     setupToken: options.beside?.parts.setupToken ?? new SetupToken(randomBytes(16).toString('hex')),
     credentialPolicy: new CredentialPolicy('on'),
-    loginEndpoints: loginEndpoints(),
+    loginEndpoints: options.beside?.parts.loginEndpoints ?? loginEndpoints(),
+    federation: federation(),
     workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds, hostLostSeconds),
     publicUrl: new PublicUrl(url),
     requestLimits: new RequestLimits(),
@@ -193,6 +194,11 @@ export function loginEndpoints({ claude = NOWHERE, openai = NOWHERE } = {}): Log
     },
     { authUrl: openai, clientId: 'client-of-the-test' },
   );
+}
+
+/** Where workspaces' own tokens come from: an emulator, or nobody. */
+export function federation(anthropic = NOWHERE, keyDays = 0): FederationSettings {
+  return new FederationSettings(`${anthropic}/v1/oauth/token`, 'https://api.anthropic.com', keyDays);
 }
 
 /** The port for discarding: nobody listens. */

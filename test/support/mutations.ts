@@ -55,7 +55,10 @@ function startTokenEndpoint(): Promise<string> {
 }
 
 /** Bodies that hold only in a moment that is made for them. */
-const bodiesInTime: Record<string, (berth: TestApp, organization: TestOrganization) => Promise<object>> = {
+export const bodiesInTime: Record<
+  string,
+  (berth: TestApp, organization: TestOrganization) => Promise<object>
+> = {
   completeAuthorizationRoute: async (berth, { owner }) => {
     berth.parts.loginEndpoints.claude.tokenUrl = await startTokenEndpoint();
     const path = owner.api.path('/credentials/user/claude_oauth/authorization');
@@ -106,6 +109,15 @@ const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'metho
       client.query("UPDATE key_rotation SET state = 'finished', finished_at = started_at"),
     );
     return { headers: bearer(owner.apiKey), body: undefined };
+  },
+  rotateIssuerKeyRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    await letAdminister(berth, { owner });
+    // One that waits is not followed by another: let its time come.
+    await withClient(berth.database.ownerUrl, (client) =>
+      client.query('UPDATE issuer_key SET signs_from = created_at'),
+    );
+    return { headers: bearer(owner.apiKey), body: { publishAheadSeconds: 900 } };
   },
   createOrganizationRoute: async (berth) => {
     const { owner } = await berth.founded(newSlug());

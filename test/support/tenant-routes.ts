@@ -18,6 +18,7 @@ const bodies: Record<string, object> = {
   sendMessageRoute: { text: 'hello' },
   updateLimitsRoute: { running: 5 },
   completeAuthorizationRoute: { code: 'code#state' },
+  setCredentialPolicyRoute: { organizationFallback: false },
 };
 /** Of routes that are not for every kind of credential. */
 const kindsOf: Record<string, string> = {
@@ -89,10 +90,10 @@ export function requestTo(route: TenantRoute, org: string, things: Things) {
   return { method, path: pathOf(route, org, things), body: body ? bodies[route.name] : undefined };
 }
 
-/** Calls a route of an organization with valid input. */
-export function call(api: Api, route: TenantRoute, org: string, things: Things) {
+/** Calls a route of an organization with valid input; with another body where one holds only for a moment. */
+export function call(api: Api, route: TenantRoute, org: string, things: Things, inTime?: object) {
   const { method, path, body } = requestTo(route, org, things);
-  return api.call(method, path, body);
+  return api.call(method, path, inTime ?? body);
 }
 
 /** What tells of the caller's own moment and not of what was asked for. */
@@ -109,6 +110,8 @@ export function seen(answer: Awaited<ReturnType<typeof call>>): unknown {
 export async function furnish(berth: TestApp, organization: TestOrganization): Promise<Things> {
   const { owner } = organization;
   await owner.api.setCredential('user', 'anthropic_api_key', KEY);
+  // A login that somebody began to connect; the link needs nobody to answer.
+  await owner.api.post(owner.api.path('/credentials/user/claude_oauth/authorization'), undefined, 201);
   const workspace = await owner.api.createWorkspace({ repository: 'owner/name', message: 'first' });
   const [message] = await owner.api.messages(workspace.id);
   const key = await owner.api.post<ApiKeyView>(owner.api.path('/api-keys'), { name: 'second key' }, 201);

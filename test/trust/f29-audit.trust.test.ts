@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { AuditVerdict } from '../../src/contracts/index.js';
 import type { Client } from 'pg';
 import { startTestApp, type TestApp, type TestOrganization } from '../support/app.js';
+import { bodiesInTime } from '../support/mutations.js';
 import { contents, withClient } from '../support/tables.js';
 import { call, furnish, routes } from '../support/tenant-routes.js';
 import { figure } from './figure.js';
@@ -61,11 +62,14 @@ figure(
         const organization = await berth.founded(`org-${round}`);
         const things = await furnish(berth, organization);
         const { api } = organization.owner;
+        const inTime: Record<string, object> = {};
+        for (const [name, make] of Object.entries(bodiesInTime))
+          inTime[name] = await make(berth, organization);
         for (const { name, breakIt, mendIt } of failures) {
           const before = await contents(berth.database.ownerUrl);
           await owner(berth, (client) => client.query(breakIt));
           for (const route of changing) {
-            const { status, body } = await call(api, route, organization.slug, things);
+            const { status, body } = await call(api, route, organization.slug, things, inTime[route.name]);
             findings.tried++;
             const { code } = body as { code?: string };
             if (status !== 503 || code !== 'audit-unavailable')

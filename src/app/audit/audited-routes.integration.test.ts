@@ -46,6 +46,8 @@ const others: Record<string, () => Promise<{ status: number; requestId: string }
   },
   rotateKeysRoute: async () =>
     answered(await administrator.api.post('/api/v1/instance/keys/rotate', undefined, 202)),
+  rotateIssuerKeyRoute: async () =>
+    answered(await administrator.api.post('/api/v1/instance/issuer/rotate', {}, 202)),
   proxyLeaseRoute: async () => {
     const { workspaceId } = await furnish(berth, acme);
     const { proxy } = await machinesOf(berth, workspaceId);

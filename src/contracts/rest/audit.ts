@@ -20,6 +20,7 @@ export const auditActions = {
   'api-key.deleted': 'an API key was deleted',
   'credential.set': 'a credential was set or replaced',
   'credential.connect-begun': 'somebody began to connect a login (that it was connected is credential.set)',
+  'credential.code-brought': 'somebody brought the code of a login to be exchanged',
   'credential.removed': 'a credential was removed',
   'credential.used':
     'a workspace used a credential for the first time since it was set (and was given its secret)',
@@ -39,6 +40,7 @@ export const auditActions = {
   'message.canceled': 'a turn was canceled',
   'keys.rotation-started': 'somebody asked to seal everything with the first key of the ring',
   'keys.rotation-finished': 'everything is sealed with the new key; the former ones are retired',
+  'issuer.key-made': 'there is a new key that identity tokens are signed with',
   'access.refused': 'a person was refused: the role is missing, or the thing is not there for them',
 } as const;
 export type AuditAction = keyof typeof auditActions;
@@ -70,6 +72,7 @@ export const auditSubjectSchema = z.object({
     'message',
     'route',
     'encryption-key',
+    'issuer-key',
   ]),
   id: z.string().nullable(),
   name: z.string().nullable(),

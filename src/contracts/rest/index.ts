@@ -2,6 +2,7 @@ export * from './audit.js';
 export * from './credentials.js';
 export * from './identity.js';
 export * from './instance.js';
+export * from './issuer.js';
 export * from './keys.js';
 export * from './invitations.js';
 export * from './limits.js';

@@ -15,7 +15,7 @@ import {
 import { eventually } from '../../../test/support/eventually.js';
 import { expectProblem } from '../../../test/support/problem.js';
 import { withClient } from '../../../test/support/tables.js';
-import { JobQueue } from '../../queue/index.js';
+import { JobQueue, PATIENT_QUEUE } from '../../queue/index.js';
 import { LoginPolling } from '../index.js';
 import { messages } from './attempt.js';
 
@@ -129,7 +129,7 @@ describe('connecting ChatGPT', () => {
     await sql(`DELETE FROM member WHERE user_id = $1`, [leaver.userId]);
     openai.logins.approve(second.userCode);
     await eventually('no job is left', async () => {
-      const { waiting, active } = await berth.app.get(JobQueue).counts();
+      const { waiting, active } = await berth.app.get(JobQueue).counts(PATIENT_QUEUE);
       return waiting + active === 0;
     });
     expect(openai.logins.count('exchanged')).toBe(0);

@@ -98,7 +98,11 @@ describe('connecting Claude', () => {
         acme.owner.api.path(`/audit?actor=${userId}&limit=10`),
       )
     ).body;
-    expect(items.map(({ action }) => action).sort()).toEqual(['credential.connect-begun', 'credential.set']);
+    expect(items.map(({ action }) => action).sort()).toEqual([
+      'credential.code-brought',
+      'credential.connect-begun',
+      'credential.set',
+    ]);
   });
 
   it('takes the whole address of the page, and gives an existing login a new lineage', async () => {

@@ -106,6 +106,13 @@ export class LoginsService {
     const isOurs = await attemptsStore.move(tenant, attempt.id, 'pending', 'exchanging', { expiresAt });
     const row = isOurs ? await attemptsStore.sealed(tenant, attempt.id) : null;
     if (!row) throw refused('This code is being exchanged at this moment.');
+    // Booked before the exchange: where it cannot be, the code is not spent.
+    this.audit.record(tenant, {
+      action: 'credential.code-brought',
+      actor: auditedMember(actor),
+      subject: { type: 'credential', id: null, name: place.kind },
+      details: { scope: place.scope },
+    });
     return { attempt, sealed: row.sealed };
   }
 

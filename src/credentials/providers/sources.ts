@@ -1,7 +1,9 @@
 import type { Clock } from '../../kernel/index.js';
 import { ChatgptLogins, type ChatgptEndpoints } from './chatgpt.js';
 import { ClaudeLogins, type ClaudeEndpoints } from './claude.js';
+import type { FederationSettings } from './federation.js';
 import { TokenSources } from './token-source.js';
+import { FederatedTokens, type Asserts } from './wif.js';
 
 /** Where logins are made and renewed, handed in from config. */
 export class LoginEndpoints {
@@ -11,16 +13,17 @@ export class LoginEndpoints {
   ) {}
 }
 
-/** The providers' logins, each also the source of its kind's tokens. */
+/** The providers' logins, each also the source of its kind's tokens; and where those come from that need no login. */
 export class ProviderLogins {
   readonly claude: ClaudeLogins;
   readonly chatgpt: ChatgptLogins;
   readonly sources = new TokenSources();
 
-  constructor(endpoints: LoginEndpoints, clock: Clock) {
+  constructor(endpoints: LoginEndpoints, federation: FederationSettings, issuer: Asserts, clock: Clock) {
     this.claude = new ClaudeLogins(endpoints.claude, clock);
     this.chatgpt = new ChatgptLogins(endpoints.openai, clock);
     this.sources.add('claude_oauth', this.claude);
     this.sources.add('openai_oauth', this.chatgpt);
+    this.sources.add('anthropic_wif', new FederatedTokens(federation, issuer, clock));
   }
 }

@@ -20,7 +20,10 @@ export type Posted =
   | { kind: 'no-answer'; reason: string };
 
 /** What is sent: Claude and OpenAI take JSON for one grant and a form for another (providers.md 1.2, 4.1, 4.3). */
-export type PostedBody = { json: object } | { form: Record<string, string> };
+export type PostedBody = ({ json: object } | { form: Record<string, string> }) & {
+  /** Besides the usual ones. */
+  headers?: Record<string, string>;
+};
 
 export interface PostLimits {
   /** From the first try to connect to the last byte. A call that was sent is never given up earlier: its answer may be the only copy of the next refresh token. */
@@ -36,7 +39,7 @@ export const POST_LIMITS: PostLimits = { deadlineSeconds: 200, connectSeconds: 2
  * followed, since the body is a secret. Never rejects.
  */
 export function post(url: string, body: PostedBody, limits: PostLimits = POST_LIMITS): Promise<Posted> {
-  return new Promise((resolve) => new Call(new URL(url), encoded(body), limits, resolve));
+  return new Promise((resolve) => new Call(new URL(url), encoded(body), body.headers ?? {}, limits, resolve));
 }
 
 function encoded(body: PostedBody): { type: string; text: string } {
@@ -55,6 +58,7 @@ class Call {
   constructor(
     private readonly url: URL,
     body: { type: string; text: string },
+    headers: Record<string, string>,
     private readonly limits: PostLimits,
     private readonly resolve: (posted: Posted) => void,
   ) {
@@ -63,6 +67,7 @@ class Call {
       method: 'POST',
       agent: false,
       headers: {
+        ...headers,
         accept: 'application/json',
         'accept-encoding': 'identity',
         'content-type': body.type,

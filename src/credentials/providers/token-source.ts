@@ -37,6 +37,8 @@ export type Renewal =
 export interface TokenSource {
   /** For how long after a call whose answer was lost the provider answers the same call again; 0: it does not say that it does. */
   readonly graceSeconds: number;
+  /** Why no tokens can be got with these settings, as in "has an identity that …"; null when they can. Absent: they always can. */
+  obstacle?(settings: CredentialSettings): string | null;
   renew(request: RenewalRequest): Promise<Renewal>;
 }
 
@@ -50,6 +52,13 @@ export class TokenSources {
 
   has(kind: Kind): boolean {
     return this.#sources.has(kind);
+  }
+
+  /** Why no tokens of this kind can be got with these settings; null when they can. */
+  obstacle(kind: Kind, settings: CredentialSettings): string | null {
+    const source = this.#sources.get(kind);
+    if (!source) return 'stored, but this version of Berth cannot get tokens for it yet';
+    return source.obstacle?.(settings) ?? null;
   }
 
   /** Throws `internal` for a kind that is never renewed. */
