@@ -190,7 +190,7 @@ export class RunnerTurnsService {
     if (turn?.attemptId !== item.attemptId || !(isAtWork(turn) || isGit)) return true;
     switch (item.type) {
       case 'agent.session':
-        await this.machines.rememberSession(tenant, workspace, item.session, item.point ?? null);
+        await this.machines.rememberSession(tenant, workspace, item.session);
         return true;
       case 'agent.answer':
         await this.storeAnswer(tenant, workspace, turn.id, item.text);
@@ -219,6 +219,7 @@ export class RunnerTurnsService {
       agent: agentNames[workspace.agent as Agent],
     });
     if (ending.state === 'wait') return false;
+    if (item.point !== undefined) await this.machines.rememberPoint(tenant, workspace, item.point);
     if (ending.state === 'retry') await this.moves.retryLater(tenant, workspace, turn);
     else if (ending.state === 'completed') await this.moves.complete(tenant, workspace, turn);
     else await this.moves.stop(tenant, turn, ending);

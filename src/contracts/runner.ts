@@ -63,7 +63,7 @@ export const claimedTurnSchema = z.object({
   author: z.object({ name: z.string(), email: z.string() }),
   /** The agent's own session to resume, as last reported by `agent.session`; null before the first. */
   session: z.string().nullable(),
-  /** Up to where that session is good, as last reported with it; null: nothing in it is. */
+  /** Up to where that session is good, as the last `turn.finished` told; null: nothing in it is. */
   point: z.string().nullable(),
   cause: causeSchema.optional(),
 });
@@ -83,8 +83,7 @@ export type TurnOutcome = z.infer<typeof turnOutcomeSchema>;
  * One numbered fact from a runner. `n` counts from 1 without gaps per `runnerId`; the same `n` delivered again is dropped.
  * - `workspace.prepared`: the tree is cloned and on its branch; turns may be claimed. `workspace.failed`: it could not be, with a reason people can act on.
  * - `agent.text`: a piece of the answer as it streams. `agent.tool`: a tool call's start and end.
- * - `agent.session`: the agent's own session id, to resume with. `point`: what the agent calls the last good place in it (Claude: a message's uuid, Codex: a turn's id), told when a turn
- *   ends otherwise than for lack of a login.
+ * - `agent.session`: the agent's own session id, to resume with.
  * - `agent.answer`: the whole answer of the turn; comes before its `turn.finished`.
  * - `git.pushed`: the branch's new head was published. `git.failed`: committing or publishing failed, or pushing is not allowed, and why.
  */
@@ -117,7 +116,6 @@ export const runnerItemSchema = z.discriminatedUnion('type', [
     type: z.literal('agent.session'),
     ...turnRef,
     session: seenSchema(),
-    point: seenSchema().optional(),
   }),
   z.strictObject({
     n: z.int().positive(),
@@ -146,6 +144,11 @@ export const runnerItemSchema = z.discriminatedUnion('type', [
     outcome: turnOutcomeSchema,
     /** Seconds since the agent ended, on the runner's monotonic clock; a `completed` turn without a receipt is waited for only so long. */
     ageSeconds: z.number().min(0),
+    /**
+     * Up to where the agent's session is good now, as the agent names it (Claude: a message's uuid, Codex: a turn's id). Absent after an attempt without a login. In this fact and none before: were
+     * it known of a turn whose end is not, who continues that turn would take it for not begun.
+     */
+    point: seenSchema().optional(),
   }),
 ]);
 export type RunnerItem = z.infer<typeof runnerItemSchema>;

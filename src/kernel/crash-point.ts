@@ -29,6 +29,14 @@ export const crashPoints = [
   'answer.kept',
   // Both are committed; nobody was answered yet.
   'answer.committed',
+  // The renewal of a token is written down; the provider has not been called, and is not about to be.
+  'renewal.opened',
+  // It is written that the provider is called from now on; it has not been yet.
+  'renewal.calling',
+  // The provider has answered, and what it answered is in memory alone.
+  'renewal.answered',
+  // What it answered is stored; nobody who waits has heard of it.
+  'renewal.stored',
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

@@ -246,17 +246,15 @@ describe('a login that is refused in the middle of a turn', () => {
     it('cuts the session where it was good last, and nowhere in another session', async () => {
       const played = await atWork();
       const { id, runner, proxy, turn } = played;
-      const session = ({ turnId, attemptId }: ClaimedTurn, name: string, point?: string) =>
-        ({
-          type: 'agent.session',
-          turnId,
-          attemptId,
-          session: name,
-          ...(point ? { point } : {}),
-        }) as const;
-      await runner.report(session(turn, 's-1'), session(turn, 's-1', 'p-1'));
+      const session = ({ turnId, attemptId }: ClaimedTurn, name: string) =>
+        ({ type: 'agent.session', turnId, attemptId, session: name }) as const;
+      await runner.report(session(turn, 's-1'));
       await proxy.report(proxy.served(await renewed(played)));
-      await runner.report(runner.answer(turn, 'done'), runner.finished(turn));
+      await runner.report(runner.answer(turn, 'done'), {
+        ...{ type: 'turn.finished', turnId: turn.turnId, attemptId: turn.attemptId, ageSeconds: 0 },
+        outcome: { result: 'completed' },
+        point: 'p-1',
+      });
       await bench.api.send(id, 'more');
       const next = await runner.claim();
       expect(next).toMatchObject({ mode: 'start', session: 's-1', point: 'p-1' });

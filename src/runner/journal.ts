@@ -20,7 +20,9 @@ export class AttemptJournal {
   /** The turn as it is to be run now; the attempt is written down as begun. */
   begin(turn: ClaimedTurn): ClaimedTurn {
     const last = this.#read();
-    const session = turn.session ?? (last?.turnId === turn.turnId ? last.session : null);
+    // A replay goes by the control plane's word alone: it knows which session is good, and up to where.
+    const remembered = last?.turnId === turn.turnId && turn.mode !== 'replay' ? last.session : null;
+    const session = turn.session ?? remembered;
     const mode = last?.attemptId === turn.attemptId ? 'continue' : turn.mode;
     this.#write({ turnId: turn.turnId, attemptId: turn.attemptId, session });
     return { ...turn, session, mode };

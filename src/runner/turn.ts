@@ -1,10 +1,10 @@
 import { agentNames } from './agent-names.js';
-import type { ClaimedTurn, RunnerAssignment, TurnOutcome } from '../contracts/runner.js';
+import type { ClaimedTurn, RunnerAssignment } from '../contracts/runner.js';
 import { BerthError, messageOf } from '../kernel/errors.js';
 import { agentSpanId } from '../kernel/trace-parent.js';
 import { inSpan, whenAsked, type Tracer } from '../kernel/tracer.js';
 import type { Log } from '../kernel/log.js';
-import type { AgentItem } from './agents/driver.js';
+import { agentEnd, type AgentEnd, type AgentItem } from './agents/driver.js';
 import { failed } from './agents/failures.js';
 import { GitFailure } from './git/failure.js';
 import type { AttemptJournal } from './journal.js';
@@ -49,7 +49,7 @@ export async function workOnTurn(
   const timeout = new AbortController();
   const stopLimit = timer.after(options.turnTimeoutSeconds * 1000, () => timeout.abort(TIMEOUT));
   const signal = AbortSignal.any([signals.cancel, signals.ending, timeout.signal]);
-  const outcome = await runAgent(turn, signal, options, (item) => {
+  const { outcome, point } = await runAgent(turn, signal, options, (item) => {
     if (item.type === 'agent.session') options.journal.session(turn, item.session);
     report({ ...ref, ...item });
   });
@@ -58,7 +58,8 @@ export async function workOnTurn(
   if (outcome.result === 'canceled' && signal.reason !== CANCEL) return;
   // A cancel was for the agent. What it did is kept and published all the same: only the runner's end stops that.
   await publishWork(turn, ref, signals.ending, options);
-  report({ ...ref, type: 'turn.finished', outcome, ageSeconds: 0 }, endedAt);
+  const good = point === null ? {} : { point };
+  report({ ...ref, type: 'turn.finished', outcome, ageSeconds: 0, ...good }, endedAt);
 }
 
 async function runAgent(
@@ -66,18 +67,19 @@ async function runAgent(
   signal: AbortSignal,
   options: TurnOptions,
   onItem: (item: AgentItem) => void,
-): Promise<TurnOutcome> {
+): Promise<AgentEnd> {
   const { assignment, workspace, log } = options;
   const name = agentNames[assignment.agent];
-  if (signal.aborted) return { result: 'canceled' };
+  if (signal.aborted) return agentEnd({ result: 'canceled' }, null);
   try {
     // The span's id is agreed on beforehand: the proxy puts the agent's model calls below it.
     const span = { spanId: agentSpanId(turn.attemptId), attributes: { 'berth.model': assignment.model } };
-    const outcome = await inSpan(whenAsked(options.tracer), `agent ${assignment.agent}`, span, () =>
+    const end = await inSpan(whenAsked(options.tracer), `agent ${assignment.agent}`, span, () =>
       workspace.driver.runTurn({
         text: turn.text,
         mode: turn.mode,
         session: turn.session,
+        point: turn.point,
         attemptId: turn.attemptId,
         model: assignment.model,
         author: turn.author,
@@ -85,13 +87,13 @@ async function runAgent(
         onItem,
       }),
     );
-    return outcome.result === 'canceled' && signal.reason === TIMEOUT
-      ? failed('agent-timeout', name)
-      : outcome;
+    const isTooLong = end.outcome.result === 'canceled' && signal.reason === TIMEOUT;
+    return isTooLong ? { ...end, outcome: failed('agent-timeout', name) } : end;
   } catch (error) {
-    if (error instanceof BerthError && error.code === 'agent-missing') return failed('agent-missing', name);
+    if (error instanceof BerthError && error.code === 'agent-missing')
+      return agentEnd(failed('agent-missing', name), null);
     log.error({ error: messageOf(error) }, 'agent could not be run');
-    return failed('agent-crashed', name);
+    return agentEnd(failed('agent-crashed', name), null);
   }
 }
 

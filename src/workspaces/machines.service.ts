@@ -109,16 +109,19 @@ export class WorkspaceMachines {
     return workspacesStore.touch(tenant, row.id, this.world.clock.now());
   }
 
-  /** `point`: up to where the session is good now; null where the runner does not know of any progress. */
   rememberSession(
     tenant: Tenant,
-    row: { id: string; agentSession: string | null; agentPoint: string | null },
+    { id, agentSession }: { id: string; agentSession: string | null },
     session: string,
-    point: string | null,
   ): Promise<void> {
     // A place in one session means nothing in another.
-    const known = session === row.agentSession ? row.agentPoint : null;
-    return workspacesStore.setAgentSession(tenant, row.id, session, point ?? known);
+    if (session === agentSession) return Promise.resolve();
+    return workspacesStore.setAgentSession(tenant, id, { agentSession: session, agentPoint: null });
+  }
+
+  /** Up to where the agent's session is good. */
+  rememberPoint(tenant: Tenant, { id }: { id: string }, agentPoint: string): Promise<void> {
+    return workspacesStore.setAgentSession(tenant, id, { agentPoint });
   }
 
   /** How it stands with the agent's login, told as an event where that is news; without a message it is only written down. */

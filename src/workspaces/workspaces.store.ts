@@ -241,10 +241,9 @@ export const workspacesStore = {
   async setAgentSession(
     { db, organizationId }: Tenant,
     id: string,
-    agentSession: string,
-    agentPoint: string | null,
+    data: { agentSession?: string; agentPoint: string | null },
   ): Promise<void> {
-    await db.workspace.updateMany({ where: { organizationId, id }, data: { agentSession, agentPoint } });
+    await db.workspace.updateMany({ where: { organizationId, id }, data });
   },
 
   /** Writes how it stands with the agent's login. Told as an event only where it changed, so that a thing said twice is told once. */

@@ -1,4 +1,4 @@
-import type { MessageView } from '../../src/contracts/index.js';
+import { agentNames, type MessageView } from '../../src/contracts/index.js';
 import type { ModelEmulator } from '../emulators/emulator.js';
 import { until } from '../emulators/until.js';
 import { answerTo, expectWhole, statesOf } from './support/events.js';
@@ -121,11 +121,16 @@ describe.each([
     expect(await turn(id, 'Good day')).toMatchObject({ state: 'completed' });
   });
 
-  it('fails with code agent-authentication when its key is revoked, and tells no piece of it; a new key works', async () => {
+  it('fails after three attempts when its key is revoked, and tells no piece of it; a new key works', async () => {
     emulator.revoke(key);
     const failed = await turn(id, 'Good day');
-    expect(failed).toMatchObject({ state: 'failed', error: { code: 'agent-authentication' } });
-    expect(failed.error?.message).toMatch(/refused the credential/);
+    const message = `Couldn't authenticate with ${agentNames[agent]} after multiple attempts.`;
+    expect(failed).toMatchObject({
+      state: 'failed',
+      attempts: 3,
+      error: { code: 'authentication-failed', message },
+    });
+    expect(await system.api.workspace(id)).toMatchObject({ authentication: 'failed' });
     // A turn that never reached the model has no receipt.
     expect(failed.receipts).toEqual([]);
     const told = await allToldOf(id);
@@ -139,5 +144,6 @@ describe.each([
       receipts: [{ kind, generation: 2 }],
     });
     expect(emulator.requests.at(-1)?.credential.value).toBe(other);
+    expect(await system.api.workspace(id)).toMatchObject({ authentication: 'ok' });
   });
 });

@@ -106,6 +106,12 @@ export function turnsOf(messages: MessagesRequest['messages']): Turn[] {
   return turns;
 }
 
+/** What persons asked in a body, for the ledger, which has refused requests too; null: it is no conversation. */
+export function askedIn(text: string): string[] | null {
+  const { body } = parseBody(messagesRequestSchema, text);
+  return body ? turnsOf(body.messages).map(({ asked }) => asked) : null;
+}
+
 /** The folder the agent works in, as the CLI tells the model in its environment reminder; null when it does not. */
 export function workingDirectoryOf(request: MessagesRequest): string | null {
   const texts = [

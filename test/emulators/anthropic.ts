@@ -3,6 +3,7 @@ import { playFailure, readBody, sendHalf, sendJson } from './answers.js';
 import { refuseCredential, refuseForeignClient, type AnthropicError } from './anthropic-auth.js';
 import {
   countTokensRequestSchema,
+  askedIn,
   messagesRequestSchema,
   parseBody,
   refuseToolPairs,
@@ -77,6 +78,7 @@ class AnthropicCall {
     const { entry, request } = this.exchange;
     const text = await readBody(request);
     entry.model = modelNamed(text);
+    entry.asked = askedIn(text);
     const call = `${entry.method} ${entry.path}`;
     if (call === `POST ${TOKEN_PATH}`) {
       entry.grant = grantNamed(text);

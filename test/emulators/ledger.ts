@@ -20,6 +20,8 @@ export interface LedgerEntry {
   credential: ReceivedCredential;
   /** The model asked for, once the body was read. */
   model: string | null;
+  /** What persons had said in the conversation of a model call, oldest first; null for every other call. */
+  asked: string[] | null;
   /** What a token endpoint was asked for, once the body was read. */
   grant: string | null;
   /** The answer's status; null while there is no head (a hang, a cut before the head). */
@@ -37,6 +39,7 @@ export function entryOf(request: IncomingMessage, at: Date): LedgerEntry {
     headers: request.headers,
     credential: credentialOf(request.headers),
     model: null,
+    asked: null,
     grant: null,
     status: null,
   };

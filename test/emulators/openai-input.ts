@@ -110,6 +110,12 @@ export function turnsOf(request: ResponsesRequest): CodexTurn[] {
   return turns;
 }
 
+/** What persons asked in a body, for the ledger, which has refused requests too; null: it is no conversation. */
+export function askedIn(text: string): string[] | null {
+  const { body } = parseResponsesRequest(text);
+  return body ? turnsOf(body).map(({ asked }) => asked) : null;
+}
+
 /** All tools offered: in `tools`, or in an `additional_tools` input item, there grouped in namespaces. */
 export function offeredTools(request: ResponsesRequest): OfferedTool[] {
   const additional = request.input

@@ -8,6 +8,7 @@ import type { Failure } from './failures.js';
 import { paceOf } from './gate.js';
 import { bearerOf, type KnownCredentials } from './ledger.js';
 import {
+  askedIn,
   parseResponsesRequest,
   refuseInput,
   type OpenaiError,
@@ -89,6 +90,7 @@ class OpenaiCall {
     const { entry, request } = this.exchange;
     const text = await readBody(request);
     entry.model = modelNamed(text);
+    entry.asked = askedIn(text);
     entry.grant = entry.path.startsWith(DEVICE_PATH) ? 'device' : grantNamed(text);
     const call = `${entry.method} ${entry.path}`;
     const takeFailure = (isMainCall: boolean): Failure | null => this.server.failures.take(entry, isMainCall);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { WorkspaceView } from '../../src/contracts/index.js';
+import type { CredentialView, WorkspaceView } from '../../src/contracts/index.js';
 import type { CrashPoint } from '../../src/kernel/index.js';
 import { expectCompletedOnce, statesOf } from '../e2e/support/events.js';
 import { processesNaming } from '../e2e/support/processes.js';
@@ -13,7 +13,7 @@ import { requestJson } from './http.js';
 /** What a case works on: one Berth, of one process or of several. */
 export type CrashGround = Pick<
   TestSystem,
-  'api' | 'repository' | 'runningWorkspace' | 'deleteWorkspace' | 'filesOf'
+  'api' | 'anthropic' | 'repository' | 'runningWorkspace' | 'deleteWorkspace' | 'filesOf'
 >;
 
 /**
@@ -146,6 +146,48 @@ const orphans: CrashCase = {
   },
 };
 
+const LOGIN_PATH = '/credentials/user/claude_oauth';
+/** A process that is gone is known to be after 20 seconds, and its job is given to another after 15 to 25. */
+const RENEWED_SECONDS = 60;
+
+/**
+ * A login that is renewed by hand. Whatever was killed, its refresh token is used once at most (`exchanges`); where it may be spent and its successor is gone, that is said and nothing is
+ * tried (`isLost`), and else the login goes on.
+ */
+const renewed = (exchanges: number, isLost: boolean): CrashCase => {
+  const rotate = ({ api }: CrashGround): Promise<Answered<unknown>> =>
+    api.call('POST', api.path(`${LOGIN_PATH}/rotate`));
+  return {
+    before: async ({ api, anthropic }) => {
+      const { lineage, accessToken, refreshToken, expiresAt } = anthropic.logins.issue();
+      const body = { accessToken, refreshToken, expiresAt: expiresAt.toISOString() };
+      await api.call('PUT', api.path(LOGIN_PATH), body, 200);
+      return lineage;
+    },
+    act: (system) => unanswered(rotate(system)),
+    holds: async (system, lineage) => {
+      const { api, anthropic } = system;
+      const outcomes = (): string[] =>
+        anthropic.logins.calls.filter((call) => call.lineage === lineage).map(({ outcome }) => outcome);
+      expect(outcomes()).toEqual(Array<string>(exchanges).fill('renewed'));
+      const { status } = await api.poll(
+        'the login is renewed, or said to be lost',
+        async () => {
+          const answer = await rotate(system);
+          return answer.status === 503 ? null : answer;
+        },
+        RENEWED_SECONDS,
+      );
+      expect(status).toBe(isLost ? 409 : 200);
+      const shown = (await api.get<CredentialView>(api.path(LOGIN_PATH))).body;
+      expect(shown.status).toBe(isLost ? 'rejected' : 'active');
+      if (isLost) expect(shown.lastError).toContain('reconnect');
+      expect(outcomes()).toEqual(Array<string>(isLost ? exchanges : exchanges + 1).fill('renewed'));
+      await api.call('DELETE', api.path(LOGIN_PATH), undefined, 204);
+    },
+  };
+};
+
 export const crashCases: Record<CrashPoint, CrashCase> = {
   'wake.committed': newWorkspace,
   'wake.enqueued': newWorkspace,
@@ -156,6 +198,10 @@ export const crashCases: Record<CrashPoint, CrashCase> = {
   'runner.started': newWorkspace,
   'hibernate.silenced': sleepsAtOnce,
   'delete.destroyed': deleted,
+  'renewal.opened': renewed(0, false),
+  'renewal.calling': renewed(0, true),
+  'renewal.answered': renewed(1, true),
+  'renewal.stored': renewed(1, false),
   'turn.claimed': newWorkspace,
   'answer.kept': askedAgain(false),
   'answer.committed': askedAgain(true),

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import * as contracts from '../../src/contracts/rest/index.js';
 import type { RouteContract } from '../../src/contracts/index.js';
 import { hashPassword } from '../../src/identity/password.js';
+import { JobWorker, PATIENT_QUEUE } from '../../src/queue/index.js';
 import { startTestApp, type TestApp, type TestAppOptions, type TestOrganization } from './app.js';
 import { withClient } from './tables.js';
 import { furnish, requestTo, routes } from './tenant-routes.js';
@@ -21,7 +22,7 @@ export interface Mutation {
   contract: RouteContract;
   /** Makes what the request needs, new each time. */
   prepare(berth: TestApp): Promise<Prepared>;
-  /** It can succeed only once in the life of a database. */
+  /** It needs a database of its own: it can succeed only once there, or has a worker do something. */
   onceOnly: boolean;
 }
 
@@ -54,11 +55,28 @@ function startTokenEndpoint(): Promise<string> {
   }));
 }
 
-/** Bodies that hold only in a moment that is made for them. */
+/** What holds only in a moment that is made for it, and the body then. */
 export const bodiesInTime: Record<
   string,
-  (berth: TestApp, organization: TestOrganization) => Promise<object>
+  (berth: TestApp, organization: TestOrganization) => Promise<object | undefined>
 > = {
+  rotateCredentialRoute: async (berth, { owner }) => {
+    berth.parts.loginEndpoints.claude.tokenUrl = await startTokenEndpoint();
+    const tokens = {
+      accessToken: 'sk-ant-oat01-of-a-login-0123456789',
+      refreshToken: 'sk-ant-ort01-of-a-login-0123456789',
+    };
+    const expiresAt = new Date(berth.world.clock.now().getTime() + 8 * 3600 * 1000).toISOString();
+    await owner.api.call(
+      'PUT',
+      owner.api.path('/credentials/user/claude_oauth'),
+      { ...tokens, expiresAt },
+      200,
+    );
+    // It waits for the worker that calls the provider.
+    berth.app.get(JobWorker).start(PATIENT_QUEUE);
+    return undefined;
+  },
   completeAuthorizationRoute: async (berth, { owner }) => {
     berth.parts.loginEndpoints.claude.tokenUrl = await startTokenEndpoint();
     const path = owner.api.path('/credentials/user/claude_oauth/authorization');
@@ -136,7 +154,7 @@ export const mutations: Mutation[] = [
     .map((route) => ({
       name: route.name,
       contract: route.contract,
-      onceOnly: false,
+      onceOnly: route.name === 'rotateCredentialRoute',
       prepare: async (berth: TestApp): Promise<Prepared> => {
         const organization = await berth.founded(newSlug());
         if (route.contract.access === 'instance-administrator') await letAdminister(berth, organization);

@@ -30,6 +30,7 @@ const bodies: Record<string, object> = {
 };
 /** Of routes that are not for every kind of credential. */
 const kindsOf: Record<string, string> = {
+  rotateCredentialRoute: 'claude_oauth',
   beginAuthorizationRoute: 'claude_oauth',
   showAuthorizationRoute: 'claude_oauth',
   completeAuthorizationRoute: 'claude_oauth',

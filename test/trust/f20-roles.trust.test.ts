@@ -21,6 +21,10 @@ const reachedBy: Record<CrashPoint, 'api' | 'worker'> = {
   'hibernate.silenced': 'worker',
   'delete.destroyed': 'worker',
   'sweep.orphan-removed': 'worker',
+  'renewal.opened': 'worker',
+  'renewal.calling': 'worker',
+  'renewal.answered': 'worker',
+  'renewal.stored': 'worker',
   'turn.claimed': 'api',
   'report.stored': 'api',
   'answer.kept': 'api',
@@ -33,6 +37,7 @@ class Place implements CrashGround {
 
   constructor(
     readonly cluster: Cluster,
+    readonly anthropic: AnthropicEmulator,
     private readonly folder: string,
   ) {
     this.api = cluster.at('api-1');
@@ -107,6 +112,7 @@ describe.each(playsInFull ? stores : stores.slice(0, 1))(
         toFirstApi: true,
         environment: {
           BERTH_ANTHROPIC_API_URL: anthropic.url,
+          BERTH_CLAUDE_TOKEN_URL: `${anthropic.url}/v1/oauth/token`,
           CLAUDE_BIN: agentProgram('CLAUDE_BIN'),
         },
       });
@@ -129,7 +135,7 @@ describe.each(playsInFull ? stores : stores.slice(0, 1))(
         time: 'real',
       },
       async (findings) => {
-        const place = new Place(cluster, folder);
+        const place = new Place(cluster, anthropic, folder);
         for (const point of crashPoints.slice(0, findings.rounds)) {
           await place.killAt(point).catch((error: unknown) => {
             findings.breach(`${point} (${reachedBy[point]}): ${messageOf(error)}`);

@@ -62,7 +62,7 @@ figure(
         const organization = await berth.founded(`org-${round}`);
         const things = await furnish(berth, organization);
         const { api } = organization.owner;
-        const inTime: Record<string, object> = {};
+        const inTime: Record<string, object | undefined> = {};
         for (const [name, make] of Object.entries(bodiesInTime))
           inTime[name] = await make(berth, organization);
         for (const { name, breakIt, mendIt } of failures) {

@@ -275,8 +275,11 @@ describe('an answer that is kept', () => {
   });
 });
 
+/** What a provider did cannot be undone: asked again with the same key, it is renewed once more. */
+const undone = mutations.filter(({ name }) => name !== 'rotateCredentialRoute');
+
 describe('an answer that cannot be kept', () => {
-  it.each(mutations)('undoes all that $name did', async (mutation) => {
+  it.each(undone)('undoes all that $name did', async (mutation) => {
     await onBerth(mutation, berth, { clock }, async (there) => {
       const prepared = await mutation.prepare(there);
       // The key's last use is written by the guard, once a minute.

@@ -2,7 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { RotationReason } from '../../contracts/index.js';
 import { Database, type Tenant } from '../../database/index.js';
-import { BerthError, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
+import {
+  BerthError,
+  crashPoint,
+  LOG,
+  messageOf,
+  METRICS,
+  World,
+  type Log,
+  type Metrics,
+} from '../../kernel/index.js';
 import { kinds, secretText } from '../kinds.js';
 import { leasesStore } from '../leases.store.js';
 import { TokenSources, type Renewal, type Renewed, type RenewalRequest } from '../providers/token-source.js';
@@ -68,6 +77,7 @@ export class Renewer implements OnApplicationShutdown {
   async renew(organizationId: string, ref: TokenRef, generation: number): Promise<void> {
     const found = await this.claim(organizationId, ref, generation);
     if ('nothing' in found) return;
+    crashPoint('renewal.opened');
     const again = await this.beating(found.claim, () => this.carryOut(found.claim));
     if (again) await this.renew(organizationId, ref, generation);
   }
@@ -162,8 +172,10 @@ export class Renewer implements OnApplicationShutdown {
     // Stopped for so long that it was given up: another may be calling.
     if (request === null) return false;
     if ('outcome' in request) return this.settle(claim, request, 0);
+    crashPoint('renewal.calling');
     const begun = performance.now();
     const answer = await this.call(claim, request);
+    crashPoint('renewal.answered');
     const seconds = (performance.now() - begun) / 1000;
     this.metrics.observe('berth_credential_renewal_duration_seconds', { kind: claim.token.kind }, seconds);
     return this.settle(claim, answer, seconds);
@@ -246,6 +258,10 @@ export class Renewer implements OnApplicationShutdown {
       return;
     }
     const nextGeneration = token.generation + 1;
+    tenant.afterCommit(() => {
+      crashPoint('renewal.stored');
+      return Promise.resolve();
+    });
     await this.end(tenant, claim, { state: 'succeeded', nextGeneration, message: null });
   }
 

@@ -6,10 +6,16 @@ import { fields, list, numberOrNull, text, type Fields } from './json.js';
 const NAME = 'Claude';
 
 /**
- * How a run of the CLI ended. `unknown-session`: there is no such session here. `dropped`: the session has a message with this id already, so the CLI
- * threw ours away without a word to the model.
+ * How a run of the CLI ended. `unknown-session`: there is no such session here. `unknown-point`: nor such a place in it. `dropped`: the session has a message with this id already, so
+ * the CLI threw ours away without a word to the model.
  */
-export type ClaudeEnd = TurnOutcome | { result: 'unknown-session' } | { result: 'dropped' };
+export type ClaudeEnd = TurnOutcome | { result: 'unknown-session' | 'unknown-point' | 'dropped' };
+
+/** How the CLI refuses to resume (2.1.197 and 2.1.330). */
+const REFUSALS = [
+  ['No conversation found', 'unknown-session'],
+  ['No message found with message.uuid', 'unknown-point'],
+] as const;
 
 /** The CLI's own names of errors (`assistant.error`, CLI 2.1.330). */
 const ERROR_CODES: Record<string, AgentFailureCode> = {
@@ -33,6 +39,8 @@ const ERROR_CODES: Record<string, AgentFailureCode> = {
 export class ClaudeStream {
   /** How it ended; null until it is known. */
   end: ClaudeEnd | null = null;
+  /** The uuid of the last entry of the session that is good: the model's, or a tool's result. Null: there is none yet. */
+  point: string | null = null;
   #begun = false;
   #streamedMessages = new Set<string>();
   #message = '';
@@ -90,6 +98,7 @@ export class ClaudeStream {
       this.#error = text(event.error);
       return;
     }
+    this.#good(event);
     const streamed = this.#streamedMessages.has(text(message.id));
     for (const block of list(message.content)) {
       if (block.type === 'tool_use')
@@ -107,8 +116,13 @@ export class ClaudeStream {
       this.end = { result: 'dropped' };
     for (const block of list(fields(event.message).content)) {
       if (block.type !== 'tool_result') continue;
+      this.#good(event);
       this.writer.toolEnded(text(block.tool_use_id), block.is_error !== true, resultSummary(block.content));
     }
+  }
+
+  #good(event: Fields): void {
+    if (text(event.uuid) !== '') this.point = text(event.uuid);
   }
 
   #result(event: Fields): ClaudeEnd {
@@ -117,9 +131,8 @@ export class ClaudeStream {
       return { result: 'completed' };
     }
     const errors = Array.isArray(event.errors) ? event.errors : [];
-    if (!this.#begun && errors.some((line) => text(line).startsWith('No conversation found'))) {
-      return { result: 'unknown-session' };
-    }
+    const refusal = REFUSALS.find(([words]) => errors.some((line) => text(line).startsWith(words)));
+    if (!this.#begun && refusal !== undefined) return { result: refusal[1] };
     return failed(this.#failureCode(event), NAME);
   }
 

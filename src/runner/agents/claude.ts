@@ -1,7 +1,7 @@
 import type { TurnOutcome } from '../../contracts/runner.js';
 import { sendLine, superviseAgent } from './agent-process.js';
 import { ClaudeStream, type ClaudeEnd } from './claude-stream.js';
-import { CONTINUE_TEXT, type AgentDriver, type AgentTurn } from './driver.js';
+import { CONTINUE_TEXT, agentEnd, type AgentDriver, type AgentEnd, type AgentTurn } from './driver.js';
 import { failed } from './failures.js';
 import { ItemWriter } from './item-writer.js';
 import { agentEnvironment, type DriverOptions } from './options.js';
@@ -14,51 +14,58 @@ const FLAGS = [
   ...['--include-partial-messages', '--replay-user-messages', '--dangerously-skip-permissions'],
 ];
 
-/** One run of the CLI: which session, and what is said. */
+/** One run of the CLI: which session, where it is cut before, and what is said. */
 interface Run {
   session: string;
   resume: boolean;
+  point: string | null;
   messageId: string;
   text: string;
+}
+
+interface RunEnd {
+  end: ClaudeEnd;
+  point: string | null;
 }
 
 /** Claude Code, one process per turn. */
 export class ClaudeDriver implements AgentDriver {
   constructor(private readonly options: DriverOptions) {}
 
-  async runTurn(turn: AgentTurn): Promise<TurnOutcome> {
+  async runTurn(turn: AgentTurn): Promise<AgentEnd> {
     const program = this.options.program;
-    if (program === null) return failed('agent-missing', 'Claude');
-    const fresh = (): Run => ({
-      session: this.options.ids.next(),
-      resume: false,
-      messageId: turn.attemptId,
-      text: turn.text,
-    });
-    const { session } = turn;
-    if (session === null) return outcome(await this.#run(program, turn, fresh()), turn.signal);
-    const asked = turn.mode === 'continue' ? CONTINUE_TEXT : turn.text;
-    let end = await this.#run(program, turn, {
-      session,
-      resume: true,
-      messageId: turn.attemptId,
-      text: asked,
-    });
+    if (program === null) return agentEnd(failed('agent-missing', 'Claude'), null);
+    let { end, point } = await this.#run(program, turn, this.#first(turn));
+    const then = async (run: Run): Promise<void> =>
+      void ({ end, point } = await this.#run(program, turn, run));
+    // The place to cut is gone with its part of the transcript. The request is in the rest, and is not asked again.
+    if (end.result === 'unknown-point') await then(this.#goOn(turn, turn.attemptId));
     // The transcript is gone (another disk): nothing of it can be repeated, so the request is asked anew, once.
-    if (end.result === 'unknown-session') end = await this.#run(program, turn, fresh());
+    if (end.result === 'unknown-session') await then(this.#fresh(turn));
     // This very attempt was delivered before: its work may be half done. Go on, do not ask again.
-    if (end.result === 'dropped') {
-      end = await this.#run(program, turn, {
-        session,
-        resume: true,
-        messageId: this.options.ids.next(),
-        text: CONTINUE_TEXT,
-      });
-    }
-    return outcome(end, turn.signal);
+    if (end.result === 'dropped') await then(this.#goOn(turn, this.options.ids.next()));
+    return agentEnd(outcome(end, turn.signal), point);
   }
 
-  async #run(programPath: string, turn: AgentTurn, run: Run): Promise<ClaudeEnd> {
+  #first(turn: AgentTurn): Run {
+    const { session, point, mode } = turn;
+    if (session === null) return this.#fresh(turn);
+    if (mode === 'continue') return this.#goOn(turn, turn.attemptId);
+    // A session in which nothing is good is not taken up again; the failed message stays in it.
+    if (mode === 'replay' && point === null) return this.#fresh(turn);
+    const cut = mode === 'replay' ? point : null;
+    return { session, resume: true, point: cut, messageId: turn.attemptId, text: turn.text };
+  }
+
+  #fresh({ attemptId, text }: AgentTurn): Run {
+    return { session: this.options.ids.next(), resume: false, point: null, messageId: attemptId, text };
+  }
+
+  #goOn({ session }: AgentTurn, messageId: string): Run {
+    return { session: session ?? '', resume: true, point: null, messageId, text: CONTINUE_TEXT };
+  }
+
+  async #run(programPath: string, turn: AgentTurn, run: Run): Promise<RunEnd> {
     const { sandbox, timer, log, placeholder } = this.options;
     const program = sandbox.program(programPath);
     const writer = new ItemWriter(timer, turn.onItem);
@@ -72,6 +79,7 @@ export class ClaudeDriver implements AgentDriver {
         turn.model,
         run.resume ? '--resume' : '--session-id',
         run.session,
+        ...(run.point === null ? [] : ['--resume-session-at', run.point]),
       ],
       env: this.#environment(turn),
       binds: [...program.binds, ...this.options.binds],
@@ -95,7 +103,7 @@ export class ClaudeDriver implements AgentDriver {
       interrupt: () => sendLine(process, interruptRequest),
     });
     writer.end();
-    return stream.end ?? failed('agent-crashed', 'Claude');
+    return { end: stream.end ?? failed('agent-crashed', 'Claude'), point: stream.point };
   }
 
   #environment(turn: AgentTurn): Record<string, string> {
@@ -131,6 +139,5 @@ function userMessage(run: Run): object {
 function outcome(end: ClaudeEnd, signal: AbortSignal): TurnOutcome {
   if (end.result === 'completed') return end;
   if (signal.aborted) return { result: 'canceled' };
-  if (end.result === 'unknown-session' || end.result === 'dropped') return failed('agent-crashed', 'Claude');
-  return end;
+  return 'code' in end || end.result === 'canceled' ? end : failed('agent-crashed', 'Claude');
 }

@@ -2,10 +2,11 @@ import type { TurnOutcome } from '../../contracts/runner.js';
 import type { SandboxProcess } from '../sandbox/sandbox.js';
 import { sendLine, superviseAgent } from './agent-process.js';
 import { CodexStream } from './codex-stream.js';
-import { CONTINUE_TEXT, type AgentDriver, type AgentTurn } from './driver.js';
+import { codexOpening } from './codex-opening.js';
+import { CONTINUE_TEXT, agentEnd, type AgentDriver, type AgentEnd, type AgentTurn } from './driver.js';
 import { failed } from './failures.js';
 import { ItemWriter } from './item-writer.js';
-import { fields, text, type Fields } from './json.js';
+import { fields, list, text, type Fields } from './json.js';
 import { agentEnvironment, type DriverOptions } from './options.js';
 
 /** Name of the environment variable that holds the placeholder. */
@@ -17,6 +18,10 @@ const INITIALIZE = 1;
 const THREAD = 2;
 const TURN = 3;
 const INTERRUPT = 4;
+const TURNS = 5;
+const REVERT = 6;
+/** Turns asked for at once when the last good one is looked for. It is one of the last. */
+const TURNS_PAGE = 50;
 
 /** `codex app-server` with a provider of our own: the built-in one ignores the base URL or wants a login file (facts of 0.169). */
 function codexArguments(proxyUrl: string): string[] {
@@ -42,9 +47,9 @@ function codexArguments(proxyUrl: string): string[] {
 export class CodexDriver implements AgentDriver {
   constructor(private readonly options: DriverOptions) {}
 
-  async runTurn(turn: AgentTurn): Promise<TurnOutcome> {
+  async runTurn(turn: AgentTurn): Promise<AgentEnd> {
     const { program, sandbox } = this.options;
-    if (program === null) return failed('agent-missing', 'Codex');
+    if (program === null) return agentEnd(failed('agent-missing', 'Codex'), null);
     const home = `${sandbox.paths.home}/.codex`;
     // Codex wants the folder to exist. Made inside, since a link in the agent's HOME may lead anywhere.
     await sandbox.run({
@@ -52,9 +57,10 @@ export class CodexDriver implements AgentDriver {
       args: ['-p', '--', home],
       env: agentEnvironment(this.options, turn.author),
     }).exit;
-    const end = await new CodexRun(this.options, program, turn, home).run();
-    if (end.result === 'completed') return end;
-    return turn.signal.aborted ? { result: 'canceled' } : end;
+    const run = new CodexRun(this.options, program, turn, home);
+    const end = await run.run();
+    const isCanceled = turn.signal.aborted && end.result !== 'completed';
+    return agentEnd(isCanceled ? { result: 'canceled' } : end, run.turnId);
   }
 }
 
@@ -65,6 +71,8 @@ class CodexRun {
   readonly #process: SandboxProcess;
   #thread = '';
   #resuming: boolean;
+  /** Turns of the thread after the last good one, newest first, as far as they are known. */
+  readonly #after: string[] = [];
   #failure: TurnOutcome | null = null;
   #cancelStall: (() => void) | null = null;
 
@@ -77,7 +85,8 @@ class CodexRun {
     const { sandbox } = options;
     this.#writer = new ItemWriter(options.timer, turn.onItem);
     this.#stream = new CodexStream(this.#writer);
-    this.#resuming = turn.session !== null;
+    // A thread in which nothing is good is not taken up again; the failed request stays in it.
+    this.#resuming = turn.session !== null && !(turn.mode === 'replay' && turn.point === null);
     const { command, args, binds } = sandbox.program(program);
     this.#process = sandbox.run({
       command,
@@ -91,6 +100,11 @@ class CodexRun {
       network: 'proxy',
       stdin: 'pipe',
     });
+  }
+
+  /** The turn that was begun, if any. */
+  get turnId(): string | null {
+    return this.#stream.turnId;
   }
 
   async run(): Promise<TurnOutcome> {
@@ -129,24 +143,42 @@ class CodexRun {
   }
 
   #answered(message: Fields): void {
-    const failure = message.error === undefined ? null : fields(message.error);
+    if (message.error !== undefined) {
+      this.#refused(message.id, fields(message.error));
+      return;
+    }
     const result = fields(message.result);
-    if (message.id === INITIALIZE && failure === null) {
-      sendLine(this.#process, { method: 'initialized' });
-      this.#openThread();
-    } else if (message.id === THREAD && failure === null) {
-      this.#thread = text(fields(result.thread).id);
-      this.#writer.session(this.#thread);
-      this.#startTurn();
-    } else if (message.id === THREAD && this.#resuming) {
+    switch (message.id) {
+      case INITIALIZE:
+        sendLine(this.#process, { method: 'initialized' });
+        this.#openThread();
+        break;
+      case THREAD:
+        this.#thread = text(fields(result.thread).id);
+        this.#writer.session(this.#thread);
+        if (this.#resuming && this.turn.mode !== 'start') this.#listTurns(null);
+        else this.#startTurn('request');
+        break;
+      case TURNS:
+        this.#listed(result);
+        break;
+      case REVERT:
+        this.#startTurn('request');
+        break;
+      case TURN:
+        this.#stream.turnId ??= text(fields(result.turn).id);
+        if (this.turn.signal.aborted) this.#interrupt();
+        break;
+    }
+  }
+
+  #refused(request: unknown, { code }: Fields): void {
+    if (request === THREAD && this.#resuming) {
       // The thread is gone (another disk): ask anew in a fresh one, once.
       this.#resuming = false;
       this.#openThread();
-    } else if (message.id === TURN && failure === null) {
-      this.#stream.turnId ??= text(fields(result.turn).id);
-      if (this.turn.signal.aborted) this.#interrupt();
-    } else if (failure !== null && message.id !== INTERRUPT) {
-      this.options.log.error({ request: message.id, code: failure.code }, 'codex refused a request');
+    } else if (request !== INTERRUPT) {
+      this.options.log.error({ request, code }, 'codex refused a request');
       this.#failure = failed('agent-crashed', 'Codex');
     }
   }
@@ -166,8 +198,32 @@ class CodexRun {
     else this.#request(THREAD, 'thread/start', place);
   }
 
-  #startTurn(): void {
-    const said = this.turn.mode === 'continue' && this.#resuming ? CONTINUE_TEXT : this.turn.text;
+  #listTurns(cursor: string | null): void {
+    const page = { limit: TURNS_PAGE, sortDirection: 'desc', itemsView: 'notLoaded', cursor };
+    this.#request(TURNS, 'thread/turns/list', { threadId: this.#thread, ...page });
+  }
+
+  /** Looks for the last good turn, a page at a time, and begins when it is found, or not there. */
+  #listed({ data, nextCursor }: Fields): void {
+    const { point } = this.turn;
+    const ids = list(data).map((turn) => text(turn.id));
+    const at = point === null ? -1 : ids.indexOf(point);
+    this.#after.push(...(at === -1 ? ids : ids.slice(0, at)));
+    if (at === -1 && text(nextCursor) !== '') {
+      this.#listTurns(text(nextCursor));
+      return;
+    }
+    const opening = codexOpening(this.turn, at !== -1 || point === null ? this.#after : null);
+    if (opening.revertBefore === null) this.#startTurn(opening.say);
+    else
+      this.#request(REVERT, 'thread/revert', {
+        threadId: this.#thread,
+        beforeTurnId: opening.revertBefore,
+      });
+  }
+
+  #startTurn(say: 'request' | 'continue'): void {
+    const said = say === 'continue' ? CONTINUE_TEXT : this.turn.text;
     this.#request(TURN, 'turn/start', {
       threadId: this.#thread,
       clientUserMessageId: this.turn.attemptId,

@@ -17,10 +17,12 @@ export type AgentItem =
 /** One turn for an agent. */
 export interface AgentTurn {
   text: string;
-  /** `continue`: an earlier attempt's end is unknown; go on in the session and do not ask again. */
+  /** `continue`: an earlier attempt had begun; go on in the session and do not ask again. `replay`: cut off what was asked last, and ask. */
   mode: ClaimedTurn['mode'];
   /** The agent's own session to resume; null starts one. */
   session: string | null;
+  /** Up to where it is good. */
+  point: string | null;
   /** Goes into the agent as the message's id. */
   attemptId: string;
   model: string;
@@ -31,12 +33,24 @@ export interface AgentTurn {
   onItem: (item: AgentItem) => void;
 }
 
+/** What came of a turn, and up to where the agent's session is good now; null: no further than before. */
+export interface AgentEnd {
+  outcome: TurnOutcome;
+  point: string | null;
+}
+
+/** A turn that ended for lack of a login leaves a request without an answer in the session: the place before it stays the last good one. */
+export function agentEnd(outcome: TurnOutcome, point: string | null): AgentEnd {
+  const lacksLogin = outcome.result === 'failed' && outcome.code === 'agent-authentication';
+  return { outcome, point: lacksLogin ? null : point };
+}
+
 /**
  * Runs turns with one kind of agent, one process per turn. Resolves with the outcome, also when the agent fails; `canceled` whenever the signal ended it. Throws
  * only on a defect of ours, or BerthError `agent-missing`.
  */
 export interface AgentDriver {
-  runTurn(turn: AgentTurn): Promise<TurnOutcome>;
+  runTurn(turn: AgentTurn): Promise<AgentEnd>;
 }
 
 /** What to say instead of the request when an earlier attempt is continued. */

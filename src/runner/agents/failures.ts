@@ -3,6 +3,7 @@ import type { TurnOutcome } from '../../contracts/runner.js';
 /** Why an agent's turn failed, as a stable code. */
 export type AgentFailureCode =
   | 'agent-authentication'
+  | 'agent-not-allowed'
   | 'agent-quota'
   | 'agent-overloaded'
   | 'agent-request-refused'
@@ -14,6 +15,8 @@ export type AgentFailureCode =
 const SENTENCES: Record<AgentFailureCode, (name: string) => string> = {
   'agent-authentication': (name) =>
     `${name} refused the credential. Reconnect it or add another one, then send the message again.`,
+  'agent-not-allowed': (name) =>
+    `The credential in use is not allowed what ${name} asked of its provider. Check the model of the workspace and what the credential may do, or add another one.`,
   'agent-quota': (name) =>
     `The plan or key in use has no ${name} quota left for now. Try again later or add another credential.`,
   'agent-overloaded': (name) => `${name} is overloaded at the moment. Try again in a few minutes.`,
@@ -34,7 +37,9 @@ export function failed(code: AgentFailureCode, name: string): TurnOutcome {
 
 /** What an HTTP status of the model provider means for a turn. */
 export function codeOfStatus(status: number): AgentFailureCode {
-  if (status === 401 || status === 403) return 'agent-authentication';
+  if (status === 401) return 'agent-authentication';
+  // A revoked login the proxy keeps to itself and answers with 401 in the end. What is left is a call that another login of the same kind would not be allowed either.
+  if (status === 403) return 'agent-not-allowed';
   if (status === 402 || status === 429) return 'agent-quota';
   if (status >= 500) return 'agent-overloaded';
   return 'agent-request-refused';

@@ -111,6 +111,14 @@ describe('the stream of Claude Code', () => {
     expect(claude(events).end).toEqual({ result: 'completed' });
   });
 
+  it('tells a call that is not allowed from a login that is not accepted, though the CLI gives both one name', () => {
+    const events = recorded('claude-401').map((event) =>
+      event.type === 'result' ? { ...event, api_error_status: 403 } : event,
+    );
+
+    expect(claude(events).end).toMatchObject({ code: 'agent-not-allowed' });
+  });
+
   it.each([
     [{ error_status: 500 }, 'agent-overloaded'],
     [{ error_status: null }, 'network'],

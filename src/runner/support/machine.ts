@@ -80,6 +80,7 @@ export class Machine {
   /** Queues a turn; answers it. */
   ask(text: string, more: Partial<ClaimedTurn> = {}): ClaimedTurn {
     const last = this.control.of('agent.session').at(-1);
+    const good = this.control.of('turn.finished').findLast(({ point }) => point !== undefined);
     const turn: ClaimedTurn = {
       turnId: randomUUID(),
       attemptId: randomUUID(),
@@ -88,7 +89,7 @@ export class Machine {
       text,
       author: AUTHOR,
       session: last?.session ?? null,
-      point: last?.point ?? null,
+      point: good?.point ?? null,
       ...more,
     };
     this.control.turns.push(turn);

@@ -44,6 +44,7 @@ export class TestSystem {
     const git = await startGitEmulator({ root: folder });
     const berth = await BerthProcess.start({
       BERTH_ANTHROPIC_API_URL: anthropic.url,
+      BERTH_CLAUDE_TOKEN_URL: `${anthropic.url}/v1/oauth/token`,
       BERTH_OPENAI_API_URL: openai.url,
       BERTH_GITHUB_URL: git.url,
       CLAUDE_BIN: agentProgram('CLAUDE_BIN'),
