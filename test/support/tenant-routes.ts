@@ -7,14 +7,6 @@ import type { TestApp, TestOrganization } from './app.js';
 /** A credential as it is set. */
 export const KEY = { apiKey: 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2' };
 
-/** One whose tokens can be renewed without a provider that answers; it serves nobody here, where there is no cluster that vouches. */
-const FEDERATION = {
-  federationRuleId: 'fdrl_01abc',
-  organizationId: '0d7b2a52-6c1d-4e6f-9d38-6c0d1f0a9a11',
-  serviceAccountId: 'svac_01abc',
-  identity: 'kubernetes',
-};
-
 /** A body that each route with a body takes. A new route without one fails below, so that none is left out. */
 const bodies: Record<string, object> = {
   createApiKeyRoute: { name: 'mine' },
@@ -34,7 +26,6 @@ const kindsOf: Record<string, string> = {
   beginAuthorizationRoute: 'claude_oauth',
   showAuthorizationRoute: 'claude_oauth',
   completeAuthorizationRoute: 'claude_oauth',
-  rotateCredentialRoute: 'anthropic_wif',
 };
 const queries: Record<string, string> = { resolutionRoute: '?agent=claude' };
 
@@ -120,7 +111,6 @@ export function seen(answer: Awaited<ReturnType<typeof call>>): unknown {
 export async function furnish(berth: TestApp, organization: TestOrganization): Promise<Things> {
   const { owner } = organization;
   await owner.api.setCredential('user', 'anthropic_api_key', KEY);
-  await owner.api.setCredential('user', 'anthropic_wif', FEDERATION);
   // A login that somebody began to connect; the link needs nobody to answer.
   await owner.api.post(owner.api.path('/credentials/user/claude_oauth/authorization'), undefined, 201);
   const workspace = await owner.api.createWorkspace({ repository: 'owner/name', message: 'first' });

@@ -8,6 +8,7 @@ import {
 import { requestJson } from '../../../test/support/http.js';
 import { machinesOf } from '../../../test/support/machines.js';
 import { withClient } from '../../../test/support/tables.js';
+import { bodiesInTime } from '../../../test/support/mutations.js';
 import { call, furnish, routes } from '../../../test/support/tenant-routes.js';
 import * as contracts from '../../contracts/index.js';
 import type { AuditAction, RouteContract } from '../../contracts/index.js';
@@ -135,6 +136,7 @@ describe('a call that succeeds leaves an entry under the id of its request', () 
       route,
       organization.slug,
       await furnish(berth, organization),
+      await bodiesInTime[name]?.(berth, organization),
     );
     expect([status >= 200 && status < 300, body]).toEqual([true, body]);
     const actions = await actionsOf(headers.get('x-request-id') ?? '');
