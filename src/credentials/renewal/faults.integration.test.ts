@@ -1,5 +1,6 @@
 import { eventually } from '../../../test/support/eventually.js';
 import { getTokens, LoginGround } from '../../../test/support/login-ground.js';
+import { DueRenewals } from '../index.js';
 import type { CredentialView, Resolution } from '../../contracts/index.js';
 
 const API_KEY = { apiKey: `sk-ant-api03-${'x'.repeat(40)}` };
@@ -268,5 +269,46 @@ describe('renewing by hand', () => {
     expect((await member.api.call('GET', member.api.path('/credentials/user/claude_oauth'))).status).toBe(
       404,
     );
+  });
+});
+
+describe('the sweep', () => {
+  const due = (at = 0) => ground.app(at).app.get(DueRenewals, { strict: false }).askForAll();
+
+  it('has renewed what is due and used by something that lives, and leaves the rest alone until it is used', async () => {
+    await ground.sql(`UPDATE credential SET expires_at = now() + interval '10 min' WHERE id = $1`, [id]);
+    await ground.sql('DELETE FROM lease');
+    await due();
+    // Nobody uses it: not due any more, and never asked for.
+    expect(await ground.sql('SELECT renew_at FROM credential WHERE id = $1', [id])).toEqual([
+      { renew_at: null },
+    ]);
+    expect(ground.claude.logins.calls).toEqual([]);
+    // Used again, it is renewed at once, and serves meanwhile.
+    expect((await ground.lease(workspace)).generation).toBe(generation);
+    await eventually('it is renewed', async () => (await ground.shown()).generation === generation + 1);
+    await ground.lease(workspace);
+    await ground.sql('UPDATE credential SET renew_at = now() WHERE id = $1', [id]);
+    await Promise.all([due(0), due(1)]);
+    await eventually(
+      'the sweep had it renewed',
+      async () => (await ground.shown()).generation === generation + 2,
+    );
+    // Asleep, it costs nothing.
+    await ground.sql(`UPDATE workspace SET state = 'hibernated' WHERE id = $1`, [workspace]);
+    await ground.sql('UPDATE credential SET renew_at = now() WHERE id = $1', [id]);
+    await due();
+    expect(await ground.sql('SELECT renew_at FROM credential WHERE id = $1', [id])).toEqual([
+      { renew_at: null },
+    ]);
+    await ground.sql(`UPDATE workspace SET state = 'running' WHERE id = $1`, [workspace]);
+    expect(ground.exchanges).toEqual({ renewed: 2, reused: 0 });
+  });
+
+  it('finds a renewal whose process is gone, and says that the login is lost', async () => {
+    await abandon(true);
+    await due();
+    await eventually('it is said', async () => (await ground.shown()).status === 'rejected');
+    expect(ground.claude.logins.calls).toEqual([]);
   });
 });
