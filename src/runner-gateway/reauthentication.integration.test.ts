@@ -19,6 +19,8 @@ describe('a login that is refused in the middle of a turn', () => {
   afterAll(() => bench.close());
 
   async function atWork(): Promise<PlayedWorkspace & { turn: ClaimedTurn }> {
+    // A key that was refused in the test before serves no more.
+    await bench.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
     const played = await bench.running({ message: 'work' });
     return { ...played, turn: await played.runner.claim() };
   }
