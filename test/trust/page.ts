@@ -93,7 +93,7 @@ const worth = `## What a figure is worth
 
 - **0 of N** bounds the true rate at about 3/N (95 %): 0 of 300 says "below 1 %", 0 of 3,000 "below 0.1 %". The bound is about what the run tried, on this machine, and about nothing else.
 - It is counted at the other end: an emulator's ledger, rows, \`/proc\`, marks in files. Never by Berth's own counters.
-- A race that never failed proves little. The lines that stand on a guard were tried with the guard taken away, to see that they fail; the file of each says how.
+- A race that never failed proves little. Where a line was seen to fail with its guard taken away, its file says how; where it says nothing, that was not tried.
 - Time is either real (races) or a clock that the program moved (deadlines); the table says which.
 - What limits all of it: few cores, one machine, emulated providers, no real network between hosts.`;
 
