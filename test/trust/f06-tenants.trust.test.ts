@@ -1,6 +1,7 @@
 import { newApiKey } from '../../src/identity/api-key.js';
 import { systemIds } from '../../src/kernel/index.js';
 import { startTestApp, type TestApp, type TestMember, type TestOrganization } from '../support/app.js';
+import { bodiesInTime } from '../support/mutations.js';
 import { rowCounts, withClient } from '../support/tables.js';
 import {
   call,
@@ -30,6 +31,14 @@ const matrix: Record<string, [member: Cell, admin: Cell, owner: Cell]> = {
   exportAuditRoute: [403, 'ok', 'ok'],
   listCredentialsRoute: ['ok', 'ok', 'ok'],
   putCredentialRoute: ['ok', 'ok', 'ok'],
+  showCredentialRoute: ['ok', 'ok', 'ok'],
+  listRotationsRoute: ['ok', 'ok', 'ok'],
+  beginAuthorizationRoute: ['ok', 'ok', 'ok'],
+  showAuthorizationRoute: ['ok', 'ok', 'ok'],
+  completeAuthorizationRoute: ['ok', 'ok', 'ok'],
+  rotateCredentialRoute: ['ok', 'ok', 'ok'],
+  showCredentialPolicyRoute: ['ok', 'ok', 'ok'],
+  setCredentialPolicyRoute: [403, 'ok', 'ok'],
   resolutionRoute: ['ok', 'ok', 'ok'],
   createWorkspaceRoute: ['ok', 'ok', 'ok'],
   listWorkspacesRoute: ['ok', 'ok', 'ok'],
@@ -203,7 +212,8 @@ async function inRole(findings: Findings, column: number, person: TestMember): P
       await caller.api.setCredential('user', 'anthropic_api_key', {
         apiKey: `sk-ant-api03-${'r'.repeat(40)}`,
       });
-    const { status } = await call(caller.api, route, acme.slug, things);
+    const inTime = await bodiesInTime[route.name]?.(berth, { ...acme, owner: caller });
+    const { status } = await call(caller.api, route, acme.slug, things, inTime);
     findings.tried += 1;
     const fits = expected === 'ok' ? status >= 200 && status < 300 : status === expected;
     findings.expect(fits, `${route.name} as ${person.role}: ${status}, not ${expected}`);
