@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { takesKey } from '../../src/app/idempotency/key.js';
+import { rotateIssuerKeyRoute } from '../../src/contracts/index.js';
 import type { ValidRequest } from './every-request.js';
 import { unreadableBodies, wrongBodies, type BodyMaker } from './hostile-bodies.js';
 import { rawRequest, type RawHeaders } from './raw-http.js';
@@ -79,6 +80,11 @@ const places = (): string[] => [
 export const attacks: Attack[] = [
   ...ofBodies(unreadableBodies, isWrite),
   ...ofBodies(wrongBodies, takesBody),
+  // Its fields all have defaults: nothing said is enough.
+  ...ofBodies(
+    { 'an empty object': () => ({ body: '{}' }) },
+    (valid) => takesBody(valid) && valid.contract !== rotateIssuerKeyRoute,
+  ),
   {
     name: 'an absurd address',
     on: (valid) => parametersOf(valid).length > 0,

@@ -2,7 +2,7 @@ import { Agent, request } from 'undici';
 import { startTestApp, type TestApp, type TestOrganization } from '../support/app.js';
 import { withClient } from '../support/tables.js';
 import { furnish } from '../support/tenant-routes.js';
-import { figure } from './figure.js';
+import { figure, playsInFull } from './figure.js';
 
 let berth: TestApp;
 let quiet: TestOrganization;
@@ -112,8 +112,9 @@ figure(
       `the noisy one got ${noise.fine} answers in ${noise.seconds} s`,
     );
     findings.expect(noise.refused > 0, 'nothing of the noise was refused');
-    // A time is told, and only a gross breach of it fails: other work shares the machine.
-    findings.expect(p95beyond < 4 * p95limit + 50, `p95 went from ${p95limit} to ${p95beyond} ms`);
+    // A time is told, and only a gross breach of it fails: other work shares the machine. Of a few looks it says nothing.
+    if (playsInFull)
+      findings.expect(p95beyond < 4 * p95limit + 50, `p95 went from ${p95limit} to ${p95beyond} ms`);
   },
 );
 
