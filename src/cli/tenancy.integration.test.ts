@@ -72,7 +72,7 @@ it('shows the encryption keys, and rotates them for who runs this Berth', async 
   );
   const shown = cli();
   expect(await shown.run('keys', 'show')).toBe(0);
-  const row = /^KEY +USE +IN RING +.*CREDENTIALS\n(\S+) +seals +yes +\d/.exec(shown.out);
+  const row = /^KEY +USE +IN RING +.*CREDENTIALS .*\n(\S+) +seals +yes +\d/.exec(shown.out);
   expect(shown.out).toContain(`Everything is sealed with "${row?.[1] ?? '?'}".`);
 
   const begun = await json<Keys>('keys', 'rotate');
