@@ -2,7 +2,7 @@ import type { Api } from '../../test/support/api.js';
 import { startTestApp, type TestApp, type TestOrganization } from '../../test/support/app.js';
 import { request } from '../../test/support/http.js';
 import { expectProblem } from '../../test/support/problem.js';
-import { rowCounts } from '../../test/support/tables.js';
+import { rowCounts, withClient } from '../../test/support/tables.js';
 import type { Problem } from '../contracts/index.js';
 import { RecordingLog } from '../runtime/testing/recording-log.js';
 
@@ -10,6 +10,7 @@ let berth: TestApp;
 let acme: TestOrganization;
 let api: Api;
 let workspaceId: string;
+let administrator: Api;
 let before: Record<string, number>;
 const log = new RecordingLog();
 
@@ -19,6 +20,11 @@ beforeAll(async () => {
   ({ api } = acme.owner);
   await api.setCredential('user', 'anthropic_api_key', { apiKey: 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2' });
   workspaceId = (await api.createWorkspace({ repository: 'owner/name' })).id;
+  const other = await berth.founded('run-by');
+  await withClient(berth.database.ownerUrl, (client) =>
+    client.query('UPDATE "user" SET instance_administrator = true WHERE id = $1', [other.owner.userId]),
+  );
+  administrator = other.owner.api;
   before = await rowCounts(berth.database.ownerUrl);
 });
 afterAll(async () => {
@@ -131,6 +137,11 @@ describe('a path', () => {
     ['a'.repeat(5000), 404],
   ])('with the organization %s is %i', async (org, status) => {
     expectProblem(await api.call('GET', `/api/v1/organizations/${org}`), status);
+  });
+
+  it('with an organization that is no text to Postgres is 404 for who runs Berth, too', async () => {
+    const limits = '/api/v1/organizations/acme%00/limits';
+    expectProblem(await administrator.call('PATCH', limits, { running: 5 }), 404);
   });
 
   it.each([

@@ -155,6 +155,8 @@ export class SystemStore {
 
   /** The id of the organization with this slug or id. */
   async findOrganization(slugOrId: string): Promise<string | null> {
+    // Postgres refuses a NUL as no text at all, and no slug has one.
+    if (slugOrId.includes('\0')) return null;
     const where = isId(slugOrId) ? { id: slugOrId } : { slug: slugOrId };
     return (await this.#db.organization.findUnique({ where, select: { id: true } }))?.id ?? null;
   }
