@@ -41,9 +41,14 @@ describe('it would be noticed if', () => {
     ['nothing were locked', (shelf) => ({ ...shelf, lock: () => Promise.resolve(true) }), /500/],
     ['no answer were found again', (shelf) => ({ ...shelf, find: () => Promise.resolve(null) }), /500/],
     ['no answer were kept', (shelf) => ({ ...shelf, keep: () => Promise.resolve() }), /more than once/],
-  ])('%s', async (_, change, seen) => {
-    const findings = new Findings(32);
-    await sendMany(findings.rounds, findings, (berth) => breakAnswers(berth, change));
-    expect(findings.breaches.join('\n')).toMatch(seen);
-  });
+  ])(
+    '%s',
+    async (_, change, seen) => {
+      const findings = new Findings(32);
+      await sendMany(findings.rounds, findings, (berth) => breakAnswers(berth, change));
+      expect(findings.breaches.join('\n')).toMatch(seen);
+      // How fast it is, is no part of it: a busy machine must not fail it.
+    },
+    240_000,
+  );
 });
