@@ -112,9 +112,9 @@ figure(
       `the noisy one got ${noise.fine} answers in ${noise.seconds} s`,
     );
     findings.expect(noise.refused > 0, 'nothing of the noise was refused');
-    // A time is told, and only a gross breach of it fails: other work shares the machine. Of a few looks it says nothing.
+    // A few looks on a busy machine say nothing of p95: judged in full alone.
     if (playsInFull)
-      findings.expect(p95beyond < 4 * p95limit + 50, `p95 went from ${p95limit} to ${p95beyond} ms`);
+      findings.expect(p95beyond <= 1.1 * p95limit, `p95 went from ${p95limit} to ${p95beyond} ms`);
   },
 );
 
