@@ -43,6 +43,8 @@ figure(
       const { url, database } = bench.app;
       // Each caller has been seen once, which is written down.
       for (const { headers } of valid) await fetch(`${url}/api/v1/me`, { headers });
+      // Whoever asks first for the issuer's keys has the first one made.
+      await fetch(`${url}/.well-known/jwks.json`);
       const before = await held(database.ownerUrl);
       const heap: number[] = [];
       for (let part = 0; part < PARTS; part++) {
