@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import {
   agentPackages,
@@ -60,12 +60,14 @@ export async function installAgent(options: InstallOptions): Promise<InstalledAg
   const temporary = await mkdtemp(join(parent, `${temporaryPrefix}${basename(target)}-`));
   try {
     await runNpm(temporary, options);
-    await verify(temporary, options);
+    const { path, version } = await verify(temporary, options);
+    const inside = relative(await realpath(temporary), path);
     await putInPlace(temporary, target);
+    // Not looked for again: another install may be between its two renames at this moment, and then nothing is there.
+    return { path: join(await realpath(parent), basename(target), inside), version, fetched: true };
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
-  return { ...(await verify(target, options)), fetched: true };
 }
 
 async function working(
