@@ -1,6 +1,5 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
-import { PassportModule } from '@nestjs/passport';
 import { AuditModule } from '../audit/index.js';
 import { ChatsApiModule, ChatsModule } from '../chats/index.js';
 import {
@@ -29,9 +28,9 @@ import {
 } from '../workspaces/index.js';
 import { AuditController } from './audit/audit.controller.js';
 import { RefusedAttempts } from './audit/refused-attempts.js';
+import { Authenticator } from './auth/authenticator.js';
 import { RouteGuard } from './auth/route.guard.js';
 import { SessionController } from './auth/session.controller.js';
-import { ApiKeyStrategy, MachineStrategy, PasswordStrategy, SessionStrategy } from './auth/strategies.js';
 import { HealthController } from './health.controller.js';
 import { Expiry } from './idempotency/expiry.js';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
@@ -117,7 +116,6 @@ function common(parts: CommonParts & Partial<WorkParts>): Imports {
 
 /** The routes of people and machines. */
 const apiModules: Imports = [
-  PassportModule,
   IdentityApiModule,
   CredentialsApiModule,
   WorkspacesApiModule,
@@ -127,7 +125,6 @@ const apiModules: Imports = [
 /** How a process does, whichever its role. */
 const commonControllers = [HealthController, MetricsController];
 const apiControllers = [AuditController, InstanceController, SessionController];
-const waysToSignIn = [PasswordStrategy, ApiKeyStrategy, MachineStrategy, SessionStrategy];
 
 /** One effect per Idempotency-Key. */
 const idempotency: Provider[] = [
@@ -151,7 +148,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules, ...workModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [...waysToSignIn, ...idempotency, ...everywhere],
+      providers: [Authenticator, ...idempotency, ...everywhere],
     };
   }
 
@@ -160,7 +157,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [...waysToSignIn, ...idempotency, ...everywhere],
+      providers: [Authenticator, ...idempotency, ...everywhere],
     };
   }
 

@@ -100,6 +100,17 @@ describe('every route', () => {
     expect(expressRoutes(berth).sort()).toEqual(ofNest.sort());
   });
 
+  it('knows its own callers when another Berth starts beside it in the process', async () => {
+    const { owner } = await berth.founded('first-of-two');
+    const other = await startTestApp();
+    try {
+      expect((await owner.api.call('GET', '/api/v1/me')).status).toBe(200);
+      expect((await other.api(owner.apiKey).call('GET', '/api/v1/me')).status).toBe(401);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('refuses who does not say who they are', async () => {
     const stranger = berth.api(null);
     for (const contract of allContracts.filter(({ access }) => access !== 'public')) {
@@ -111,7 +122,7 @@ describe('every route', () => {
 
 describe('a handler without a contract', () => {
   it('is refused, whoever calls', async () => {
-    const guard = new RouteGuard(new Reflector(), {} as never, {} as never, {} as never);
+    const guard = new RouteGuard(new Reflector(), {} as never, {} as never, {} as never, {} as never);
     const context = { getHandler: () => () => 'open', getClass: () => Object } as never;
     await expect(guard.canActivate(context)).rejects.toMatchObject({ code: 'forbidden' });
   });

@@ -193,7 +193,6 @@ describe('the event stream', () => {
   });
 });
 
-// After the others are closed: Passport keeps its strategies once per process.
 it('ends every stream when Berth stops, also of a reader who takes nothing', async () => {
   const bench = await Bench.start();
   const { id } = await bench.create();

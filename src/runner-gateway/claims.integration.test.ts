@@ -219,7 +219,6 @@ describe('claiming turns', () => {
   });
 });
 
-// After the others are closed: Passport keeps its strategies once per process.
 it('ends all waiting when Berth stops', async () => {
   const last = await Bench.start();
   const { id, runner } = await last.running();

@@ -144,10 +144,7 @@ const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'metho
   },
 };
 
-/**
- * Every route that changes something, from the contracts. Those that need a database of their own come last: Passport's strategies are of the whole process, so the app
- * that started last is asked who calls, also by the others.
- */
+/** Every route that changes something, from the contracts. */
 export const mutations: Mutation[] = [
   ...routes
     .filter(({ contract }) => contract.method !== 'GET')
@@ -182,7 +179,7 @@ export const mutations: Mutation[] = [
         return { method: contract.method, path: contract.path, ...(await make(berth)) };
       },
     })),
-].sort((one, other) => Number(one.onceOnly) - Number(other.onceOnly));
+];
 
 /** An answer to the byte. */
 export interface Exact {

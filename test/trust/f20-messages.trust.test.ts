@@ -14,7 +14,7 @@ figure(
     rounds: { small: 60, full: 10_000 },
     countedAt: 'rows of messages and turns',
     time: 'real',
-    fullMinutes: 30,
+    fullMinutes: 60,
   },
   async (findings) => {
     await sendMany(findings.rounds, findings);

@@ -1,6 +1,5 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { AuthGuard } from '@nestjs/passport';
 import { parse } from 'cookie';
 import type { Request, Response } from 'express';
 import type { RouteContract } from '../../contracts/index.js';
@@ -15,24 +14,8 @@ import {
 } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
 import { RequestLimits, type Counted } from '../limits/request-limits.js';
+import { Authenticator } from './authenticator.js';
 import { SESSION_COOKIE } from './strategies.js';
-
-/** Passport's guard, failing in our words. The user it finds is left on the request for one moment, from where RouteGuard takes it. */
-class PersonGuard extends AuthGuard(['api-key', 'session']) {
-  override handleRequest<T>(error: Error | null, found: T | false | null): T {
-    if (error) throw error;
-    if (!found) throw unauthenticated();
-    return found;
-  }
-}
-
-class MachineGuard extends AuthGuard('machine') {
-  override handleRequest<T>(error: Error | null, found: T | false | null): T {
-    if (error) throw error;
-    if (!found) throw new BerthError('unauthenticated', 'This machine token is not, or no longer, valid.');
-    return found;
-  }
-}
 
 /**
  * The one guard of all routes. It asks the route's contract who may call and lets nobody through to a handler without one: a forgotten guard is a
@@ -40,11 +23,9 @@ class MachineGuard extends AuthGuard('machine') {
  */
 @Injectable()
 export class RouteGuard implements CanActivate {
-  private readonly persons = new PersonGuard();
-  private readonly machines = new MachineGuard();
-
   constructor(
     private readonly reflector: Reflector,
+    private readonly authenticator: Authenticator,
     private readonly identity: IdentityService,
     private readonly publicUrl: PublicUrl,
     private readonly limits: RequestLimits,
@@ -79,10 +60,12 @@ export class RouteGuard implements CanActivate {
   }
 
   private async person(context: ExecutionContext): Promise<Person> {
-    await this.persons.canActivate(context);
-    const request = context.switchToHttp().getRequest<Request & { user: Person }>();
-    if (request.user.via.type === 'session') this.refuseForeignSites(request);
-    return request.user;
+    const http = context.switchToHttp();
+    const request = http.getRequest<Request>();
+    const person = await this.authenticator.person(request, http.getResponse<Response>());
+    if (!person) throw unauthenticated();
+    if (person.via.type === 'session') this.refuseForeignSites(request);
+    return person;
   }
 
   /** A person whose request is of no organization, or of one they need not be in. */
@@ -131,12 +114,16 @@ export class RouteGuard implements CanActivate {
   }
 
   private async machine(context: ExecutionContext, identity: Machine['identity']): Promise<Machine> {
-    await this.machines.canActivate(context);
-    const { user } = context.switchToHttp().getRequest<Request & { user: Machine }>();
+    const http = context.switchToHttp();
+    const machine = await this.authenticator.machine(
+      http.getRequest<Request>(),
+      http.getResponse<Response>(),
+    );
+    if (!machine) throw new BerthError('unauthenticated', 'This machine token is not, or no longer, valid.');
     // Each identity has its own routes and never the other's (rule 9).
-    if (user.identity !== identity)
+    if (machine.identity !== identity)
       throw new BerthError('unauthenticated', `This is no ${identity}'s token.`);
-    return user;
+    return machine;
   }
 
   /** Cross-site request forgery: a browser sends the cookie along from any page, and says truly in Origin which page that was. */
