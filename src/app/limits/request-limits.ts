@@ -3,6 +3,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Actor, Person } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
 import { KnownCallers } from './known-callers.js';
+import { Pace } from './pace.js';
 import { RequestLimiter, type Standing } from './request-limiter.js';
 import { Turnstile } from './turnstile.js';
 
@@ -15,13 +16,14 @@ const AT_A_TIME = 4;
 /**
  * The limit of requests per organization, so that a noisy tenant does not slow the others. Machines, health and what is open to everybody are not counted here.
  *
- * A refusal is given at the end of the second in which it was earned: who asks again at once, as loops without a pause do, cannot ask faster by being refused. It costs a timer, and
- * where the caller is known already, no question to the database.
+ * A refusal is given after the end of the second in which it was earned: who asks again at once, as loops without a pause do, cannot ask faster by being refused. It costs a timer, and
+ * where the caller is known already, no question to the database. Who was refused is then let in at an even pace for a while.
  */
 export class RequestLimits {
   readonly #limiter = new RequestLimiter();
   readonly #callers = new KnownCallers();
   readonly #turnstile = new Turnstile(AT_A_TIME);
+  readonly #pace = new Pace();
   #held = 0;
 
   /**
@@ -42,7 +44,9 @@ export class RequestLimits {
   /** False: who asked has gone meanwhile. */
   async #admit(key: string, response: Response): Promise<boolean> {
     const standing = await this.#limiter.look(key);
-    if (standing.exceeded) await this.#refuse(standing, response);
+    const waitMs = standing.exceeded ? null : this.#pace.enter(key, standing.limit, performance.now());
+    if (waitMs === null) return this.#refuse(key, standing, response);
+    if (waitMs > 0) await delay(waitMs);
     // Here already: what is refused before the guard has counted it (a body that is no JSON) says it too.
     tell(standing, response);
     const leave = once(await this.#turnstile.enter(key));
@@ -61,15 +65,16 @@ export class RequestLimits {
     if (caller.actor && caller.limit !== undefined) this.#limiter.learn(key, caller.limit);
     this.#callers.remember(request, key);
     const standing = await this.#limiter.count(key);
-    if (standing.exceeded) await this.#refuse(standing, response);
+    if (standing.exceeded) await this.#refuse(key, standing, response);
     else tell(standing, response);
   }
 
-  async #refuse(standing: Standing, response: Response): Promise<never> {
+  async #refuse(key: string, standing: Standing, response: Response): Promise<never> {
     tell({ ...standing, remaining: 0 }, response);
+    const beyondMs = this.#pace.refuse(key, standing.limit, performance.now());
     if (this.#held < MAX_HELD) {
       this.#held += 1;
-      await delay(standing.resetMs).finally(() => (this.#held -= 1));
+      await delay(standing.resetMs + beyondMs).finally(() => (this.#held -= 1));
     }
     throw new BerthError(
       'too-many-requests',
