@@ -4,7 +4,7 @@ export { CredentialPolicy, noCredential, type ServedMember } from './leasing.js'
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
 export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
 export { KeyRotation } from './key-rotation.service.js';
-export { SealedTables, type SealedTable } from './sealed-tables.js';
+export { keysOf, ofOrganizations, SealedTables, type SealedTable } from './sealed-tables.js';
 export { LoginPolling } from './logins/login-polling.js';
 export { Issuer } from './issuer/issuer.service.js';
 export { FederationSettings } from './providers/federation.js';

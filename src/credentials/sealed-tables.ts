@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { SealedAddress } from '../database/index.js';
+import type { Database, KeysStore, SealedAddress, Tenant } from '../database/index.js';
+import { BerthError } from '../kernel/index.js';
 import type { Sealed, SealedPlace } from './vault.js';
 
 /**
@@ -29,4 +30,46 @@ export class SealedTables {
   add(table: SealedTable): void {
     this.#tables.push(table);
   }
+}
+
+/** What a table of organizations' rows says of itself. `id` is a row's address within its organization. */
+export interface TenantRows extends Pick<SealedTable, 'name' | 'rowsByKey' | 'notUnder'> {
+  sealed(tenant: Tenant, id: string): Promise<{ sealed: string } | null>;
+  reseal(tenant: Tenant, id: string, before: string, after: Sealed): Promise<boolean>;
+  place(organizationId: string, id: string): SealedPlace;
+}
+
+/** A table whose rows are each of an organization: they are read and replaced in its name alone. */
+export function ofOrganizations(database: Database, rows: TenantRows): SealedTable {
+  return {
+    name: rows.name,
+    rowsByKey: () => rows.rowsByKey(),
+    notUnder: (keyId, after, take) => rows.notUnder(keyId, after, take),
+    read: async (address) => {
+      const organizationId = organizationOf(address, rows.name);
+      const row = await database.tenant(organizationId, (tenant) => rows.sealed(tenant, address.id));
+      return row && { sealed: row.sealed, place: rows.place(organizationId, address.id) };
+    },
+    replace: (address, before, after) =>
+      database.tenant(organizationOf(address, rows.name), (tenant) =>
+        rows.reseal(tenant, address.id, before, after),
+      ),
+  };
+}
+
+/** `rowsByKey` and `notUnder` of a table whose rows have ids of their own. */
+export function keysOf(
+  keys: KeysStore,
+  table: Parameters<KeysStore['notUnder']>[0],
+): Pick<SealedTable, 'rowsByKey' | 'notUnder'> {
+  return {
+    rowsByKey: () => keys.rowsByKey(table),
+    notUnder: (keyId, after, take) => keys.notUnder(table, keyId, after, take),
+  };
+}
+
+function organizationOf({ organizationId }: SealedAddress, name: string): string {
+  if (organizationId === null)
+    throw new BerthError('internal', `Each row of ${name} belongs to an organization.`);
+  return organizationId;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { SealedTables, type Sealed, type SealedTable } from '../../credentials/index.js';
-import { Database, SystemStore, type SealedAddress } from '../../database/index.js';
+import { keysOf, ofOrganizations, SealedTables, type SealedTable } from '../../credentials/index.js';
+import { Database, SystemStore } from '../../database/index.js';
 import { answersStore } from './answers.store.js';
 import { placeOf } from './kept-answers.js';
 
@@ -8,27 +8,17 @@ import { placeOf } from './kept-answers.js';
 @Injectable()
 export class SealedAnswers {
   constructor(database: Database, system: SystemStore, tables: SealedTables) {
-    tables.add(ofOrganizations(database, system));
+    tables.add(
+      ofOrganizations(database, {
+        name: 'answers',
+        ...keysOf(system.keys, 'idempotentAnswer'),
+        sealed: (tenant, id) => answersStore.find(tenant, id),
+        reseal: (tenant, id, before, after) => answersStore.reseal(tenant, id, before, after),
+        place: (organizationId, id) => placeOf({ organizationId }, id),
+      }),
+    );
     tables.add(ofInstance(system));
   }
-}
-
-function ofOrganizations(database: Database, system: SystemStore): SealedTable {
-  const within = <T>(
-    { organizationId }: SealedAddress,
-    work: Parameters<typeof database.tenant<T>>[1],
-  ): Promise<T> => database.tenant(organizationId ?? '', work);
-  return {
-    name: 'answers',
-    rowsByKey: () => system.keys.rowsByKey('idempotentAnswer'),
-    notUnder: (keyId, after, take) => system.keys.notUnder('idempotentAnswer', keyId, after, take),
-    read: async (address) => {
-      const row = await within(address, (tenant) => answersStore.find(tenant, address.id));
-      return row && { sealed: row.sealed, place: placeOf(address, address.id) };
-    },
-    replace: (address, before, after: Sealed) =>
-      within(address, (tenant) => answersStore.reseal(tenant, address.id, before, after)),
-  };
 }
 
 function ofInstance(system: SystemStore): SealedTable {

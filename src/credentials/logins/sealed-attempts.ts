@@ -1,44 +1,25 @@
 import { Injectable } from '@nestjs/common';
-import { Database, SystemStore, type SealedAddress } from '../../database/index.js';
-import { SealedTables, type SealedTable } from '../sealed-tables.js';
-import type { Sealed, SealedPlace } from '../vault.js';
+import { Database, SystemStore } from '../../database/index.js';
+import { keysOf, ofOrganizations, SealedTables } from '../sealed-tables.js';
+import type { SealedPlace } from '../vault.js';
 import { attemptsStore } from './attempts.store.js';
 
 export function attemptPlace(organizationId: string, rowId: string): SealedPlace {
   return { purpose: 'login-attempt', organizationId, rowId };
 }
 
-/** What proves attempts to connect, as key rotation sees it. */
+/** What proves an attempt to connect, as key rotation sees it. */
 @Injectable()
-export class SealedAttempts implements SealedTable {
-  readonly name = 'login attempts';
-
-  constructor(
-    private readonly database: Database,
-    private readonly system: SystemStore,
-    tables: SealedTables,
-  ) {
-    tables.add(this);
-  }
-
-  rowsByKey(): Promise<Map<string, number>> {
-    return this.system.keys.rowsByKey('loginAttempt');
-  }
-
-  notUnder(keyId: string, after: string | null, take: number): Promise<SealedAddress[]> {
-    return this.system.keys.notUnder('loginAttempt', keyId, after, take);
-  }
-
-  async read({ id, organizationId }: SealedAddress) {
-    const row = await this.database.tenant(organizationId ?? '', (tenant) =>
-      attemptsStore.sealed(tenant, id),
-    );
-    return row && { sealed: row.sealed, place: attemptPlace(organizationId ?? '', id) };
-  }
-
-  replace({ id, organizationId }: SealedAddress, before: string, after: Sealed): Promise<boolean> {
-    return this.database.tenant(organizationId ?? '', (tenant) =>
-      attemptsStore.reseal(tenant, id, before, after),
+export class SealedAttempts {
+  constructor(database: Database, system: SystemStore, tables: SealedTables) {
+    tables.add(
+      ofOrganizations(database, {
+        name: 'login attempts',
+        ...keysOf(system.keys, 'loginAttempt'),
+        sealed: (tenant, id) => attemptsStore.sealed(tenant, id),
+        reseal: (tenant, id, before, after) => attemptsStore.reseal(tenant, id, before, after),
+        place: attemptPlace,
+      }),
     );
   }
 }
