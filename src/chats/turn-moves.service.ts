@@ -52,7 +52,7 @@ export class TurnMoves {
     await chatsStore.move(tenant, { ...turn, state: 'running' }, 'completed', this.world.clock.now());
   }
 
-  /** Ends a turn without an answer. A login that was being seen to is left as it was, unless the turn says how that ended. */
+  /** Ends a turn without an answer. Nobody waits for a login that was being seen to any more, which is told as well: whoever was shown "reauthenticating" is not to see it for ever. */
   async stop(
     tenant: Tenant,
     turn: TurnAtWork,

@@ -325,6 +325,12 @@ describe('a login that is refused in the middle of a turn', () => {
       await runner.report(runner.finished(turn, { result: 'canceled' }));
       expect(await asked(id)).toMatchObject({ state: 'canceled' });
       expect(await authentication(id)).toBe('ok');
+      expect((await told(id)).slice(2)).toEqual([
+        'login reauthenticating',
+        'reauthenticating 1',
+        'login restored',
+        'canceled 1',
+      ]);
     });
 
     it('ends a turn between two attempts at once, and the waiting runner goes on with the next', async () => {
@@ -337,6 +343,8 @@ describe('a login that is refused in the middle of a turn', () => {
       expect((await claim).body).toMatchObject({ turnId: next.id, attempt: 1 });
       expect(await asked(id)).toMatchObject({ state: 'canceled', attempts: 1 });
       expect(await authentication(id)).toBe('ok');
+      const [, login] = await bench.eventsOf(id, 'authentication.state');
+      expect(login?.data).toEqual({ agent: 'claude', state: 'restored' });
     });
 
     it('stands against the end of an attempt that comes at the same time', async () => {

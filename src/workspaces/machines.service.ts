@@ -124,7 +124,7 @@ export class WorkspaceMachines {
     return workspacesStore.setAgentSession(tenant, id, { agentPoint });
   }
 
-  /** How it stands with the agent's login, told as an event where that is news; without a message it is only written down. */
+  /** How it stands with the agent's login, told as an event where that is news. Without a message: nothing waits for it any more, and there is nothing to say of it. */
   tellAuthentication(
     tenant: Tenant,
     row: { id: string },

@@ -259,14 +259,14 @@ export const workspacesStore = {
       where: { organizationId, id, NOT: { authentication } },
       data: { authentication },
     });
-    if (count === 0 || message === null) return;
+    if (count === 0) return;
     const { agent } = await db.workspace.findUniqueOrThrow({
       where: { organizationId_id: { organizationId, id } },
       select: { agent: true },
     });
     const state = authentication === 'ok' ? 'restored' : authentication;
     await eventsStore.append(tenant, id, [
-      { type: 'authentication.state', at, data: { agent, state, message } },
+      { type: 'authentication.state', at, data: { agent, state, ...(message === null ? {} : { message }) } },
     ]);
   },
 
