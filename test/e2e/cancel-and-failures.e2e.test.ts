@@ -1,12 +1,12 @@
-import { agentNames, type MessageView } from '../../src/contracts/index.js';
+import type { MessageView } from '../../src/contracts/index.js';
 import type { ModelEmulator } from '../emulators/emulator.js';
 import { until } from '../emulators/until.js';
 import { answerTo, expectWhole, statesOf } from './support/events.js';
 import { familyOf, lives, runnerOf } from './support/processes.js';
-import { credentials, TestSystem } from './support/system.js';
+import { TestSystem } from './support/system.js';
 import { startGatedTurn } from './support/turns.js';
 
-/** Turns that do not end well: canceled by a person, refused by the provider. Each is said plainly, and the next message works. */
+/** Turns that do not end well: canceled by a person, or the provider errs. Each is said plainly, and the next message works. */
 
 let system: TestSystem;
 beforeAll(async () => {
@@ -23,37 +23,16 @@ async function turn(id: string, text: string): Promise<MessageView> {
   return system.api.untilEnded(id, messageId);
 }
 
-/** Every piece of eight characters of the secret part of a key; none of them may be told to anybody. */
-function piecesOf(key: string): string[] {
-  const secret = key.replace(/^sk-(ant-api03-)?/, '');
-  return Array.from({ length: secret.length - 7 }, (_, at) => secret.slice(at, at + 8));
-}
-
-/** Everything that a reader of the workspace can see. */
-async function allToldOf(id: string): Promise<string> {
-  return JSON.stringify([
-    await system.api.workspace(id),
-    await system.api.messages(id),
-    await system.api.events(id),
-  ]);
-}
-
 describe.each([
   {
     agent: 'claude',
     model: 'anthropic',
-    key: credentials.anthropicApiKey,
-    other: 'sk-ant-api03-anotherKeyOfAda-9876543210',
-    kind: 'anthropic_api_key',
   },
   {
     agent: 'codex',
     model: 'openai',
-    key: credentials.openaiApiKey,
-    other: 'sk-anotherKeyOfAda-9876543210',
-    kind: 'openai_api_key',
   },
-] as const)('$agent', ({ agent, model, key, other, kind }) => {
+] as const)('$agent', ({ agent, model }) => {
   let emulator: ModelEmulator;
   let id: string;
   beforeAll(async () => {
@@ -119,31 +98,5 @@ describe.each([
     expect(await answerTo(system.api, id, failed.id)).toBeUndefined();
     emulator.reset();
     expect(await turn(id, 'Good day')).toMatchObject({ state: 'completed' });
-  });
-
-  it('fails after three attempts when its key is revoked, and tells no piece of it; a new key works', async () => {
-    emulator.revoke(key);
-    const failed = await turn(id, 'Good day');
-    const message = `Couldn't authenticate with ${agentNames[agent]} after multiple attempts.`;
-    expect(failed).toMatchObject({
-      state: 'failed',
-      attempts: 3,
-      error: { code: 'authentication-failed', message },
-    });
-    expect(await system.api.workspace(id)).toMatchObject({ authentication: 'failed' });
-    // A turn that never reached the model has no receipt.
-    expect(failed.receipts).toEqual([]);
-    const told = await allToldOf(id);
-    expect(piecesOf(key).filter((piece) => told.includes(piece))).toEqual([]);
-    expect(piecesOf(key).filter((piece) => system.berth.output.join('').includes(piece))).toEqual([]);
-
-    emulator.accept(other);
-    await system.api.setCredential('user', kind, { apiKey: other });
-    expect(await turn(id, 'Good day')).toMatchObject({
-      state: 'completed',
-      receipts: [{ kind, generation: 2 }],
-    });
-    expect(emulator.requests.at(-1)?.credential.value).toBe(other);
-    expect(await system.api.workspace(id)).toMatchObject({ authentication: 'ok' });
   });
 });

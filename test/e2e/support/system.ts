@@ -45,7 +45,10 @@ export class TestSystem {
     const berth = await BerthProcess.start({
       BERTH_ANTHROPIC_API_URL: anthropic.url,
       BERTH_CLAUDE_TOKEN_URL: `${anthropic.url}/v1/oauth/token`,
+      BERTH_ANTHROPIC_TOKEN_URL: `${anthropic.url}/v1/oauth/token`,
       BERTH_OPENAI_API_URL: openai.url,
+      BERTH_CHATGPT_API_URL: `${openai.url}/backend-api`,
+      BERTH_OPENAI_AUTH_URL: openai.url,
       BERTH_GITHUB_URL: git.url,
       CLAUDE_BIN: agentProgram('CLAUDE_BIN'),
       CODEX_BIN: agentProgram('CODEX_BIN'),
@@ -101,6 +104,27 @@ export class TestSystem {
   async restart(extra: Record<string, string> = {}): Promise<void> {
     await this.berth.start(extra);
     this.api = this.api.at(this.berth.url);
+  }
+
+  /** Another member of the organization, without a credential of their own. */
+  async newMember(name: string): Promise<Api> {
+    const invited = { email: `${name.toLowerCase()}@example.com`, role: 'member' };
+    const { body } = await this.api.post<{ url: string }>(this.api.path('/invitations'), invited, 201);
+    const accepted = {
+      token: new URL(body.url).searchParams.get('token'),
+      name,
+      password: 'correct horse battery',
+    };
+    const joined = await this.api
+      .as(null)
+      .post<{ apiKey: string }>('/api/v1/invitations/accept', accepted, 201);
+    return this.api.as(joined.body.apiKey);
+  }
+
+  /** Puts a workspace to sleep and waits until it is. */
+  async hibernate(id: string): Promise<void> {
+    await this.api.post(this.api.path(`/workspaces/${id}/hibernate`), {}, 202);
+    await this.api.untilState(id, 'hibernated');
   }
 
   /** Deletes a workspace and waits until it is gone. */
