@@ -1,4 +1,11 @@
-import { leaseRequestSchema, leaseSchema, proxyPaths, proxyReportRequestSchema } from './proxy.js';
+import {
+  leaseRequestSchema,
+  leaseSchema,
+  proxyPaths,
+  proxyReportRequestSchema,
+  withdrawnAnswerSchema,
+  withdrawnRequestSchema,
+} from './proxy.js';
 import { route } from './rest/route.js';
 import {
   claimedTurnSchema,
@@ -65,4 +72,13 @@ export const proxyReportRoute = route({
   summary: 'Report served calls, usage and refusals',
   body: proxyReportRequestSchema,
   answer: { status: 204, body: null },
+});
+
+export const proxyWithdrawnRoute = route({
+  method: 'POST',
+  path: proxyPaths.withdrawn,
+  access: 'proxy',
+  summary: 'Which credentials of calls under way may not serve this workspace any more',
+  body: withdrawnRequestSchema,
+  answer: { status: 200, body: withdrawnAnswerSchema },
 });

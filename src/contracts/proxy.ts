@@ -15,6 +15,7 @@ import { seenSchema } from './text.js';
 export const proxyPaths = {
   lease: '/internal/v1/proxy/lease',
   report: '/internal/v1/proxy/report',
+  withdrawn: '/internal/v1/proxy/withdrawn',
 } as const;
 
 export const leaseRequestSchema = z.strictObject({ upstream: upstreamSchema });
@@ -43,6 +44,10 @@ export const leaseSchema = z.object({
   cause: causeSchema.optional(),
 });
 export type Lease = z.infer<typeof leaseSchema>;
+
+/** Which of the credentials that calls under way were sent with may not serve this workspace any more, since people took that right away. Errors as of a lease; 403: none of them may. */
+export const withdrawnRequestSchema = z.strictObject({ credentialIds: z.array(z.uuid()).min(1).max(1000) });
+export const withdrawnAnswerSchema = z.object({ credentialIds: z.array(z.uuid()) });
 
 /**
  * What the proxy tells about model calls, each with an id of its own so that it counts once however often it is delivered.
@@ -125,7 +130,7 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
     proxyToken: z.string(),
     git: gitRouteSchema.nullable(),
   }),
-  /** A newer generation is there, or none: leases of this one are not used again, and the next request asks anew. */
+  /** A newer generation is there, or none: leases of this one are not used again, the next request asks anew, and for calls under way it is asked whether they may go on. */
   z.strictObject({ type: z.literal('forget'), credentialId: z.uuid() }),
   z.strictObject({ type: z.literal('close'), requestId: z.string(), workspaceId: z.uuid() }),
 ]);

@@ -118,6 +118,9 @@ export class CredentialCare {
         subject: { type: 'organization', id: actor.organizationId, name: null },
         details: { ...policy },
       });
+      // Whoever works with one of the organization's is asked for anew, and calls under way with it.
+      for (const { id, scope } of await credentialsStore.visibleTo(tenant, actor.userId))
+        if (scope === 'organization') await this.renewals.tellChanged(tenant, id);
       return policy;
     });
   }

@@ -3,7 +3,13 @@ import type { Agent, CredentialView, Kind, Lease, PageQuery, Resolution, Scope }
 import { Audit } from '../audit/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
-import { administers, auditedMember, IdentityService, type Actor } from '../identity/index.js';
+import {
+  administers,
+  auditedMember,
+  IdentityService,
+  MembersService,
+  type Actor,
+} from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
 import { CredentialPlaces, noSuchCredential } from './credential-places.js';
 import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
@@ -44,7 +50,10 @@ export class CredentialsService {
     private readonly places: CredentialPlaces,
     private readonly world: World,
     private readonly audit: Audit,
-  ) {}
+    members: MembersService,
+  ) {
+    members.whenLeaving((tenant, { userId }) => this.recall(tenant, userId));
+  }
 
   async list(actor: Actor, query: PageQuery): Promise<Page<CredentialView>> {
     const slice = sliceOf(query);
@@ -131,6 +140,11 @@ export class CredentialsService {
     return this.leasing.lease(member, subjectId, terms);
   }
 
+  /** Which of these people do not let serve this member any more. What a provider says of one takes no right away. Inside a transaction of the caller. */
+  withdrawn(tenant: Tenant, member: ServedMember, credentialIds: string[]): Promise<string[]> {
+    return this.leasing.withdrawn(tenant, member, credentialIds);
+  }
+
   /** When a proxy has surely forgotten what it holds for a workspace and is another person's own; null: it holds nothing of that. Inside a transaction of the caller. */
   async foreignUntil(tenant: Tenant, subjectId: string, userId: string): Promise<Date | null> {
     const since = new Date(this.world.clock.now().getTime() - CLOCK_MARGIN_MS);
@@ -170,6 +184,12 @@ export class CredentialsService {
   /** A plan's quota is used up until a time; without one there is nothing to remember. */
   limited(tenant: Tenant, report: CredentialReport, { subjectId }: ServedBy): Promise<void> {
     return this.reports.take(tenant, 'limited', report, subjectId);
+  }
+
+  /** Whatever serves somebody who leaves is asked for anew, and calls under way with it, in whoever's workspace. */
+  private async recall(tenant: Tenant, userId: string): Promise<void> {
+    for (const { id } of await credentialsStore.visibleTo(tenant, userId))
+      await this.renewals.tellChanged(tenant, id);
   }
 
   /** Asked of the row, and holds it: who was removed, or is no admin any more, since the request began leaves nothing behind. Throws `not-found`, `forbidden`. */

@@ -19,7 +19,14 @@ import { placeOf } from './renewal/place.js';
 import { Renewals } from './renewal/renewals.service.js';
 import { reasonToRenew, serves } from './renewal/schedule.js';
 import { mintedState, tokensStore, type Token } from './renewal/tokens.store.js';
-import { resolve, type CredentialFacts, type Decision, type SubscriptionPolicy } from './resolution.js';
+import {
+  resolve,
+  withdrawn,
+  type CredentialFacts,
+  type Decision,
+  type Policy,
+  type SubscriptionPolicy,
+} from './resolution.js';
 import { Vault } from './vault.js';
 
 /** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
@@ -82,6 +89,14 @@ export class Leasing {
       const rows = await credentialsStore.visibleTo(tenant, member.userId);
       return this.decide(tenant, member, rows, new Map());
     });
+  }
+
+  /** See `CredentialsService.withdrawn`. */
+  async withdrawn(tenant: Tenant, { userId, agent }: ServedMember, ids: string[]): Promise<string[]> {
+    const rows = await credentialsStore.visibleTo(tenant, userId);
+    const policy = await this.policyFor(tenant, rows);
+    const facts = rows.map(({ id, scope, kind }) => ({ id, scope: scope as Scope, kind: kind as Kind }));
+    return withdrawn(agent, ids, facts, policy);
   }
 
   /** See `CredentialsService.lease`. */
@@ -150,11 +165,15 @@ export class Leasing {
     rows: CredentialRow[],
     tokens: Map<string, Token>,
   ): Promise<Decision> {
-    const isMixed = new Set(rows.map(({ scope }) => scope)).size > 1;
-    const organizationFallback = !isMixed || (await this.identity.organizationFallback(tenant));
-    const policy = { subscriptions: this.policy.subscriptions, organizationFallback };
+    const policy = await this.policyFor(tenant, rows);
     const facts = rows.map((row) => this.factsOf(row, tokens.get(row.id) ?? null));
     return resolve(agent, facts, policy, this.world.clock.now());
+  }
+
+  private async policyFor(tenant: Tenant, rows: CredentialRow[]): Promise<Policy> {
+    const isMixed = new Set(rows.map(({ scope }) => scope)).size > 1;
+    const organizationFallback = !isMixed || (await this.identity.organizationFallback(tenant));
+    return { subscriptions: this.policy.subscriptions, organizationFallback };
   }
 
   private factsOf(row: CredentialRow, token: Token | null): CredentialFacts {

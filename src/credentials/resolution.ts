@@ -91,6 +91,25 @@ export function resolve(
   };
 }
 
+/**
+ * Those of `ids` from which people took the right to serve this member: removed, another's, the organization's where that does not serve members who have their own. That one ran out, was
+ * rejected or is used up is no such thing: what was begun with it may end.
+ */
+export function withdrawn(
+  agent: Agent,
+  ids: readonly string[],
+  facts: readonly Pick<CredentialFacts, 'id' | 'scope' | 'kind'>[],
+  policy: Policy,
+): string[] {
+  const hasOwn = facts.some(({ scope, kind }) => scope === 'user' && kindOrder[agent].includes(kind));
+  const may = facts.filter(
+    ({ scope, kind }) =>
+      (scope === 'user' || !hasOwn || policy.organizationFallback) &&
+      (!kinds[kind].subscription || subscriptionAllowed(scope, policy.subscriptions)),
+  );
+  return ids.filter((id) => !may.some((fact) => fact.id === id));
+}
+
 /** Why a credential cannot serve now, whichever others there are; null when it can. */
 function obstacleOf(fact: CredentialFacts, policy: Policy, now: Date): Obstacle | null {
   const said = fact.lastError ? ` (${fact.lastError})` : '';

@@ -1,5 +1,11 @@
 import type { Agent } from '../contracts/index.js';
-import { kindOrder, resolve, type CredentialFacts, type SubscriptionPolicy } from './resolution.js';
+import {
+  kindOrder,
+  resolve,
+  withdrawn,
+  type CredentialFacts,
+  type SubscriptionPolicy,
+} from './resolution.js';
 import { FUTURE, login, minutesFrom, NOW, PAST, policyOf, runOut, stored } from './testing/facts.js';
 
 interface Case {
@@ -247,5 +253,39 @@ describe('resolution', () => {
         .filter(({ reason }) => reason.startsWith('chosen'))
         .map(({ credentialId }) => credentialId),
     ).toEqual(first ? [first] : []);
+  });
+});
+
+describe('the right to serve is taken away', () => {
+  const [own, shared, subscription] = [
+    stored('user/anthropic_api_key'),
+    stored('organization/anthropic_api_key'),
+    stored('organization/claude_oauth', { status: 'rejected', expiresAt: PAST, limitedUntil: FUTURE }),
+  ];
+  it.each<[string, CredentialFacts[], Parameters<typeof policyOf>, string[]]>([
+    ['from none that is there, whatever its provider says of it', [own, shared, subscription], ['on'], []],
+    ['from those that were removed', [shared], ['on'], [own.id, subscription.id]],
+    [
+      'from the organization’s where they do not serve members who have their own',
+      [own, shared, subscription],
+      ['on', false],
+      [shared.id, subscription.id],
+    ],
+    ['but not where the member has none', [shared, subscription], ['on', false], [own.id]],
+    [
+      'nor where their own is for another agent',
+      [stored('user/openai_api_key'), shared, subscription],
+      ['on', false],
+      [own.id],
+    ],
+    [
+      'from subscriptions that are not allowed here any more',
+      [own, shared, subscription],
+      ['personal'],
+      [subscription.id],
+    ],
+  ])('%s', (_, facts, policy, gone) => {
+    const ids = [own.id, shared.id, subscription.id];
+    expect(withdrawn('claude', ids, facts, policyOf(...policy))).toEqual(gone);
   });
 });

@@ -28,6 +28,8 @@ export interface Limits {
   maxSends: number;
   /** Pause before a lease is asked for again that was the refused one once more; also the shortest of all pauses. */
   notYetSeconds: number;
+  /** How often it is asked whether calls under way may go on. */
+  withdrawnSeconds: number;
   /** How much of an error answer is read to learn its type. */
   maxErrorBytes: number;
   /** Undelivered reports of one workspace. */
@@ -54,6 +56,7 @@ export const defaultLimits: Limits = {
   holdSeconds: 300,
   maxSends: 5,
   notYetSeconds: 1,
+  withdrawnSeconds: 5,
   maxErrorBytes: 64 * 1024,
   maxReports: 10_000,
   firstRetrySeconds: 0.25,

@@ -58,7 +58,9 @@ export class ModelSend {
     const { observers } = this.workspace.context;
     const name = `${this.sent.operation.metered ? 'model call' : 'call'} ${this.adapter.name}`;
     const record = new CallRecord(this.adapter.name, observers, name);
-    const outcome = await this.#relay(place, headers, response, record);
+    const { credentialId } = this.lease;
+    const ended = this.workspace.calls.begin({ credentialId, cut: () => response.destroy() });
+    const outcome = await this.#relay(place, headers, response, record).finally(ended);
     record.end(outcome, this.#metered);
     return this.#conclude(outcome);
   }

@@ -90,6 +90,62 @@ describe('streams through the proxy', () => {
     expect(proxy.controlPlane.reports('usage')).toMatchObject([{ inputTokens: 11, outputTokens: 42 }]);
   });
 
+  describe('whose credential may not serve here any more', () => {
+    const withdrawn = '0198c0de-0000-7000-8000-000000000001';
+    /** A stream under way, of which the agent has a piece. */
+    async function underWay() {
+      const { client, upstream } = await start();
+      upstream.write(START);
+      await once(client, 'data');
+      return { client, upstream };
+    }
+
+    it('are cut at once when that is told, and the answer does not look whole', async () => {
+      const { client, upstream } = await underWay();
+      proxy.controlPlane.withdrawn.body = { credentialIds: [withdrawn] };
+      const [broken, ended] = [once(client, 'error'), once(upstream, 'close')];
+      proxy.workspaces.forget(withdrawn);
+      expect(await broken).toMatchObject([{ code: 'ECONNRESET' }]);
+      await ended;
+      expect(client.complete).toBe(false);
+      expect(proxy.controlPlane.withdrawnCalls).toEqual([[withdrawn]]);
+    });
+
+    it('go on when there is only a newer secret, when another one changed, and while nobody knows', async () => {
+      const { client, upstream } = await underWay();
+      proxy.workspaces.forget('0198c0de-0000-7000-8000-000000000009');
+      expect(proxy.controlPlane.withdrawnCalls).toEqual([]);
+      for (const status of [200, 503, 401]) {
+        proxy.controlPlane.withdrawn.status = status;
+        const asked = proxy.controlPlane.withdrawnCalls.length;
+        proxy.workspaces.forget(withdrawn);
+        await until('it is asked', () => proxy.controlPlane.withdrawnCalls.length > asked);
+      }
+      upstream.end(STOP);
+      await once(client.resume(), 'end');
+      expect(client.complete).toBe(true);
+    });
+
+    it('are cut also when nothing is told, and when nobody is there any more for whom it works', async () => {
+      const quick = await startProxy(
+        (request, response) => {
+          request.resume();
+          response.writeHead(200, EVENT_STREAM).write(START);
+        },
+        { limits: { withdrawnSeconds: 0.02 } },
+      );
+      quick.controlPlane.lease(SECRET);
+      const { response: client } = await begin(quick.socket, call);
+      client.resume();
+      await until('it is asked', () => quick.controlPlane.withdrawnCalls.length > 1);
+      quick.controlPlane.withdrawn.status = 403;
+      expect(await once(client, 'error')).toMatchObject([{ code: 'ECONNRESET' }]);
+      const asked = quick.controlPlane.withdrawnCalls.length;
+      await quick.close();
+      expect(quick.controlPlane.withdrawnCalls.length - asked).toBeLessThanOrEqual(1);
+    });
+  });
+
   it('ends the upstream call when the client leaves, and counts what is known', async () => {
     const { client, request, upstream } = await start();
     upstream.write(START);

@@ -1,6 +1,7 @@
 import type { ProxyCommand } from '../contracts/proxy.js';
 import { NO_CAUSE, Secret, type Cause, type Clock, type Ids, type Log } from '../kernel/index.js';
 import type { Observers } from './call-record.js';
+import { CallsUnderWay } from './calls-under-way.js';
 import type { ControlPlane } from './control-plane.js';
 import { GitRepository } from './git-repository.js';
 import { LeaseCache } from './leases.js';
@@ -33,6 +34,7 @@ export class Workspace {
   readonly leases: LeaseCache;
   readonly reports: ReportOutbox;
   readonly bodies: BodyBudget;
+  readonly calls: CallsUnderWay;
   /** Whose doing the latest model call was; the log's lines name it. */
   cause: Cause = NO_CAUSE;
   #token: Secret;
@@ -51,6 +53,7 @@ export class Workspace {
     this.placeholder = new Placeholder(command.placeholder);
     this.leases = new LeaseCache({ workspaceId, token, controlPlane, clock, log });
     this.reports = new ReportOutbox({ workspaceId, token, controlPlane, ids, log, limits });
+    this.calls = new CallsUnderWay({ workspaceId, token, controlPlane, log, limits });
     this.bodies = new BodyBudget(limits.maxWorkspaceBodyBytes);
     this.#token = new Secret(command.proxyToken);
     this.#git = this.#repository(command);

@@ -88,9 +88,12 @@ export class Workspaces {
     return this.#inTurn(workspaceId, () => this.#shut(workspaceId));
   }
 
-  /** No workspace uses a lease of this credential again; who needs it asks anew. */
+  /** No workspace uses a lease of this credential again; who needs it asks anew. Calls under way with it end if people took it away. */
   forget(credentialId: string): void {
-    for (const { workspace } of this.#open.values()) workspace.leases.forget(credentialId);
+    for (const { workspace } of this.#open.values()) {
+      workspace.leases.forget(credentialId);
+      workspace.calls.changed(credentialId);
+    }
   }
 
   /** Closes everything, for the orderly end of the process. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Bench, API_KEY } from '../../test/support/bench.js';
+import { Bench, API_KEY, type PlayedWorkspace } from '../../test/support/bench.js';
 import { proxyPaths, runnerPaths, type CredentialView, type MessageView } from '../contracts/index.js';
 
 const OTHER_KEY = `sk-ant-api03-${'o'.repeat(40)}`;
@@ -31,6 +31,39 @@ describe('leases and receipts', () => {
         expect((await bench.api.as(key).call('POST', path, {})).status).toBe(401);
       }
     }
+  });
+
+  it('says of calls under way which credentials may not serve any more: removed, not consented to, nobody there', async () => {
+    const member = await bench.app.member(bench.organization, 'member');
+    const withdrawnOf = async ({ proxy }: PlayedWorkspace, ...credentialIds: string[]) => {
+      const { status, body } = await proxy.call<{ credentialIds?: string[] }>(proxyPaths.withdrawn, {
+        credentialIds,
+      });
+      return [status, body.credentialIds];
+    };
+    await bench.api.setCredential('organization', 'anthropic_api_key', { apiKey: API_KEY });
+    const { id } = await member.api.createWorkspace({ repository: 'acme/app', message: 'work' });
+    const played = await bench.started(id);
+    const shared = (await played.proxy.lease()).credentialId;
+    await member.api.setCredential('user', 'anthropic_api_key', { apiKey: OTHER_KEY });
+    const own = (await played.proxy.lease()).credentialId;
+    expect(await withdrawnOf(played, shared, own)).toEqual([200, []]);
+    const policy = (organizationFallback: boolean) =>
+      bench.api.call('PUT', bench.api.path('/credential-policy'), { organizationFallback }, 200);
+    await policy(false);
+    expect(await withdrawnOf(played, shared, own)).toEqual([200, [shared]]);
+    // Who has none of their own is served by the organization’s, whatever the policy.
+    await member.api.call('DELETE', member.api.path('/credentials/user/anthropic_api_key'), undefined, 204);
+    expect(await withdrawnOf(played, shared, own)).toEqual([200, [own]]);
+    await policy(true);
+    await bench.api.call('DELETE', bench.api.path(`/members/${member.userId}`), undefined, 204);
+    expect(await withdrawnOf(played, shared, own)).toEqual([403, undefined]);
+    await bench.api.call(
+      'DELETE',
+      bench.api.path('/credentials/organization/anthropic_api_key'),
+      undefined,
+      204,
+    );
   });
 
   it('leases the member’s own before the organization’s, and the latter once the own is gone', async () => {

@@ -62,6 +62,16 @@ export class LeasesService {
     return { ...lease, ...(cause ? { cause } : {}) };
   }
 
+  /** Which of these may not serve the workspace any more, whatever calls were begun with them. Throws as `lease`. */
+  async withdrawn(machine: Machine, credentialIds: string[]): Promise<string[]> {
+    const { organizationId, workspaceId } = machine;
+    return this.database.tenant(organizationId, async (tenant) => {
+      const { workspace, userId } = await this.served(tenant, workspaceId);
+      const member = { organizationId, userId, agent: workspace.agent as Agent };
+      return this.credentials.withdrawn(tenant, member, credentialIds);
+    });
+  }
+
   /** The workspace, and the member it works for now: who wrote the turn, and not who owns the workspace. */
   private async served(
     tenant: Tenant,

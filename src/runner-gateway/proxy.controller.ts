@@ -1,5 +1,11 @@
 import { Controller } from '@nestjs/common';
-import { proxyLeaseRoute, proxyReportRoute, type Lease } from '../contracts/index.js';
+import {
+  proxyLeaseRoute,
+  proxyReportRoute,
+  proxyWithdrawnRoute,
+  type Answer,
+  type Lease,
+} from '../contracts/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
 import { CurrentMachine, type Machine } from '../identity/index.js';
 import { LeasesService } from './leases.service.js';
@@ -22,5 +28,13 @@ export class ProxyController {
     @Input() { body }: InputOf<typeof proxyReportRoute>,
   ): Promise<void> {
     return this.leases.report(machine, body.items);
+  }
+
+  @BindRoute(proxyWithdrawnRoute)
+  async withdrawn(
+    @CurrentMachine() machine: Machine,
+    @Input() { body }: InputOf<typeof proxyWithdrawnRoute>,
+  ): Promise<Answer<typeof proxyWithdrawnRoute>> {
+    return { credentialIds: await this.leases.withdrawn(machine, body.credentialIds) };
   }
 }

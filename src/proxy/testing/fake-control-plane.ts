@@ -13,7 +13,7 @@ export interface Prepared {
   headers?: http.OutgoingHttpHeaders;
 }
 
-/** The control plane's two routes for a proxy, with answers that a test chooses. */
+/** The control plane's routes for a proxy, with answers that a test chooses. */
 export class FakeControlPlane {
   url = '';
   /** What each lease call asked for, with its authorization header. */
@@ -22,7 +22,7 @@ export class FakeControlPlane {
   readonly deliveries: ProxyReportItem[][] = [];
   /** What was accepted, once per id. */
   readonly accepted = new Map<string, ProxyReportItem>();
-  /** Both kinds of calls in the order in which they came. */
+  /** Leases and reports in the order in which they came. */
   readonly order: string[] = [];
   /** Answers the next lease calls; the last one stays. */
   leaseAnswers: Prepared[] = [];
@@ -32,6 +32,10 @@ export class FakeControlPlane {
   reportStatuses: number[] = [];
   /** A lease call waits for this before it is answered. */
   leaseGate: Promise<void> = Promise.resolve();
+  /** Of which credentials it says that they may not serve any more, with this status. */
+  withdrawn: Prepared = { status: 200, body: { credentialIds: [] } };
+  /** What was asked about calls under way. */
+  readonly withdrawnCalls: unknown[] = [];
   #close: () => Promise<void> = () => Promise.resolve();
 
   static async start(): Promise<FakeControlPlane> {
@@ -82,6 +86,12 @@ export class FakeControlPlane {
   async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const body = JSON.parse(await textOf(request)) as Record<string, unknown>;
     if (request.url === proxyPaths.lease) return this.#answerLease(request, body, response);
+    if (request.url === proxyPaths.withdrawn) {
+      this.withdrawnCalls.push(body.credentialIds);
+      response.writeHead(this.withdrawn.status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(this.withdrawn.body));
+      return;
+    }
     const { items } = proxyReportRequestSchema.parse(body);
     this.deliveries.push(items);
     const status = this.reportStatuses.shift() ?? 204;
