@@ -147,8 +147,103 @@ describe('aws_bedrock', () => {
   });
 });
 
+/** A pair as it stands in a file of the agent's, with the end of its access token. */
+const claudePair = { accessToken: SETUP, refreshToken: REFRESH, expiresAt: '2026-11-25T12:00:00Z' };
+const openaiPair = {
+  accessToken: JWT,
+  refreshToken: 'rt_Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2',
+  expiresAt: '2026-11-25T12:00:00Z',
+  accountId: 'account-1',
+};
+
+describe('an imported login', () => {
+  const until = /must be the time at which the access token runs out, as in 2026-11-25T12:00:00Z/;
+  const swapped = ({ accessToken, refreshToken, ...rest }: typeof claudePair) => ({
+    ...rest,
+    accessToken: refreshToken,
+    refreshToken: accessToken,
+  });
+
+  it.each<[Kind, string, object, RegExp | null]>([
+    ['claude_oauth', 'as it is', claudePair, null],
+    ['claude_oauth', 'without an end', { ...claudePair, expiresAt: undefined }, until],
+    ['claude_oauth', 'with an end in milliseconds', { ...claudePair, expiresAt: 1_764_072_000_000 }, until],
+    ['claude_oauth', 'with an end in words', { ...claudePair, expiresAt: 'tomorrow' }, until],
+    [
+      'claude_oauth',
+      'with the two swapped',
+      swapped(claudePair),
+      /refresh token; the two are swapped \| .*the two are swapped/,
+    ],
+    [
+      'claude_oauth',
+      'with one of them twice',
+      { ...claudePair, refreshToken: SETUP },
+      /refresh token is missing/,
+    ],
+    ['claude_oauth', 'with a key', { ...claudePair, accessToken: API_KEY }, /set it as anthropic_api_key/],
+    ['claude_oauth', 'with a line break', { ...claudePair, refreshToken: `${REFRESH}\n` }, LINE],
+    ['openai_oauth', 'as it is', openaiPair, null],
+    ['openai_oauth', 'without an end', { ...openaiPair, expiresAt: undefined }, until],
+    [
+      'openai_oauth',
+      'with the two swapped',
+      swapped(openaiPair),
+      /the two are swapped \| .*the two are swapped/,
+    ],
+    ['openai_oauth', 'with a key', { ...openaiPair, accessToken: OPENAI }, /set it as openai_api_key/],
+    [
+      'openai_oauth',
+      'without an account',
+      { ...openaiPair, accountId: undefined },
+      /stands in ~\/\.codex\/auth\.json/,
+    ],
+  ])('of %s %s', (kind, _, body, expected) => {
+    const message = said(kind, body);
+    if (expected === null) expect(message).toBeNull();
+    else expect(message).toMatch(expected);
+    expect(message ?? '').not.toContain('Zq8rT1');
+  });
+});
+
+describe('a workload identity', () => {
+  const id = '00000000-0000-4000-8000-000000000001';
+  const whole = {
+    federationRuleId: 'fdrl_01Acme',
+    organizationId: id,
+    serviceAccountId: 'svac_01Acme',
+    identity: 'berth',
+  };
+  const rule = /must be the id of a federation rule, which begins with fdrl_/;
+
+  it.each<[string, object, RegExp | null]>([
+    ['as it is', whole, null],
+    ['with the workspace named', { ...whole, workspaceId: 'wrkspc_01Acme' }, null],
+    ['with the default one', { ...whole, workspaceId: 'default' }, null],
+    ['with a rule that is a service account', { ...whole, federationRuleId: 'svac_01Acme' }, rule],
+    ['with a rule without its beginning', { ...whole, federationRuleId: '01Acme' }, rule],
+    ['with a rule with a space', { ...whole, federationRuleId: 'fdrl_01 Acme' }, rule],
+    ['with a rule and a line break', { ...whole, federationRuleId: 'fdrl_01Acme\n' }, rule],
+    ['with a rule of no letters', { ...whole, federationRuleId: 'fdrl_' }, rule],
+    [
+      'with an organization that is none',
+      { ...whole, organizationId: 'org_01Acme' },
+      /must be an id \(a UUID\)/,
+    ],
+    ['with an account that is a rule', { ...whole, serviceAccountId: 'fdrl_01Acme' }, /begins with svac_/],
+    ['with a workspace that is none', { ...whole, workspaceId: 'acme' }, /begins with wrkspc_, or default/],
+    ['with an identity of nobody', { ...whole, identity: 'github' }, /must be berth or kubernetes/],
+  ])('%s', (_, body, expected) => {
+    const message = said('anthropic_wif', body);
+    if (expected === null) expect(message).toBeNull();
+    else expect(message).toMatch(expected);
+  });
+});
+
 describe('kinds', () => {
   it.each<[Kind, object]>([
+    ['claude_oauth', claudePair],
+    ['openai_oauth', openaiPair],
     ['anthropic_api_key', { apiKey: API_KEY }],
     ['claude_setup_token', { token: SETUP }],
     ['openai_api_key', { apiKey: OPENAI }],

@@ -11,7 +11,7 @@ import {
 } from './anthropic-messages.js';
 import { replyTo } from './anthropic-model.js';
 import { messageEvents, wholeMessage, type MessageFrame } from './anthropic-stream.js';
-import { grantNamed, modelNamed, tokensIn } from './bodies.js';
+import { grantNamed, modelNamed, refreshTokenNamed, tokensIn } from './bodies.js';
 import { ClaudeLogins, TOKEN_PATH } from './claude-logins.js';
 import type { ModelEmulator, ModelEmulatorOptions } from './emulator.js';
 import type { Exchange } from './exchange.js';
@@ -82,6 +82,7 @@ class AnthropicCall {
     const call = `${entry.method} ${entry.path}`;
     if (call === `POST ${TOKEN_PATH}`) {
       entry.grant = grantNamed(text);
+      entry.refreshToken = refreshTokenNamed(text);
       await this.server.logins.token(
         this.exchange,
         this.server.failures.take(entry, false),

@@ -18,11 +18,20 @@ export function modelNamed(text: string): string | null {
 
 /** The grant a token endpoint is asked for, in JSON or in a form. */
 export function grantNamed(text: string): string | null {
+  return fieldNamed(text, 'grant_type');
+}
+
+/** The refresh token a token endpoint is asked with, in JSON or in a form. */
+export function refreshTokenNamed(text: string): string | null {
+  return fieldNamed(text, 'refresh_token');
+}
+
+function fieldNamed(text: string, field: string): string | null {
   try {
-    const { grant_type: grant } = JSON.parse(text) as { grant_type?: unknown };
-    return typeof grant === 'string' ? grant : null;
+    const value = (JSON.parse(text) as Record<string, unknown>)[field];
+    return typeof value === 'string' ? value : null;
   } catch {
-    return new URLSearchParams(text).get('grant_type');
+    return new URLSearchParams(text).get(field);
   }
 }
 

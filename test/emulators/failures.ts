@@ -45,6 +45,8 @@ export const failureRuleSchema = z.strictObject({
       model: z.string().optional(),
       /** Of a token endpoint: `refresh_token`, `authorization_code`, `device`. */
       grant: z.string().optional(),
+      /** Of a token endpoint: the refresh token that it is asked with. */
+      refreshToken: z.string().optional(),
     })
     .optional(),
   status: z.int().min(400).max(599).default(500),
@@ -88,6 +90,7 @@ function fits({ match }: Failure, entry: LedgerEntry, isMainCall: boolean): bool
     (match.path === undefined || entry.path.startsWith(match.path)) &&
     (match.credential === undefined || match.credential === entry.credential.value) &&
     (match.model === undefined || match.model === entry.model) &&
-    (match.grant === undefined || match.grant === entry.grant)
+    (match.grant === undefined || match.grant === entry.grant) &&
+    (match.refreshToken === undefined || match.refreshToken === entry.refreshToken)
   );
 }

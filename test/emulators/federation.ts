@@ -56,6 +56,7 @@ const MIN_TOKEN_SECONDS = 60;
 class Denied extends Error {}
 
 interface Minted {
+  rule: string;
   expiresAt: Date;
   subject: string;
   isRevoked: boolean;
@@ -92,11 +93,12 @@ export class Federation {
   }
 
   /** Null for a token that was never given here. */
-  stateOf(token: string): { state: AccessState; subject: string } | null {
+  stateOf(token: string): { state: AccessState; subject: string; rule: string } | null {
     const minted = this.#tokens.get(token);
     if (!minted) return null;
-    const { isRevoked, expiresAt, subject } = minted;
-    return { state: isRevoked ? 'revoked' : expiresAt <= this.clock.now() ? 'expired' : 'living', subject };
+    const { isRevoked, expiresAt, subject, rule } = minted;
+    const state = isRevoked ? 'revoked' : expiresAt <= this.clock.now() ? 'expired' : 'living';
+    return { state, subject, rule };
   }
 
   /** One, or all that live. */
@@ -171,7 +173,7 @@ export class Federation {
     );
     const token = `sk-ant-oat01-${randomBytes(48).toString('base64url')}`;
     const expiresAt = new Date(this.clock.now().getTime() + seconds * 1000);
-    this.#tokens.set(token, { expiresAt, subject, isRevoked: false });
+    this.#tokens.set(token, { rule: rule.id, expiresAt, subject, isRevoked: false });
     const body = {
       access_token: token,
       token_type: 'Bearer',

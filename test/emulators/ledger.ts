@@ -24,6 +24,8 @@ export interface LedgerEntry {
   asked: string[] | null;
   /** What a token endpoint was asked for, once the body was read. */
   grant: string | null;
+  /** With which refresh token, if with one. */
+  refreshToken: string | null;
   /** The answer's status; null while there is no head (a hang, a cut before the head). */
   status: number | null;
 }
@@ -41,6 +43,7 @@ export function entryOf(request: IncomingMessage, at: Date): LedgerEntry {
     model: null,
     asked: null,
     grant: null,
+    refreshToken: null,
     status: null,
   };
 }

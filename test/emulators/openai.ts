@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../src/kernel/index.js';
 import { playFailure, readBody, sendHalf, sendJson } from './answers.js';
-import { grantNamed, modelNamed, tokensIn } from './bodies.js';
+import { grantNamed, modelNamed, refreshTokenNamed, tokensIn } from './bodies.js';
 import type { ModelEmulator, ModelEmulatorOptions } from './emulator.js';
 import type { Exchange } from './exchange.js';
 import type { Failure } from './failures.js';
@@ -92,6 +92,7 @@ class OpenaiCall {
     entry.model = modelNamed(text);
     entry.asked = askedIn(text);
     entry.grant = entry.path.startsWith(DEVICE_PATH) ? 'device' : grantNamed(text);
+    entry.refreshToken = refreshTokenNamed(text);
     const call = `${entry.method} ${entry.path}`;
     const takeFailure = (isMainCall: boolean): Failure | null => this.server.failures.take(entry, isMainCall);
     if (

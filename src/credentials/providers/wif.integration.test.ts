@@ -71,6 +71,7 @@ describe('workload identity with Berth as issuer', () => {
     expect(hint).toContain(secret.token?.slice(-4));
     expect(anthropic.logins.federation.stateOf(secret.token ?? '')).toEqual({
       state: 'living',
+      rule: 'fdrl_01Acme',
       subject: subject(organizationId) + workspaceId,
     });
     // Twice what is left of the assertion, and not the hour of the rule.

@@ -1,5 +1,6 @@
 import { eventually } from '../../../test/support/eventually.js';
 import { getTokens, LoginGround } from '../../../test/support/login-ground.js';
+import type { FailureRule } from '../../../test/emulators/failures.js';
 import { DueRenewals } from '../index.js';
 import type { CredentialView, Resolution } from '../../contracts/index.js';
 
@@ -120,7 +121,7 @@ describe('a renewal', () => {
     expect(await ground.isHonored()).toBe(true);
   });
 
-  it.each(['lost-answer', 'garbage', 'cut-mid-stream', 'cut-before-head'] as const)(
+  it.each(['lost-answer', 'garbage', 'huge', 'cut-mid-stream', 'cut-before-head'] as const)(
     'with %s is not made again',
     async (mode) => {
       ground.claude.fail({ mode, match: REFRESH });
@@ -150,13 +151,17 @@ describe('a renewal', () => {
     getTokens(ground, (claude) => claude);
   });
 
-  it.each([
-    ['an error', { status: 500 }],
-    ['too many requests, with a wait of 0', { status: 429, headers: { 'retry-after': '0' } }],
-  ])('that meets %s is tried again, and the waiting lease gets the token', async (_, failure) => {
+  it.each<[string, FailureRule, string]>([
+    ['an error', { status: 500 }, 'status 500'],
+    ['too many requests, with a wait of 0', { status: 429, headers: { 'retry-after': '0' } }, 'status 429'],
+    ['a redirect, which it does not follow', { mode: 'redirect' }, 'sends elsewhere (status 307)'],
+    ['a page of somebody before it', { mode: 'html', status: 403 }, 'status 403'],
+  ])('that meets %s is tried again, and the waiting lease gets the token', async (_, failure, shown) => {
     ground.claude.fail({ ...failure, match: REFRESH });
     expect((await ground.lease(workspace)).generation).toBe(generation + 1);
-    expect((await ground.rotations()).map(({ state }) => state).slice(0, 2)).toEqual(['succeeded', 'failed']);
+    const [last, first] = await ground.rotations();
+    expect([last?.state, first?.state]).toEqual(['succeeded', 'failed']);
+    expect(first?.message).toContain(shown);
     expect(ground.exchanges).toEqual({ renewed: 1, reused: 0 });
   });
 
@@ -173,6 +178,16 @@ describe('a renewal', () => {
     await ground.renew(id, generation);
     expect(ground.claude.logins.calls).toHaveLength(1);
   });
+});
+
+it('a pair that had run out when it was brought is refused, and what was there goes on', async () => {
+  const { accessToken, refreshToken } = ground.claude.logins.issue();
+  const body = { accessToken, refreshToken, expiresAt: '2020-01-01T00:00:00Z' };
+  expect(await ground.api.call('PUT', ground.path(), body)).toMatchObject({
+    status: 422,
+    body: { detail: expect.stringContaining('this pair was copied too long ago') as unknown },
+  });
+  expect(await ground.shown()).toMatchObject({ generation, status: 'active' });
 });
 
 describe('what cannot be renewed', () => {
@@ -240,7 +255,11 @@ describe('renewing by hand', () => {
     const path = ground.api.path('/credentials/user/anthropic_api_key');
     expect(await ground.api.call('POST', `${path}/rotate`)).toMatchObject({
       status: 409,
-      body: { code: 'not-rotatable' },
+      body: {
+        code: 'not-rotatable',
+        detail:
+          'Berth cannot renew this Anthropic API key: it is as it was set. Make a new one at the provider and set it here (PUT).',
+      },
     });
     await ground.api.call('DELETE', path, undefined, 204);
     expect((await ground.api.call('POST', `${path}/rotate`)).status).toBe(404);
