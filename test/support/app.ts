@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Client } from 'pg';
 import 'reflect-metadata';
 import { AppModule, type Parts } from '../../src/app/app.module.js';
 import { EdgeServer, type ServerLimits } from '../../src/app/edge-server.js';
@@ -212,40 +213,50 @@ class People {
     private readonly api: TestApp['api'],
   ) {}
 
-  async founded(slug: string): Promise<TestOrganization> {
+  founded(slug: string): Promise<TestOrganization> {
     const id = this.world.ids.next();
     const created_at = this.world.clock.now();
     // Tests ask for more, and faster, than any team does.
     const limits = { max_workspaces: 100_000, max_running: 100_000, max_requests_per_second: 100_000 };
-    await this.insert('organization', { id, slug, name: slug, ...limits, created_at });
-    return { id, slug, owner: await this.member({ id, slug }, 'owner') };
+    return withClient(this.ownerUrl, async (client) => {
+      await insert(client, 'organization', { id, slug, name: slug, ...limits, created_at });
+      return { id, slug, owner: await this.memberBy(client, { id, slug }, 'owner') };
+    });
   }
 
-  async member({ id: organizationId, slug }: { id: string; slug: string }, role: Role): Promise<TestMember> {
-    const [userId, apiKeyId] = [this.world.ids.next(), this.world.ids.next()];
-    const name = `${role} of ${slug}`;
-    const email = `${role}-${userId.slice(-8)}@${slug}.example`;
-    const { text, prefix, hash } = newApiKey(this.world.random);
-    const created_at = this.world.clock.now();
-    const membership = { organization_id: organizationId, user_id: userId };
-    await this.insert('user', { id: userId, email, name, created_at });
-    await this.insert('member', { ...membership, role, created_at });
-    await this.insert('api_key', { id: apiKeyId, ...membership, name: 'test key', prefix, hash, created_at });
-    return { userId, name, email, role, apiKeyId, apiKey: text, api: this.api(text, slug) };
+  member(organization: { id: string; slug: string }, role: Role): Promise<TestMember> {
+    return withClient(this.ownerUrl, (client) => this.memberBy(client, organization, role));
   }
 
   /** The runtime's host, as a worker makes its own known. */
   async host(id: string): Promise<void> {
     // Real time: by the database's clock.
     const at = new Date();
-    await this.insert('host', { id, name: 'test-host', version: 'test', started_at: at, seen_at: at });
+    const row = { id, name: 'test-host', version: 'test', started_at: at, seen_at: at };
+    await withClient(this.ownerUrl, (client) => insert(client, 'host', row));
   }
 
-  private async insert(table: string, row: Record<string, unknown>): Promise<void> {
-    const columns = Object.keys(row).join(', ');
-    const places = Object.keys(row).map((_, at) => `$${at + 1}`);
-    await withClient(this.ownerUrl, (client) =>
-      client.query(`INSERT INTO "${table}" (${columns}) VALUES (${places.join(', ')})`, Object.values(row)),
-    );
+  private async memberBy(
+    client: Client,
+    { id: organizationId, slug }: { id: string; slug: string },
+    role: Role,
+  ): Promise<TestMember> {
+    const [userId, apiKeyId] = [this.world.ids.next(), this.world.ids.next()];
+    const name = `${role} of ${slug}`;
+    const email = `${role}-${userId.slice(-8)}@${slug}.example`;
+    const { text, prefix, hash } = newApiKey(this.world.random);
+    const created_at = this.world.clock.now();
+    const membership = { organization_id: organizationId, user_id: userId };
+    const key = { id: apiKeyId, ...membership, name: 'test key', prefix, hash, created_at };
+    await insert(client, 'user', { id: userId, email, name, created_at });
+    await insert(client, 'member', { ...membership, role, created_at });
+    await insert(client, 'api_key', key);
+    return { userId, name, email, role, apiKeyId, apiKey: text, api: this.api(text, slug) };
   }
+}
+
+async function insert(client: Client, table: string, row: Record<string, unknown>): Promise<void> {
+  const columns = Object.keys(row).join(', ');
+  const places = Object.keys(row).map((_, at) => `$${at + 1}`);
+  await client.query(`INSERT INTO "${table}" (${columns}) VALUES (${places.join(', ')})`, Object.values(row));
 }

@@ -15,7 +15,7 @@ export class OwnPostgres {
   /** From now on `createTestDatabase` of this file makes its databases here. */
   static async start(): Promise<OwnPostgres> {
     const entry = path.join(import.meta.dirname, 'postgres-server.ts');
-    const child = spawn(process.execPath, ['--import', 'tsx', entry], {
+    const child = spawn(process.execPath, ['--import', 'tsx', entry, 'durable'], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const [message] = (await once(child, 'message')) as [{ file?: string; error?: string }];

@@ -86,12 +86,13 @@ function newName(): string {
   return `test_${randomBytes(8).toString('hex')}`;
 }
 
+/** Copies the files themselves: past the write-ahead log that takes a third of the time, where nobody waits for a disk. */
 async function copyTemplate(client: Client, name: string, template: string): Promise<void> {
   const deadline = performance.now() + COPY_DEADLINE_MS;
   for (;;) {
     try {
       await client.query(
-        `CREATE DATABASE ${escapeIdentifier(name)} TEMPLATE ${escapeIdentifier(template)} OWNER berth`,
+        `CREATE DATABASE ${escapeIdentifier(name)} TEMPLATE ${escapeIdentifier(template)} OWNER berth STRATEGY file_copy`,
       );
       return;
     } catch (error) {

@@ -53,23 +53,30 @@ export async function rowCounts(ownerUrl: string): Promise<Record<string, number
   });
 }
 
-/** By database; the catalog is slow to ask, and a test makes no tables in `public`. */
-const tablesOf: Record<string, string[]> = {};
+/**
+ * By database: the query of `contents`, and a connection for it, which ends with the database. The catalog is slow to ask, also for the server when it plans the query on a new
+ * connection; and a test makes no tables in `public`.
+ */
+const looking = new Map<string, Promise<{ client: Client; query: string }>>();
 
 /** What each table in `public` holds: how many rows, and a digest of them to the last column. In one query, as of one moment. */
 export async function contents(ownerUrl: string): Promise<Record<string, { count: number; digest: string }>> {
-  const tables = (tablesOf[ownerUrl] ??= [
-    ...new Set((await columnsOf(ownerUrl, ['public'])).map(({ table }) => table)),
-  ]);
+  let looks = looking.get(ownerUrl);
+  if (!looks) looking.set(ownerUrl, (looks = startLooking(ownerUrl)));
+  const { client, query } = await looks;
+  const { rows } = await client.query<{ table: string; count: number; digest: string }>(query);
+  return Object.fromEntries(rows.map(({ table, count, digest }) => [table, { count, digest }]));
+}
+
+async function startLooking(ownerUrl: string): Promise<{ client: Client; query: string }> {
+  const tables = [...new Set((await columnsOf(ownerUrl, ['public'])).map(({ table }) => table))];
   const looks = tables.map(
     (table) =>
       `SELECT '${table}' AS "table", count(*)::int AS count, coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') AS digest
          FROM public.${escapeIdentifier(table)} t`,
   );
-  return withClient(ownerUrl, async (client) => {
-    const { rows } = await client.query<{ table: string; count: number; digest: string }>(
-      looks.join(' UNION ALL '),
-    );
-    return Object.fromEntries(rows.map(({ table, count, digest }) => [table, { count, digest }]));
-  });
+  const client = new Client({ connectionString: ownerUrl });
+  client.on('error', () => looking.delete(ownerUrl));
+  await client.connect();
+  return { client, query: looks.join(' UNION ALL ') };
 }

@@ -11,6 +11,8 @@ export interface EmbeddedPostgresOptions {
   /** `<data dir>/postgres`; made if absent. */
   directory: string;
   log: Log;
+  /** Nothing in it need be there after a crash of the machine, so that it waits for no disk. For servers that tests make. */
+  isThrowaway?: boolean;
 }
 
 export interface EmbeddedPostgres {
@@ -38,6 +40,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     runAs,
     password: passwords.superuser,
     log: options.log,
+    isThrowaway: options.isThrowaway ?? false,
   });
   const port = await supervisor.start(passwords.owner);
   return { ownerUrl: ownerUrl(port, passwords.owner), stop: () => supervisor.stop() };

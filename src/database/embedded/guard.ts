@@ -58,7 +58,7 @@ export class Guard {
     return rows[0]?.locked === true;
   }
 
-  /** Process number of the Berth that holds the lock; null when nobody does. */
+  /** Process number of the Berth that holds the lock; null when nobody does, or is not known yet. */
   async holder(): Promise<number | null> {
     const { rows } = await this.client.query<{ application_name: string }>(
       `SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -67,7 +67,8 @@ export class Guard {
       [...LOCK],
     );
     const name = rows[0]?.application_name;
-    return name === undefined ? null : Number(name.slice(NAME_PREFIX.length));
+    // The two views are not of one moment: a connection that came up in between has its lock, and no name yet.
+    return name?.startsWith(NAME_PREFIX) ? Number(name.slice(NAME_PREFIX.length)) : null;
   }
 
   /** The Berth process that started the server, as `processIdentity` names it; '' when something else did. */

@@ -36,6 +36,7 @@ describe('who runs Postgres', () => {
       runAs,
       password: superuser,
       log: silentLog,
+      isThrowaway: false,
     });
     const port = await supervisor.start(owner);
     try {

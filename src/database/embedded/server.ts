@@ -25,18 +25,23 @@ export interface PostgresServer {
   hasExited(): boolean;
 }
 
+export interface ServerSettings {
+  port: number;
+  isThrowaway: boolean;
+}
+
 /** Starts the server on the cluster; it is not yet ready. */
 export async function spawnServer(
   paths: ClusterPaths,
   binaries: PostgresBinaries,
   runAs: RunAs,
-  port: number,
+  how: ServerSettings,
 ): Promise<PostgresServer> {
   await giveTo(paths.directory, runAs.owner);
   await rotateLog(paths.log);
   const log = await open(paths.log, 'a', 0o600);
   try {
-    const command = [...runAs.prefix, binaries.postgres, '-D', paths.data, ...settings(port)];
+    const command = [...runAs.prefix, binaries.postgres, '-D', paths.data, ...settings(how)];
     const child = spawn(command[0] ?? '', command.slice(1), {
       ...runAs.ids,
       cwd: '/',
@@ -45,13 +50,13 @@ export async function spawnServer(
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });
-    return await started(child, port);
+    return await started(child, how.port);
   } finally {
     await log.close();
   }
 }
 
-function settings(port: number): string[] {
+function settings({ port, isThrowaway }: ServerSettings): string[] {
   const parameters: Record<string, string | number> = {
     listen_addresses: '127.0.0.1',
     port,
@@ -60,7 +65,7 @@ function settings(port: number): string[] {
     max_connections: 100,
     shared_buffers: '32MB',
     // Durable even if someone edits postgresql.conf: nothing may be lost at a crash.
-    fsync: 'on',
+    fsync: isThrowaway ? 'off' : 'on',
     timezone: 'UTC',
     log_timezone: 'UTC',
     // Statements and details of rows may hold secrets, the log must not.

@@ -26,6 +26,7 @@ export interface SupervisorOptions {
   /** Of the superuser. */
   password: Secret;
   log: Log;
+  isThrowaway: boolean;
 }
 
 /** Holds one server and the lock on it: starts, watches, starts again on the same port, stops. */
@@ -80,9 +81,9 @@ export class Supervisor {
 
   /** One start. False when the server ended at once. */
   private async launch(port: number): Promise<boolean> {
-    const { paths, binaries, runAs, password, log } = this.options;
+    const { paths, binaries, runAs, password, log, isThrowaway } = this.options;
     await takeOver(paths, password, log);
-    const server = await spawnServer(paths, binaries, runAs, port);
+    const server = await spawnServer(paths, binaries, runAs, { port, isThrowaway });
     let guard: Guard | undefined;
     try {
       guard = await connectWhenReady(server, superuserUrl(port, password), paths);
