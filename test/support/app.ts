@@ -45,6 +45,8 @@ export interface TestAppOptions {
   redisUrl?: string | undefined;
   /** How long callers may take; the usual ones are too long to wait for in a test. */
   limits?: ServerLimits;
+  /** A database that is there, in place of a fresh one; it is dropped at the end all the same. */
+  database?: TestDatabase;
   /** Another replica: on the database, key ring and setup token of that one. Close it before that one. */
   beside?: TestApp;
   /** Parts in place of the usual ones. */
@@ -88,7 +90,7 @@ export interface TestApp {
 
 /** Starts the app on a fresh database and a free port. Nobody is set up: begin with `founded` or with POST /api/v1/setup. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const database = options.beside?.database ?? (await createTestDatabase());
+  const database = options.beside?.database ?? options.database ?? (await createTestDatabase());
   const world = new World(options.clock ?? systemClock, systemIds, randomBytes);
   const runtime = new FakeRuntime();
   let url = 'http://127.0.0.1:0';

@@ -171,8 +171,15 @@ export function getTokens(
   ground: LoginGround,
   make: (claude: ProviderLogins['claude']) => TokenSource,
 ): void {
-  for (const { app } of ground.apps)
-    app
-      .get(TokenSources, { strict: false })
-      .add('claude_oauth', make(app.get(ProviderLogins, { strict: false }).claude));
+  for (const app of ground.apps) getTokensFrom(app, make);
+}
+
+/** The same for one replica. */
+export function getTokensFrom(
+  { app }: TestApp,
+  make: (claude: ProviderLogins['claude']) => TokenSource,
+): void {
+  app
+    .get(TokenSources, { strict: false })
+    .add('claude_oauth', make(app.get(ProviderLogins, { strict: false }).claude));
 }

@@ -4,6 +4,10 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 /** A dumb balancer: each connection goes to the next of the ports on which somebody listens. It knows nothing of HTTP. */
 export interface Splitter {
   url: string;
+  port: number;
+  /** Ends every connection and takes no new one, until `mend`: as a network does that is cut. */
+  cut(): Promise<void>;
+  mend(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -26,15 +30,25 @@ export async function startSplitter(ports: readonly number[], toFirst = false): 
       target.on('close', () => socket.destroy());
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const listen = async (port: number): Promise<void> => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  };
+  const cut = async (): Promise<void> => {
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of open) socket.destroy();
+    await closed;
+  };
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    cut,
+    mend: () => listen(port),
     close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of open) socket.destroy();
-      await closed;
+      if (server.listening) await cut();
     },
   };
 }

@@ -25,6 +25,7 @@ import { dueAt, isPausing, reasonToRenew, retryAfter, serves } from './schedule.
 import { tokensStore, type Token, type TokenRef } from './tokens.store.js';
 
 const BEAT_MS = 5_000;
+const STOPPED = 'the process that was to renew it was stopped for long before it asked the provider';
 /** Four beats: a process that was not heard of for so long is taken for dead. Should it come back with an answer after all, that counts. */
 export const STALE_SECONDS = 20;
 /** So late a proxy has nothing more to say of a former generation. */
@@ -168,17 +169,27 @@ export class Renewer implements OnApplicationShutdown {
 
   /** (b) to (f). True when the same is to be asked again at once. */
   private async carryOut(claim: Claim): Promise<boolean> {
+    const before = performance.now();
     const request = await this.ready(claim);
     // Stopped for so long that it was given up: another may be calling.
     if (request === null) return false;
     if ('outcome' in request) return this.settle(claim, request, 0);
     crashPoint('renewal.calling');
     const begun = performance.now();
+    if (this.hasAnotherAsked(claim, (begun - before) / 1000)) return this.settle(claim, failed(STOPPED), 0);
     const answer = await this.call(claim, request);
     crashPoint('renewal.answered');
     const seconds = (performance.now() - begun) / 1000;
     this.metrics.observe('berth_credential_renewal_duration_seconds', { kind: claim.token.kind }, seconds);
     return this.settle(claim, answer, seconds);
+  }
+
+  /**
+   * True for a process that was stopped right before its call, for so long that it was given up, where the provider answers again for a while: then another has asked again, and whether this would
+   * still be within that while nobody knows. Where it does not, nobody has asked, and the call is as good as ever.
+   */
+  private hasAnotherAsked({ token }: Claim, seconds: number): boolean {
+    return seconds > STALE_SECONDS && this.callFacts(token).graceSeconds > 0;
   }
 
   /** What the provider is given, when it is written that it is called now; null when that is not this process's to do. */

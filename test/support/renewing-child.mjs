@@ -1,0 +1,68 @@
+/**
+ * Renewals in a process of their own, by the built program, so that a test can stop and kill it: see renewing-process.ts, which starts it and says what the messages are. It is the part of a worker that
+ * renews, and no more of one, so that dozens can be started in seconds; whole workers are killed at the same places in test/e2e/crash-points.e2e.test.ts.
+ */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import 'reflect-metadata';
+import { openWires } from '../../dist/app/wires.js';
+import { Audit } from '../../dist/audit/index.js';
+import { ClaudeLogins } from '../../dist/credentials/providers/claude.js';
+import { TokenSources } from '../../dist/credentials/providers/token-source.js';
+import { Rejections } from '../../dist/credentials/renewal/rejections.js';
+import { Renewals } from '../../dist/credentials/renewal/renewals.service.js';
+import { Renewer } from '../../dist/credentials/renewal/renewer.js';
+import { CredentialSubjects } from '../../dist/credentials/renewal/subjects.js';
+import { Vault } from '../../dist/credentials/vault.js';
+import { Database, SystemStore } from '../../dist/database/index.js';
+import { WorkspaceFeed } from '../../dist/events/index.js';
+import {
+  armCrashPoints,
+  messageOf,
+  silentLog,
+  silentMetrics,
+  systemClock,
+  systemIds,
+  World,
+} from '../../dist/kernel/index.js';
+import { JobQueue } from '../../dist/queue/index.js';
+import { CredentialNews } from '../../dist/workspaces/credential-news.js';
+
+let standAt = null;
+/** Stands still there, until it is told to go on or killed. Before the call answers, the process is stopped. */
+armCrashPoints((name) => {
+  if (name !== standAt) return;
+  standAt = null;
+  process.kill(process.pid, 'SIGSTOP');
+});
+
+const [{ database: urls, redisUrl, key, claude, graceSeconds }] = await once(process, 'message');
+const system = new SystemStore(urls.systemUrl);
+const wires = await openWires(redisUrl, { ...urls, system }, silentLog);
+// Dozens of these share the connections that one server has.
+await system.close();
+const database = new Database(urls.appUrl, wires.tell);
+const world = new World(systemClock, systemIds, randomBytes);
+const feed = new WorkspaceFeed(wires.notices);
+const vault = new Vault([{ id: key.id, key: Buffer.from(key.base64, 'base64') }]);
+const queue = new JobQueue(wires.queue, silentLog, silentMetrics);
+const renewals = new Renewals(database, queue, feed, world, silentLog);
+const audit = new Audit(database, system, world, silentLog);
+const subjects = new CredentialSubjects();
+new CredentialNews(subjects, database, world);
+const rejections = new Rejections(database, audit, renewals, subjects, world, silentLog);
+const sources = new TokenSources();
+const logins = new ClaudeLogins(claude, systemClock);
+sources.add('claude_oauth', { graceSeconds, renew: (request) => logins.renew(request) });
+const renewer = new Renewer(database, sources, vault, renewals, rejections, world, silentLog, silentMetrics);
+
+process.on('message', ({ organizationId, credentialId, generation, ...told }) => {
+  standAt = told.standAt;
+  renewer.renew(organizationId, { credentialId, workspaceId: null }, generation).then(
+    () => process.send({ done: credentialId }),
+    (error) => process.send({ failed: messageOf(error) }),
+  );
+});
+// The test is gone.
+process.on('disconnect', () => process.exit());
+process.send({ ready: true });
