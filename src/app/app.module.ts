@@ -138,7 +138,12 @@ const idempotency: Provider[] = [
 const workModules: Imports = [QueueWorkModule, CredentialsWorkModule, WorkspacesWorkModule];
 
 /** Whichever routes there are, one guard stands before all of them, and whom it refuses is booked. And whichever process works, rotation finds all that is sealed. */
-const everywhere: Provider[] = [{ provide: APP_GUARD, useClass: RouteGuard }, RefusedAttempts, SealedAnswers];
+const everywhere: Provider[] = [
+  Authenticator,
+  { provide: APP_GUARD, useClass: RouteGuard },
+  RefusedAttempts,
+  SealedAnswers,
+];
 
 /** The composition, one for each role. */
 @Module({})
@@ -148,7 +153,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules, ...workModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [Authenticator, ...idempotency, ...everywhere],
+      providers: [...idempotency, ...everywhere],
     };
   }
 
@@ -157,7 +162,7 @@ export class AppModule {
       module: AppModule,
       imports: [...common(parts), ...apiModules],
       controllers: [...commonControllers, ...apiControllers],
-      providers: [Authenticator, ...idempotency, ...everywhere],
+      providers: [...idempotency, ...everywhere],
     };
   }
 
