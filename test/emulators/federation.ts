@@ -79,6 +79,11 @@ export class Federation {
     this.#rules.set(rule.id, rule);
   }
 
+  /** All that were ever given. */
+  get tokens(): string[] {
+    return [...this.#tokens.keys()];
+  }
+
   get exchanges(): readonly FederationExchange[] {
     return this.#exchanges;
   }

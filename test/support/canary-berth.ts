@@ -1,9 +1,11 @@
 import { createLog } from '../../src/app/log.js';
 import { testCli } from '../../src/cli/testing/test-cli.js';
 import { openTracer, type OpenTracer } from '../../src/telemetry/open-tracer.js';
-import { silentLog } from '../../src/kernel/index.js';
+import { silentLog, type Log } from '../../src/kernel/index.js';
+import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/anthropic.js';
 import { startCollectorEmulator, type CollectorEmulator } from '../emulators/collector.js';
-import { startTestApp, type TestApp } from './app.js';
+import { startOpenaiEmulator, type OpenaiEmulator } from '../emulators/openai.js';
+import { federation, loginEndpoints, startTestApp, type TestApp } from './app.js';
 import { Canary, searchCanaries, type SearchedPlaces } from './canary.js';
 import { requestJson } from './http.js';
 import { TestRedis } from './redis.js';
@@ -23,7 +25,11 @@ export class CanaryBerth {
 
   private constructor(
     readonly app: TestApp,
-    private readonly log: { text: string },
+    readonly claude: AnthropicEmulator,
+    readonly openai: OpenaiEmulator,
+    /** For what is not in the app, and logs as it does. */
+    readonly log: Log,
+    private readonly logged: { text: string },
     private readonly collector: CollectorEmulator,
     private readonly tracer: OpenTracer,
     private readonly redis: TestRedis | null,
@@ -31,7 +37,11 @@ export class CanaryBerth {
   ) {}
 
   static async start(store: Store): Promise<CanaryBerth> {
-    const log = { text: '' };
+    const logged = { text: '' };
+    const log = createLog('debug', { write: (line) => void (logged.text += line) });
+    const claude = await startAnthropicEmulator();
+    const openai = await startOpenaiEmulator();
+    openai.logins.intervalSeconds = 1;
     const collector = await startCollectorEmulator();
     const url = `${collector.url}/v1/traces`;
     const settings = { url, headers: {}, serviceName: 'berth', resource: {}, ratio: 1 } as const;
@@ -39,13 +49,17 @@ export class CanaryBerth {
     const redis = store === 'Redis' ? await TestRedis.start() : null;
     const sent = redis && (await redis.watch());
     const app = await startTestApp({
-      log: createLog('debug', { write: (line) => void (log.text += line) }),
+      log,
       worker: true,
       redisUrl: redis?.url,
-      parts: { tracer: tracer.tracer },
+      parts: {
+        tracer: tracer.tracer,
+        loginEndpoints: loginEndpoints({ claude: claude.url, openai: openai.url }),
+        federation: federation(claude.url),
+      },
     });
     await watchRows(app.database.ownerUrl, ['public', 'bullmq']);
-    return new CanaryBerth(app, log, collector, tracer, redis, sent);
+    return new CanaryBerth(app, claude, openai, log, logged, collector, tracer, redis, sent);
   }
 
   /** A request whose answer is remembered. */
@@ -88,7 +102,7 @@ export class CanaryBerth {
     await this.tracer.close();
     const keys = this.redis ? await this.redis.dump() : new Map<string, string>();
     return {
-      log: this.log.text,
+      log: this.logged.text,
       traces: this.collector.bodies.join('\n'),
       metrics: await this.app.parts.metrics.text(),
       command: this.#printed,
@@ -107,6 +121,7 @@ export class CanaryBerth {
     await this.app.close();
     await this.tracer.close();
     await this.collector.close();
+    await Promise.all([this.claude.close(), this.openai.close()]);
     this.sent?.stop();
     await this.redis?.remove();
   }

@@ -2,6 +2,7 @@ import type { Lease, WorkspaceView } from '../../src/contracts/index.js';
 import { systemIds } from '../../src/kernel/index.js';
 import type { CanaryBerth } from './canary-berth.js';
 import { credentialCanaries, passwordCanary, type CredentialCanaries } from './canary-credentials.js';
+import { liveLogins, type LivedLogins } from './canary-logins.js';
 import { requestJson } from './http.js';
 import { machinesOf } from './machines.js';
 
@@ -16,6 +17,7 @@ export interface Lived {
   mistakes: number;
   /** The token that the proxy was given is the one that was set. */
   served: boolean;
+  logins: LivedLogins;
 }
 
 /** A life with everything in it that touches a secret, also by mistake. Each secret is random, and used for nothing else. */
@@ -47,11 +49,13 @@ export async function live(berth: CanaryBerth): Promise<Lived> {
   const served = await work(berth, key);
   for (const kind of Object.keys(mine.bodies))
     await berth.call('DELETE', `${org}/credentials/user/${kind}`, undefined, key);
+  const logins = await liveLogins(berth, key, ours.bodies.anthropic_api_key.apiKey);
   await readAll(berth, key);
   return {
     replaced: berth.answers.filter((answer) => /^PUT.*"generation":[2-9]/.test(answer)).length,
     mistakes: berth.answers.filter((answer) => answer.includes('"validation-failed"')).length,
     served: served === mine.bodies.claude_setup_token.token,
+    logins,
   };
 }
 

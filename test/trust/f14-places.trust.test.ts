@@ -4,15 +4,19 @@ import { writtenWith } from '../support/row-watch.js';
 import { withClient } from '../support/tables.js';
 import { figure, type Findings } from './figure.js';
 
+/** What renewals came to, and the kinds that served calls, in a life. */
+const OUTCOMES = ['failed', 'rejected', 'succeeded', 'unknown'];
+const SERVED = ['anthropic_api_key', 'anthropic_wif', 'claude_oauth'];
+
 const STORES: readonly Store[] = ['Postgres', 'Redis'];
 
 figure(
   {
     id: 'F14 places',
     scenario:
-      'lives in which every kind of secret is set, replaced, mistyped, leased, refused and removed, over the API and by the command; the queue by turns on Postgres and on Redis. Then each secret, of which none was used twice, is looked for in the log at debug level, traces, metrics, audit exports, every answer, what the command printed, every row of every schema as it was each time it was written (jobs too), every key of Redis, and all that was sent to it. The program, its images and its web page hold none: they are made before any secret is',
+      'lives in which every kind of secret is set, replaced, mistyped, leased, refused and removed, over the API and by the command; logins are connected (a pasted code, a device code) and brought, renewed in every way that a renewal can end, revoked and ended under calls of the real proxy that are held, fall back and are played again, and tokens are minted by workload identity; the queue by turns on Postgres and on Redis. Then each secret, of which none was used twice, is looked for in the log at debug level, traces, metrics, audit exports, every answer, what the command printed, every row of every schema as it was each time it was written (jobs too), every key of Redis, and all that was sent to it. The program, its images and its web page hold none: they are made before any secret is',
     line: '0 found, in whatever form: as it is, its first 8 characters, JSON, URL, HTML, hex, base64, gzip; and one that is put there is found in each place',
-    rounds: { small: 2, full: 24 },
+    rounds: { small: 1, full: 12 },
     countedAt: 'the places themselves',
     time: 'real',
   },
@@ -43,7 +47,7 @@ figure(
 /** A search of nothing finds nothing: what is searched is really there. */
 async function wasALife(
   store: Store,
-  { replaced, mistakes, served }: Lived,
+  { replaced, mistakes, served, logins }: Lived,
   texts: Texts,
   berth: CanaryBerth,
   findings: Findings,
@@ -51,6 +55,9 @@ async function wasALife(
   const has = (holds: boolean, what: string): void => findings.expect(holds, `${store}: ${what}`);
   has(replaced >= 8, `only ${replaced} credentials were replaced`);
   has(mistakes >= 8, `only ${mistakes} mistakes were refused`);
+  has(logins.outcomes.join() === OUTCOMES.join(), `renewals were only ${logins.outcomes.join()}`);
+  has(logins.served.join() === SERVED.join(), `calls were served only by ${logins.served.join()}`);
+  has(logins.mode === 'replay', `the second attempt was to ${logins.mode}`);
   has(served, 'the proxy was not given the token that was set');
   has(texts.log.split('\n').length > 60, 'hardly anything was logged');
   has(texts.traces.includes('/credentials/{scope}/{kind}'), 'no trace of a credential');
