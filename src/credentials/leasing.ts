@@ -29,8 +29,8 @@ import {
 } from './resolution.js';
 import { Vault } from './vault.js';
 
-/** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. */
-const LEASE_SECONDS = 5;
+/** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. Five is the line, with what a busy machine takes to answer. */
+const LEASE_SECONDS = 3;
 /** How long a lease waits for a token to be renewed; then it is to be asked for again. */
 const WAIT_MS = 20_000;
 const RETRY_SECONDS = 1;
@@ -254,7 +254,7 @@ export class Leasing {
     return { credentialId, generation, expiresAt: expiresAt.toISOString(), secret: lease(secret) };
   }
 
-  /** What is booked once per workspace and login or setting, not per lease: every 5 seconds would say nothing more. */
+  /** What is booked once per workspace and login or setting, not per lease: every 3 seconds would say nothing more. */
   private async book(
     tenant: Tenant,
     member: ServedMember,

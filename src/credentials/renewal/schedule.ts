@@ -18,7 +18,7 @@ export interface TokenState {
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
-/** A lease lasts five seconds: none outlives its token. */
+/** A lease lasts less: none outlives its token. */
 const MARGIN_MS = 5 * SECOND_MS;
 const LIFE_SHARE = 0.75;
 const BEFORE_END_MS = 5 * MINUTE_MS;
