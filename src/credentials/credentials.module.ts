@@ -22,6 +22,8 @@ import { FederationSettings } from './providers/federation.js';
 import { LoginEndpoints, ProviderLogins } from './providers/sources.js';
 import { TokenSources } from './providers/token-source.js';
 import { DueRenewals } from './renewal/due-renewals.js';
+import { EndingLogins } from './renewal/ending-logins.js';
+import { CredentialNotices } from './renewal/notices.js';
 import { Rejections } from './renewal/rejections.js';
 import { RenewalJobs } from './renewal/renewal.jobs.js';
 import { Renewals } from './renewal/renewals.service.js';
@@ -62,6 +64,8 @@ const providers = [
     CredentialReports,
     CredentialSubjects,
     DueRenewals,
+    EndingLogins,
+    CredentialNotices,
     Leasing,
     Rejections,
     Renewals,
@@ -83,6 +87,7 @@ const providers = [
     CredentialCare,
     CredentialSubjects,
     DueRenewals,
+    EndingLogins,
     Rejections,
     Renewals,
     TokenSources,

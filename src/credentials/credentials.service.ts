@@ -14,7 +14,7 @@ import { BerthError, World } from '../kernel/index.js';
 import { CredentialPlaces, noSuchCredential } from './credential-places.js';
 import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
-import { withEnds } from './login-end.js';
+import { warnAtOf, withEnds } from './login-end.js';
 import { leasesStore } from './leases.store.js';
 import { Leasing, type LeaseTerms, type ServedMember } from './leasing.js';
 import { Renewals } from './renewal/renewals.service.js';
@@ -223,6 +223,7 @@ export class CredentialsService {
       settings: parsed.settings,
       expiresAt: parsed.expiresAt,
       renewAt: parsed.expiresAt && renewal === 'login' ? firstDueAt(at, parsed.expiresAt) : null,
+      warnAt: warnAtOf(place.kind, at),
       lineage: this.world.ids.next(),
       connectedBy: actor.userId,
       at,

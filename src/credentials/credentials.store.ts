@@ -39,6 +39,8 @@ export interface NewSecret {
   settings: object;
   expiresAt: Date | null;
   renewAt: Date | null;
+  /** When people are to be told that the provider ends it. */
+  warnAt: Date | null;
   /** Of the login or setting that this begins. */
   lineage: string;
   /** Who set it. */
@@ -158,6 +160,22 @@ export const credentialsStore = {
       where: { organizationId, id, lineage },
       data: { lastError, updatedAt: at },
     });
+  },
+
+  /** Takes the task of telling people that this login ends soon. False: somebody has, or it is another login by now. */
+  async takeWarning(
+    { db, organizationId }: Tenant,
+    { id, lineage }: { id: string; lineage: string },
+  ): Promise<boolean> {
+    const { count } = await db.credential.updateMany({
+      where: { organizationId, id, lineage, warnAt: { not: null }, status: { not: 'rejected' } },
+      data: { warnAt: null },
+    });
+    return count > 0;
+  },
+
+  findById({ db, organizationId }: Tenant, id: string) {
+    return db.credential.findFirst({ where: { organizationId, id }, select: shown });
   },
 
   /** Its plan's quota is used up. Said of the account and not of a token, so that renewing changes nothing about it. */

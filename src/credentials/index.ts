@@ -10,5 +10,6 @@ export { Issuer } from './issuer/issuer.service.js';
 export { FederationSettings } from './providers/federation.js';
 export { LoginEndpoints } from './providers/sources.js';
 export { DueRenewals } from './renewal/due-renewals.js';
-export { CredentialSubjects, type RejectedCredential, type Subjects } from './renewal/subjects.js';
+export { EndingLogins } from './renewal/ending-logins.js';
+export { CredentialSubjects, type CredentialNotice, type Subjects } from './renewal/subjects.js';
 export type { CredentialReport } from './reports.js';

@@ -11,6 +11,12 @@ export function loginEndOf({ kind, connectedAt }: { kind: string; connectedAt: D
   return loginDays === null ? null : new Date(connectedAt.getTime() + loginDays * DAY_MS);
 }
 
+/** When people are to be told of that end; null where there is none. */
+export function warnAtOf(kind: Kind, connectedAt: Date): Date | null {
+  const end = loginEndOf({ kind, connectedAt });
+  return end && new Date(end.getTime() - WARN_DAYS * DAY_MS);
+}
+
 /** The explanation, with a word at each login that ends soon: it serves, and somebody has to connect it again before it does not. */
 export function withEnds(
   resolution: Resolution,

@@ -9,6 +9,9 @@ export interface RenewalRow {
   generation: number;
 }
 
+/** A login that ends soon, by its ids alone. */
+export type EndingRow = Pick<RenewalRow, 'organizationId' | 'credentialId'>;
+
 /** Where a look at due tokens goes on. */
 export interface RenewalCursor {
   credentialId: string;
@@ -44,6 +47,15 @@ export class RenewalsStore {
        where renew_at is not null and renew_at <= ${now} and (retry_at is null or retry_at <= ${now})
          and (credential_id, workspace_id) > (${after?.credentialId ?? NIL_ID}::uuid, ${after?.workspaceId ?? NIL_ID}::uuid)
        order by credential_id, workspace_id limit ${limit}`;
+  }
+
+  /** Logins that their provider ends soon, and of which people are still to be told. In the words of the index credential_warn. */
+  endingLogins(now: Date, afterId: string | null, limit: number): Promise<EndingRow[]> {
+    return this.#client.$queryRaw<EndingRow[]>`
+      select organization_id as "organizationId", id as "credentialId"
+        from credential
+       where warn_at is not null and status <> 'rejected' and warn_at <= ${now} and id > ${afterId ?? NIL_ID}::uuid
+       order by id limit ${limit}`;
   }
 
   /** Renewals under way whose process was not heard of for so long. Few. */

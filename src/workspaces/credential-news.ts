@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CredentialSubjects, type RejectedCredential, type Subjects } from '../credentials/index.js';
+import { CredentialSubjects, type CredentialNotice, type Subjects } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Actor } from '../identity/index.js';
@@ -8,7 +8,7 @@ import { rightsTo } from './access.js';
 import { statesWithRunner } from './state.js';
 import { subjectsStore } from './subjects.store.js';
 
-/** What credentials ask of those whom they serve: which of them live, who may see them, and that they hear when one is over. */
+/** What credentials ask of those whom they serve: which of them live, who may see them, and that they hear when one is over, or will be. */
 @Injectable()
 export class CredentialNews implements Subjects {
   constructor(
@@ -28,8 +28,8 @@ export class CredentialNews implements Subjects {
     return rows.filter((row) => rightsTo(row, actor).includes('see')).map(({ id }) => id);
   }
 
-  async tellRejected(rejected: RejectedCredential, ids: string[]): Promise<void> {
-    const { organizationId, credentialId, generation, scope, kind, message } = rejected;
+  async tell(notice: CredentialNotice, ids: string[]): Promise<void> {
+    const { organizationId, credentialId, scope, kind, status, message, key } = notice;
     const living = await this.database.tenant(organizationId, (tenant) => this.living(tenant, ids));
     for (const id of living)
       await this.database.tenant(organizationId, (tenant) =>
@@ -37,8 +37,8 @@ export class CredentialNews implements Subjects {
           {
             type: 'credential.state',
             at: this.world.clock.now(),
-            data: { credentialId, scope, kind, status: 'rejected', message },
-            sourceKey: `credential:${credentialId}:${generation}:rejected`,
+            data: { credentialId, scope, kind, status, message },
+            sourceKey: `credential:${credentialId}:${key}`,
           },
         ]),
       );

@@ -9,7 +9,14 @@ import { SweepReport } from './sweep-report.js';
 import { Reconciler } from './reconciler.js';
 import { Sweep } from './sweep.js';
 import { JobHandlers } from '../queue/index.js';
-import { CredentialsService, DueRenewals, Issuer, KeyRotation, LoginPolling } from '../credentials/index.js';
+import {
+  CredentialsService,
+  DueRenewals,
+  EndingLogins,
+  Issuer,
+  KeyRotation,
+  LoginPolling,
+} from '../credentials/index.js';
 import { Moves } from './moves.js';
 
 /** A further worker on the same database: what it decides, and a runtime of its own. */
@@ -72,6 +79,7 @@ describe('workspaces of several hosts', () => {
         get(KeyRotation),
         get(LoginPolling),
         get(DueRenewals),
+        get(EndingLogins),
         get(Issuer),
         runtime,
         silentLog,

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { DueRenewals, Issuer, KeyRotation, LoginPolling } from '../credentials/index.js';
+import { DueRenewals, EndingLogins, Issuer, KeyRotation, LoginPolling } from '../credentials/index.js';
 import { SystemStore } from '../database/index.js';
 import { crashPoint, LOG, messageOf, type Log } from '../kernel/index.js';
 import { JobHandlers, JobQueue } from '../queue/index.js';
@@ -29,6 +29,7 @@ export class Sweep implements OnModuleDestroy {
     private readonly rotation: KeyRotation,
     private readonly logins: LoginPolling,
     private readonly renewals: DueRenewals,
+    private readonly endings: EndingLogins,
     private readonly issuer: Issuer,
     @Inject(RUNTIME) private readonly runtime: Runtime,
     @Inject(LOG) private readonly log: Log,
@@ -36,10 +37,11 @@ export class Sweep implements OnModuleDestroy {
     report: SweepReport,
   ) {
     handlers.add('sweep', async () => {
-      // A rotation of keys that nobody works at, logins that nobody attends to, and tokens that are due, too: they belong to no host.
+      // A rotation of keys that nobody works at, logins that nobody attends to, tokens that are due, and logins that end soon, too: they belong to no host.
       await this.rotation.resume();
       await this.logins.askForAll();
       await this.renewals.askForAll();
+      await this.endings.tellAll();
       await this.carryOut({ due: await this.#nobodys(), orphans: [] });
       await this.issuer.keepUp();
     });

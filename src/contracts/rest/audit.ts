@@ -25,6 +25,7 @@ export const auditActions = {
   'credential.used':
     'a workspace used a credential for the first time since it was set (and was given its secret)',
   'credential.rejected': 'a provider ended a credential: it has to be set or connected anew',
+  'credential.login-ending': 'a provider ends a login within days: somebody has to connect it again',
   'credential.fallback':
     'a workspace was given another credential, because one that comes before it could not serve',
   'credential.rotation-forced': 'somebody asked to renew a login now',

@@ -1,25 +1,19 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Audit, systemActor } from '../../audit/index.js';
-import { Database, type Tenant } from '../../database/index.js';
-import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
-import { leasesStore } from '../leases.store.js';
+import type { Tenant } from '../../database/index.js';
+import { World } from '../../kernel/index.js';
+import { CredentialNotices } from './notices.js';
 import { Renewals } from './renewals.service.js';
-import { CredentialSubjects } from './subjects.js';
 import { tokensStore, type Token } from './tokens.store.js';
-
-/** Who used it within so long is told when it ends. */
-const LATELY_MS = 24 * 3600 * 1000;
 
 /** The end of a credential by its provider: written, booked, and told to all whom it served. */
 @Injectable()
 export class Rejections {
   constructor(
-    private readonly database: Database,
     private readonly audit: Audit,
     private readonly renewals: Renewals,
-    private readonly subjects: CredentialSubjects,
+    private readonly notices: CredentialNotices,
     private readonly world: World,
-    @Inject(LOG) private readonly log: Log,
   ) {}
 
   /** Inside a transaction of the caller. False when it is another by now, or rejected already. */
@@ -36,29 +30,15 @@ export class Rejections {
     tenant.metrics.count('berth_credential_rejections_total', { kind });
     await this.renewals.tellChanged(tenant, ref.credentialId);
     const { credentialId } = ref;
-    tenant.afterCommit(() =>
-      this.tell({ organizationId, credentialId, generation, scope, kind, message: reason }),
-    );
+    const notice = {
+      organizationId,
+      credentialId,
+      scope,
+      kind,
+      status: 'rejected',
+      message: reason,
+    } as const;
+    tenant.afterCommit(() => this.notices.tell({ ...notice, key: `${generation}:rejected` }));
     return true;
-  }
-
-  /** In transactions of their own: there may be thousands, and each is locked to be told. Whoever is not told finds it in the rows. */
-  private async tell(rejected: Parameters<CredentialSubjects['all']['tellRejected']>[0]): Promise<void> {
-    const { organizationId, credentialId } = rejected;
-    const since = new Date(this.world.clock.now().getTime() - LATELY_MS);
-    try {
-      const uses = await this.database.tenant(organizationId, (tenant) =>
-        leasesStore.usesSince(tenant, [credentialId], since),
-      );
-      await this.subjects.all.tellRejected(
-        rejected,
-        uses.map(({ workspaceId }) => workspaceId),
-      );
-    } catch (error) {
-      this.log.warn(
-        { credentialId, reason: messageOf(error) },
-        'not everybody could be told that a credential was rejected',
-      );
-    }
   }
 }

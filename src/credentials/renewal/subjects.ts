@@ -3,13 +3,15 @@ import type { Kind, Scope } from '../../contracts/index.js';
 import type { Tenant } from '../../database/index.js';
 import type { Actor } from '../../identity/index.js';
 
-/** A credential that a provider ended, for those who used it. */
-export interface RejectedCredential {
+/** What is to be known of a credential by those who used it: its provider ended it, or will soon. */
+export interface CredentialNotice {
   organizationId: string;
   credentialId: string;
-  generation: number;
   scope: Scope;
   kind: Kind;
+  status: 'rejected' | 'active';
+  /** What it is about, the same however often it is told: it is told once. */
+  key: string;
   /** For people: why, and what to do. */
   message: string;
 }
@@ -21,7 +23,7 @@ export interface Subjects {
   /** Of these, the ones that a member may know of. */
   visibleTo(tenant: Tenant, actor: Actor, ids: string[]): Promise<string[]>;
   /** Tells the living ones of these, each in a transaction of its own. */
-  tellRejected(rejected: RejectedCredential, ids: string[]): Promise<void>;
+  tell(notice: CredentialNotice, ids: string[]): Promise<void>;
 }
 
 /** Holds them: the room of workspaces says who they are, so that the arrow points down. */
@@ -41,5 +43,5 @@ export class CredentialSubjects {
 const nobody: Subjects = {
   living: () => Promise.resolve([]),
   visibleTo: () => Promise.resolve([]),
-  tellRejected: () => Promise.resolve(),
+  tell: () => Promise.resolve(),
 };
