@@ -24,6 +24,10 @@ export default {
     // The figures of docs/trust.md at a small number of rounds; `npm run trust` plays them in full.
     { ...tier('trust', ['<rootDir>/test/trust']), ...withPostgres },
   ],
-  maxWorkers: 2,
+  // One more than the two cores it is made for: whole Berths wait much.
+  maxWorkers: 3,
+  testSequencer: '<rootDir>/scripts/longest-first.mjs',
+  // Jest keeps some 30 MB of each file that loads the app. A worker begins anew before that costs time.
+  workerIdleMemoryLimit: '800MB',
   testTimeout: 60_000,
 };
