@@ -108,9 +108,10 @@ function failing(kind: StageKind, at: number): Condition {
 function obstaclesOf({ stages, organizationFallback }: Scenario, asksForConsent = true): (string | null)[] {
   const hasOwn = stages.some(({ scope }) => scope === 'user');
   return stages.map(({ scope, condition, consent }, at) => {
-    if (condition !== 'well') return why[condition];
+    // First what keeps it from being tried: of what was never tried nobody knows that it would fail.
     if (scope === 'organization' && hasOwn && !organizationFallback) return NOT_FOR_THEM;
-    return !consent && at > 0 && asksForConsent ? NO_CONSENT : null;
+    if (!consent && at > 0 && asksForConsent) return NO_CONSENT;
+    return condition === 'well' ? null : why[condition];
   });
 }
 
