@@ -164,22 +164,21 @@ export const chatsStore = {
 
   /** For whom the workspace works: who wrote the turn under way, or else the last one that was begun. With the author of the next in the queue. */
   async askers({ db, organizationId }: Tenant, workspaceId: string): Promise<Askers> {
-    const author = async (where: object, seq: 'asc' | 'desc') => {
-      const turn = await db.turn.findFirst({
-        where: { organizationId, workspaceId, ...where },
-        orderBy: { seq },
-        select: { id: true, state: true },
-      });
-      if (!turn) return null;
-      const message = await db.message.findFirst({
-        where: { organizationId, id: turn.id },
-        select: { authorId: true },
-      });
-      return { state: turn.state, authorId: message?.authorId ?? null };
-    };
-    const current = await author({ startedAt: { not: null } }, 'desc');
-    const underWay = current !== null && under.includes(current.state as TurnState);
-    const next = underWay ? null : await author({ state: 'queued' }, 'asc');
+    const rows = await db.$queryRaw<{ begun: boolean; state: TurnState; authorId: string | null }[]>`
+      select begun, found.state, message.author_id as "authorId"
+        from (
+          (select true as begun, id, state from turn
+            where organization_id = ${organizationId}::uuid and workspace_id = ${workspaceId}::uuid and started_at is not null
+            order by seq desc limit 1)
+          union all
+          (select false, id, state from turn
+            where organization_id = ${organizationId}::uuid and workspace_id = ${workspaceId}::uuid and state = 'queued'
+            order by seq limit 1)
+        ) as found
+        left join message on message.organization_id = ${organizationId}::uuid and message.id = found.id`;
+    const [current, queued] = [rows.find(({ begun }) => begun), rows.find(({ begun }) => !begun)];
+    const underWay = current !== undefined && under.includes(current.state);
+    const next = underWay ? undefined : queued;
     return { underWay, current: current?.authorId ?? null, next: next?.authorId ?? null };
   },
 

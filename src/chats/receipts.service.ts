@@ -86,7 +86,10 @@ export class ReceiptsService {
   }
 
   /** For whom the workspace may be given credentials now; null: for nobody at the moment. */
-  async servedFor(tenant: Tenant, workspace: LockedWorkspace): Promise<string | null> {
+  async servedFor(
+    tenant: Tenant,
+    workspace: Pick<LockedWorkspace, 'id' | 'ownerId'>,
+  ): Promise<string | null> {
     return servedFor(await chatsStore.askers(tenant, workspace.id), workspace.ownerId);
   }
 

@@ -26,7 +26,7 @@ import { credentialView, rotationView } from './view.js';
 
 /** A workspace that used it within so long is named. */
 const LATELY_MS = 24 * 3600 * 1000;
-/** Shorter than a transaction may last: with an Idempotency-Key the request is one. */
+/** How long a person waits for the provider; then the rotations say what came of it. */
 const FORCED_WAIT_MS = 10_000;
 
 /** Looks after credentials that are there: what each does, its renewals, a renewal by hand, and when the organization's serve. */
@@ -66,13 +66,13 @@ export class CredentialCare {
   /** Has a worker renew it now, and waits for the new generation. Throws `not-found`, `forbidden`, `not-rotatable`, and `not-ready` when the provider takes its time. */
   async rotate(actor: Actor, scope: Scope, kind: Kind): Promise<CredentialView> {
     const place = this.places.toChange(actor, scope, kind);
-    // Committed before anybody waits, whatever transaction the request is in: the worker's is another.
-    const token = await this.database.apart(actor.organizationId, (tenant) =>
+    // Committed before anybody waits: it is a worker that renews. The route is one without a transaction of its own.
+    const token = await this.database.tenant(actor.organizationId, (tenant) =>
       this.force(tenant, actor, place),
     );
     if (kinds[kind].renewal === 'login')
       await this.renewals.answered(actor.organizationId, token, true, FORCED_WAIT_MS);
-    const row = await this.database.apart(actor.organizationId, (tenant) => find(tenant, place));
+    const row = await this.database.tenant(actor.organizationId, (tenant) => find(tenant, place));
     if (row.status === 'rejected') throw ended(row);
     if (kinds[kind].renewal === 'login' && row.generation === token.generation) throw underWay(row);
     return credentialView(row);

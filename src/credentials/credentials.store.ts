@@ -2,7 +2,7 @@ import type { Kind, Scope } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import type { Slice } from '../http/index.js';
 
-const shown = {
+const judged = {
   id: true,
   scope: true,
   userId: true,
@@ -17,13 +17,13 @@ const shown = {
   lastError: true,
   lineage: true,
   connectedAt: true,
-  connector: { select: { id: true, name: true } },
   renewAt: true,
   refusedGeneration: true,
   forcedGeneration: true,
   failures: true,
   retryAt: true,
 } as const;
+const shown = { ...judged, connector: { select: { id: true, name: true } } } as const;
 
 export interface CredentialPlace {
   scope: Scope;
@@ -63,6 +63,15 @@ export const credentialsStore = {
       select: shown,
       orderBy: { id: 'asc' },
       ...(slice ? { take: slice.take } : {}),
+    });
+  },
+
+  /** As `visibleTo`, all, and of each what decides whether it serves. */
+  candidatesFor({ db, organizationId }: Tenant, userId: string) {
+    return db.credential.findMany({
+      where: { organizationId, subject: { in: ['organization', userId] } },
+      select: judged,
+      orderBy: { id: 'asc' },
     });
   },
 
@@ -193,4 +202,5 @@ export const credentialsStore = {
   },
 };
 
+export type CandidateRow = Awaited<ReturnType<typeof credentialsStore.candidatesFor>>[number];
 export type CredentialRow = Awaited<ReturnType<typeof credentialsStore.visibleTo>>[number];

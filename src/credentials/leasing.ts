@@ -11,7 +11,7 @@ import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService } from '../identity/index.js';
 import { BerthError, METRICS, World, type Metrics } from '../kernel/index.js';
-import { credentialsStore, type CredentialRow } from './credentials.store.js';
+import { credentialsStore, type CandidateRow } from './credentials.store.js';
 import { kinds, type CredentialSettings } from './kinds.js';
 import { leasesStore, type LeaseRow } from './leases.store.js';
 import { TokenSources } from './providers/token-source.js';
@@ -86,14 +86,14 @@ export class Leasing {
 
   resolve(member: ServedMember): Promise<Decision> {
     return this.database.tenant(member.organizationId, async (tenant) => {
-      const rows = await credentialsStore.visibleTo(tenant, member.userId);
+      const rows = await credentialsStore.candidatesFor(tenant, member.userId);
       return this.decide(tenant, member, rows, new Map());
     });
   }
 
   /** See `CredentialsService.withdrawn`. */
   async withdrawn(tenant: Tenant, { userId, agent }: ServedMember, ids: string[]): Promise<string[]> {
-    const rows = await credentialsStore.visibleTo(tenant, userId);
+    const rows = await credentialsStore.candidatesFor(tenant, userId);
     const policy = await this.policyFor(tenant, rows);
     const facts = rows.map(({ id, scope, kind }) => ({ id, scope: scope as Scope, kind: kind as Kind }));
     return withdrawn(agent, ids, facts, policy);
@@ -135,7 +135,7 @@ export class Leasing {
   /** All in one look: the choice, its token's state, and what is sealed of it. */
   private choose(member: ServedMember, subjectId: string): Promise<Choice | null> {
     return this.database.tenant(member.organizationId, async (tenant) => {
-      const rows = await credentialsStore.visibleTo(tenant, member.userId);
+      const rows = await credentialsStore.candidatesFor(tenant, member.userId);
       const tokens = await this.tokensOf(tenant, rows, subjectId);
       const { chosen, lastHope, isFallback } = await this.decide(tenant, member, rows, tokens);
       const candidate = chosen ?? lastHope;
@@ -162,7 +162,7 @@ export class Leasing {
   private async decide(
     tenant: Tenant,
     { agent }: ServedMember,
-    rows: CredentialRow[],
+    rows: CandidateRow[],
     tokens: Map<string, Token>,
   ): Promise<Decision> {
     const policy = await this.policyFor(tenant, rows);
@@ -170,13 +170,13 @@ export class Leasing {
     return resolve(agent, facts, policy, this.world.clock.now());
   }
 
-  private async policyFor(tenant: Tenant, rows: CredentialRow[]): Promise<Policy> {
+  private async policyFor(tenant: Tenant, rows: CandidateRow[]): Promise<Policy> {
     const isMixed = new Set(rows.map(({ scope }) => scope)).size > 1;
     const organizationFallback = !isMixed || (await this.identity.organizationFallback(tenant));
     return { subscriptions: this.policy.subscriptions, organizationFallback };
   }
 
-  private factsOf(row: CredentialRow, token: Token | null): CredentialFacts {
+  private factsOf(row: CandidateRow, token: Token | null): CredentialFacts {
     const kind = row.kind as Kind;
     const { renewal } = kinds[kind];
     return {
@@ -193,7 +193,7 @@ export class Leasing {
   /** Of credentials that are renewed: their own token, or the one that the subject has of its own. */
   private async tokensOf(
     tenant: Tenant,
-    rows: CredentialRow[],
+    rows: CandidateRow[],
     subjectId: string,
   ): Promise<Map<string, Token>> {
     const minted = rows.filter(({ kind }) => kinds[kind as Kind].renewal === 'minted').map(({ id }) => id);

@@ -157,6 +157,11 @@ export class IdentityService {
     return row ? { name: row.user.name, email: row.user.email } : null;
   }
 
+  /** Inside a transaction of the caller. */
+  async isMember(tenant: Tenant, userId: string): Promise<boolean> {
+    return (await identityStore.roles(tenant, [userId])).has(userId);
+  }
+
   /** A member as who acts, for what goes on after their request; null when they are a member no more. Inside a transaction of the caller. */
   async actorInside(tenant: Tenant, userId: string, via: Actor['via']): Promise<Actor | null> {
     const row = await identityStore.member(tenant, userId);

@@ -11,7 +11,12 @@ import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
 import { BerthError, METRICS, type Metrics } from '../kernel/index.js';
-import { statesWithRunner, WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
+import {
+  statesWithRunner,
+  WorkspaceMachines,
+  type LockedWorkspace,
+  type WorkspacePlace,
+} from '../workspaces/index.js';
 import type { WorkspaceState } from '../contracts/index.js';
 
 /** In a shared workspace one person's turn may follow another's, and waits until the proxy has forgotten what was the first one's own. */
@@ -76,8 +81,8 @@ export class LeasesService {
   private async served(
     tenant: Tenant,
     workspaceId: string,
-  ): Promise<{ workspace: LockedWorkspace; userId: string }> {
-    const workspace = await this.machines.ofMachine(tenant, workspaceId);
+  ): Promise<{ workspace: WorkspacePlace; userId: string }> {
+    const workspace = await this.machines.placeOf(tenant, workspaceId);
     if (!workspace || !statesWithRunner.includes(workspace.state as WorkspaceState))
       throw new BerthError('forbidden', 'The workspace is not running.');
     const userId = await this.receipts.servedFor(tenant, workspace);
@@ -85,7 +90,7 @@ export class LeasesService {
       throw new BerthError('not-ready', 'The next message is another member’s. Ask again once it is begun.', {
         retryAfterSeconds: 1,
       });
-    if (!(await this.identity.memberInside(tenant, userId)))
+    if (!(await this.identity.isMember(tenant, userId)))
       throw new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
     return { workspace, userId };
   }

@@ -6,4 +6,4 @@ export { statesWithRunner } from './state.js';
 export { Sweep } from './sweep.js';
 export { WorkspacesApiModule, WorkspacesModule, WorkspacesWorkModule } from './workspaces.module.js';
 export { noWorkspace, WorkspacesService } from './workspaces.service.js';
-export type { LockedWorkspace } from './workspaces.store.js';
+export type { LockedWorkspace, WorkspacePlace } from './workspaces.store.js';

@@ -14,7 +14,7 @@ import { BerthError, World } from '../kernel/index.js';
 import { Moves } from './moves.js';
 import { statesWithRunner } from './state.js';
 import { Waker } from './waker.js';
-import { workspacesStore, type LockedWorkspace } from './workspaces.store.js';
+import { workspacesStore, type LockedWorkspace, type WorkspacePlace } from './workspaces.store.js';
 
 const HEARD_EVERY_MS = 1_000;
 
@@ -145,6 +145,11 @@ export class WorkspaceMachines {
   /** Any workspace of the organization, locked; null when it is gone. For the machine routes and jobs, whose right to it is proven already. */
   ofMachine(tenant: Tenant, workspaceId: string): Promise<LockedWorkspace | null> {
     return workspacesStore.findLocked(tenant, workspaceId);
+  }
+
+  /** As `ofMachine`, as far as a lease depends on it. */
+  placeOf(tenant: Tenant, workspaceId: string): Promise<WorkspacePlace | null> {
+    return workspacesStore.placeLocked(tenant, workspaceId);
   }
 }
 

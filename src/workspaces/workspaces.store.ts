@@ -39,6 +39,15 @@ const openTurns = { turns: { where: { state: { in: ['queued', 'running', 'reauth
 const machineTokens = { machineTokens: true } as const;
 const withOwner = { owner, _count: { select: machineTokens } } as const;
 
+/** What of a workspace decides who serves it. */
+export interface WorkspacePlace {
+  id: string;
+  ownerId: string;
+  agent: string;
+  state: string;
+  shared: boolean;
+}
+
 /** The only writer of workspaces, their operations and machine tokens. */
 export const workspacesStore = {
   async create(
@@ -91,6 +100,14 @@ export const workspacesStore = {
       where: { organizationId_id: { organizationId, id } },
       include: { owner, _count: { select: { ...openTurns, ...machineTokens } } },
     });
+  },
+
+  /** As `findLocked`, of what a lease depends on alone: proxies ask every few seconds. */
+  async placeLocked({ db, organizationId }: Tenant, id: string): Promise<WorkspacePlace | null> {
+    const rows = await db.$queryRaw<WorkspacePlace[]>`
+      select id, owner_id as "ownerId", agent, state, shared
+        from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
+    return rows[0] ?? null;
   },
 
   /** Newest first; all, or those that are one member's or shared. */

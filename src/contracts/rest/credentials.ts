@@ -160,6 +160,7 @@ export const rotateCredentialRoute = route({
   method: 'POST',
   path: '/api/v1/organizations/{org}/credentials/{scope}/{kind}/rotate',
   access: 'member',
+  apart: true,
   summary: 'Renew a login now (scope `organization`: admins); 409 for kinds that cannot be renewed',
   params: kindParams,
   answer: { status: 200, body: credentialViewSchema },

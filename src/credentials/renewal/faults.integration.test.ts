@@ -265,16 +265,23 @@ describe('renewing by hand', () => {
     expect((await ground.api.call('POST', `${path}/rotate`)).status).toBe(404);
   });
 
-  it('works inside the transaction of an Idempotency-Key', async () => {
+  it('is done once for an Idempotency-Key, with no transaction open while the provider is waited for', async () => {
     const before = ground.exchanges.renewed;
     const ask = () =>
       fetch(`${ground.app().url}${ground.path('user', '/rotate')}`, {
         method: 'POST',
         headers: { authorization: `Bearer ${ground.organization.owner.apiKey}`, 'idempotency-key': id },
       });
-    const [first, second] = [await ask(), await ask()];
-    expect([first.status, second.status]).toEqual([200, 200]);
-    expect(await second.text()).toBe(await first.text());
+    ground.claude.fail({ mode: 'hold-before', match: REFRESH });
+    const first = ask();
+    await eventually('the provider was asked', () => ground.claude.logins.held === 1);
+    const open = `SELECT count(*)::int AS open FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`;
+    await eventually('no transaction is open', async () => (await ground.sql(open))[0]?.open === 0);
+    expect((await ask()).status).toBe(409);
+    ground.claude.logins.release();
+    const [told, again] = [await first, await ask()];
+    expect([told.status, again.status]).toEqual([200, 200]);
+    expect(await again.text()).toBe(await told.text());
     expect(ground.exchanges.renewed).toBe(before + 1);
   });
 
