@@ -78,6 +78,12 @@ export const metricCatalog = {
     labels: ['outcome'],
     buckets: QUICK,
   },
+  berth_credential_saved_seconds: {
+    type: 'histogram',
+    help: 'Time of calls to a token endpoint that nobody had to wait for, since the token of before still served, by kind',
+    labels: ['kind'],
+    buckets: SLOW,
+  },
   berth_credential_store_retries_total: {
     type: 'counter',
     help: 'Times a renewed token could not be stored and was kept in memory for another try: a login is lost if the process ends',

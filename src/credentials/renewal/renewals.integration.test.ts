@@ -66,5 +66,11 @@ describe.each(['Postgres', 'Redis'])('a login that many use, with queue and noti
     ground.claude.logins.release();
     await eventually('it is renewed', async () => (await ground.shown()).generation === generation + 1);
     expect((await ground.rotations())[0]).toMatchObject({ reason: 'due', state: 'succeeded' });
+    const metrics = await Promise.all(
+      ground.apps.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()),
+    );
+    const saved = /^berth_credential_saved_seconds_count\{kind="claude_oauth"\} (\d+)$/m;
+    // Those that ran out or were refused before made everybody wait.
+    expect(metrics.map((text) => Number(saved.exec(text)?.[1] ?? 0)).reduce((a, b) => a + b)).toBe(1);
   });
 });

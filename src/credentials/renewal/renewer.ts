@@ -238,7 +238,7 @@ export class Renewer implements OnApplicationShutdown {
     const call = { ...this.callFacts(token), ageSeconds, unknownBefore };
     const settlement = settlementOf(answer.outcome, call);
     if (answer.outcome === 'renewed')
-      await this.surely(claim, (tenant) => this.store(tenant, claim, answer.renewed));
+      await this.surely(claim, (tenant) => this.store(tenant, claim, answer.renewed, ageSeconds));
     else if (settlement === 'reject')
       await this.surely(claim, (tenant) => this.reject(tenant, claim, answer));
     else if (settlement === 'later')
@@ -252,7 +252,7 @@ export class Renewer implements OnApplicationShutdown {
   }
 
   /** (c) */
-  private async store(tenant: Tenant, claim: Claim, renewed: Renewed): Promise<void> {
+  private async store(tenant: Tenant, claim: Claim, renewed: Renewed, seconds: number): Promise<void> {
     const { token } = claim;
     const at = this.world.clock.now();
     const { expiresAt, hint, account } = renewed;
@@ -269,6 +269,8 @@ export class Renewer implements OnApplicationShutdown {
       return;
     }
     const nextGeneration = token.generation + 1;
+    if (serves(token, at))
+      tenant.metrics.observe('berth_credential_saved_seconds', { kind: token.kind }, seconds);
     tenant.afterCommit(() => {
       crashPoint('renewal.stored');
       return Promise.resolve();
