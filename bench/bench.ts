@@ -30,5 +30,7 @@ export interface BenchContext {
 export interface Bench {
   /** How it is called on the command line. */
   name: string;
+  /** It takes long, and runs only when it is named. */
+  byName?: true;
   run(context: BenchContext): Promise<Row[]>;
 }

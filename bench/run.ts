@@ -2,9 +2,11 @@ import { Command } from 'commander';
 import { messageOf } from '../src/kernel/index.js';
 import type { Bench } from './bench.js';
 import { events } from './programs/events.js';
+import { largeCrowd, leases } from './programs/leases.js';
 import { memory } from './programs/memory.js';
 import { message } from './programs/message.js';
 import { queue } from './programs/queue.js';
+import { renewals } from './programs/renewals.js';
 import { replicas } from './programs/replicas.js';
 import { rest } from './programs/rest.js';
 import { start } from './programs/start.js';
@@ -16,7 +18,20 @@ import { meetsAim, ratioOf, tableOf, type Result } from './support/table.js';
 
 /** `npm run bench [-- names… --json]`: measures the built Berth and prints a table. See README.md. */
 
-const benches: readonly Bench[] = [start, memory, workspace, message, rest, events, replicas, queue, sweep];
+const benches: readonly Bench[] = [
+  start,
+  memory,
+  workspace,
+  message,
+  rest,
+  events,
+  replicas,
+  queue,
+  sweep,
+  leases,
+  largeCrowd,
+  renewals,
+];
 
 /** As shells name the end by SIGINT. */
 const INTERRUPTED = 130;
@@ -31,7 +46,7 @@ interface Report {
 
 const program = new Command('bench')
   .description('Measure the built Berth against yardsticks of the same run')
-  .argument('[names...]', `which (${benches.map(({ name }) => name).join(', ')}); all by default`)
+  .argument('[names...]', `which (${benches.map(({ name }) => name).join(', ')}); all but crowd by default`)
   .option('--json', 'print JSON')
   .action(async (names: string[], { json }: { json?: boolean }) => {
     const report = await measure(chosen(names));
@@ -43,7 +58,7 @@ function chosen(names: readonly string[]): Bench[] {
   if (unknown !== undefined) {
     program.error(`There is no bench ${unknown}. There are: ${benches.map(({ name }) => name).join(', ')}.`);
   }
-  return benches.filter(({ name }) => names.length === 0 || names.includes(name));
+  return benches.filter(({ name, byName }) => (names.length === 0 && !byName) || names.includes(name));
 }
 
 async function measure(list: readonly Bench[]): Promise<Report> {

@@ -2,6 +2,7 @@ import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../../test/emulators/anthropic.js';
+import { TOKEN_PATH } from '../../test/emulators/claude-logins.js';
 import { endProcesses, processesNaming } from '../../test/e2e/support/processes.js';
 import type { Api } from '../../test/support/api.js';
 import { BerthProcess } from '../../test/support/berth.js';
@@ -45,7 +46,11 @@ export class BenchSystem {
     const anthropic = await startAnthropicEmulator();
     context.defer(() => anthropic.close());
     anthropic.accept(API_KEY);
-    const berth = await startBerth(context, { BERTH_ANTHROPIC_API_URL: anthropic.url, CLAUDE_BIN: agent });
+    const berth = await startBerth(context, {
+      BERTH_ANTHROPIC_API_URL: anthropic.url,
+      BERTH_CLAUDE_TOKEN_URL: anthropic.url + TOKEN_PATH,
+      CLAUDE_BIN: agent,
+    });
     const api = await berth.setUp();
     await api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
     const repository = await makeWorkRepository(path.join(folder, 'repository'));
