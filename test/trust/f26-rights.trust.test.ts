@@ -6,8 +6,8 @@ import { figure, playsInFull, type Findings } from './figure.js';
 import { startProxyOf, StandIn } from './support/stand-in.js';
 
 /**
- * The credential part: roles, repositories' mappings and Git are played where they are. Seen to fail: with `CallsUnderWay.begin` that keeps nothing, every stream goes on; with
- * `LeaseCache.forget` and the lease's end taken away as well, calls are served on.
+ * The credential part: roles, repositories' mappings and Git are played where they are. Seen to fail: with `CallsUnderWay.begin` that keeps nothing, every stream comes to its end; with leases of five
+ * seconds, calls are served for more than five where what is told is lost.
  */
 
 const CUT_SECONDS = 10;

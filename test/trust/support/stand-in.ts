@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { MessageView } from '../../../src/contracts/index.js';
 import { silentLog } from '../../../src/kernel/index.js';
 import { begin } from '../../../src/proxy/testing/http.js';
 import { Workspaces } from '../../../src/proxy/workspaces.js';
 import { Reconciler } from '../../../src/workspaces/reconciler.js';
+import type { Api } from '../../support/api.js';
 import type { TestApp, TestMember } from '../../support/app.js';
-import { machinesOf } from '../../support/machines.js';
+import { eventually } from '../../support/eventually.js';
+import { machinesOf, type TestRunner } from '../../support/machines.js';
 
 const PLACEHOLDER = 'placeholder-of-a-figure';
 
@@ -36,6 +39,7 @@ export function startProxyOf(app: TestApp, anthropicUrl: string): Workspaces {
 export class StandIn {
   readonly #folder = mkdtempSync(join(tmpdir(), 'berth-stand-in-'));
   #starts = 0;
+  #runner: TestRunner | null = null;
 
   private constructor(
     private readonly app: TestApp,
@@ -62,6 +66,7 @@ export class StandIn {
     this.#starts += 1;
     const { runner, proxy } = await machinesOf(this.app, this.id, this.#starts);
     await runner.start();
+    this.#runner = runner;
     await this.proxy.open({
       type: 'open',
       requestId: this.id,
@@ -71,6 +76,37 @@ export class StandIn {
       proxyToken: proxy.token,
       git: null,
     });
+  }
+
+  /** Puts it to sleep; its way out is closed, as its host does it. */
+  async sleep(api: Api): Promise<void> {
+    await api.post(api.path(`/workspaces/${this.id}/hibernate`), undefined, 202);
+    await this.reconcile();
+    await api.untilState(this.id, 'hibernated');
+    await this.proxy.close(this.id);
+    this.#runner = null;
+  }
+
+  /** A message of a person, which wakes it where it sleeps; its turn is one model call. Answers how it ended. */
+  async turn(api: Api, text: string): Promise<MessageView> {
+    const { id } = await api.send(this.id, text);
+    if (!this.#runner) await this.started();
+    const runner = this.#runner as unknown as TestRunner;
+    const turn = await runner.claim(20);
+    const { status, whole } = await this.ask(text);
+    const failed = {
+      result: 'failed',
+      code: 'model-call',
+      message: `It was answered with ${status}.`,
+    } as const;
+    const outcome = status === 200 && whole ? ({ result: 'completed' } as const) : failed;
+    const items = runner.number(runner.answer(turn, text), runner.finished(turn, outcome));
+    // The end waits for the proxy's receipt.
+    await eventually(
+      'the end is stored',
+      async () => (await runner.send(items)).body.acknowledged === runner.n,
+    );
+    return api.untilEnded(this.id, id);
   }
 
   reconcile(): Promise<unknown> {
@@ -92,7 +128,8 @@ export class StandIn {
         'content-type': 'application/json',
       },
       body: JSON.stringify({
-        model: 'claude-sonnet-4-5',
+        // The one that serves logins of whatever client.
+        model: 'claude-haiku-4-5',
         max_tokens: 1000,
         stream: true,
         messages: [{ role: 'user', content: text }],
