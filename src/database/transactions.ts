@@ -44,9 +44,12 @@ export class Transactions {
         async (db) => {
           await begin(db);
           const begun = (unit = new Unit(scope, db, this.tell, this.metrics));
-          const value = await this.#units.run(begun, () => work(begun.tenant));
-          await begun.runBeforeCommit();
-          return value;
+          // The last acts are inside, too: what they ask for is a part of this transaction, and never a second connection while this one is held.
+          return this.#units.run(begun, async () => {
+            const value = await work(begun.tenant);
+            await begun.runBeforeCommit();
+            return value;
+          });
         },
         { timeout: TIMEOUT_MS, maxWait: TIMEOUT_MS },
       );

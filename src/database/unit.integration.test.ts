@@ -57,6 +57,20 @@ describe('a transaction asked for inside another', () => {
     expect(await seen()).toEqual(['one', 'two']);
   });
 
+  it('is a part of it also when its last act asks for it, so that many at once do not wait for each other', async () => {
+    // More than there are connections: each holds one, and none would ever get a second.
+    const many = Array.from({ length: 30 }, (_, at) => `key ${at}`);
+    const one = (prefix: string): Promise<void> =>
+      begin((outer) => {
+        outer.beforeCommit(async () => {
+          await begin((inner) => addKey(inner, prefix));
+        });
+        return Promise.resolve();
+      });
+    await Promise.all(many.map(one));
+    expect(await seen()).toHaveLength(many.length);
+  });
+
   it('goes with it when that fails afterwards', async () => {
     const failing = begin(async () => {
       await begin((inner) => addKey(inner, 'one'));
