@@ -182,10 +182,18 @@ export const commandsAnswerSchema = z.object({ cancel: z.array(z.uuid()), stop: 
 export type CommandsAnswer = z.infer<typeof commandsAnswerSchema>;
 
 /**
+ * Raised with whatever a runner must understand and one of before does not (2: the mode `replay`). A runner outlives Berth and may meet a newer one: of another number it is not adopted but
+ * replaced, and its turn is continued. Fields that may be passed over need no other number.
+ */
+export const RUNNER_PROTOCOL = 2;
+
+/**
  * What the runtime writes for a runner, as the JSON file whose path is the runner's only argument (mode 0600, outside the sandbox).
  * All paths are absolute.
  */
 export const runnerFileSchema = z.strictObject({
+  /** `RUNNER_PROTOCOL` of the Berth that started it; absent in files of before. For the runtime alone. */
+  protocol: z.int().optional(),
   internalUrl: z.url(),
   runnerToken: z.string(),
   workspaceId: z.uuid(),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { runnerFileSchema } from '../../contracts/runner.js';
+import { RUNNER_PROTOCOL, runnerFileSchema } from '../../contracts/runner.js';
 import { systemIds } from '../../kernel/index.js';
 import { askRoute, eventually, Harness, isAlive, routeWhere } from '../testing/harness.js';
 import { readRunnerPid } from './runner-file.js';
@@ -90,6 +90,20 @@ describe('LocalRuntime', () => {
     const old = await harness.runnerPid(workspaceId);
     const moved = await harness.openRuntime({ internalUrl: () => 'http://127.0.0.1:10' });
     expect(await moved.start(harness.request(workspaceId))).toEqual({ adopted: false });
+    expect(await harness.runnerPid(workspaceId, 2)).not.toBe(old);
+    expect(isAlive(old)).toBe(false);
+  });
+
+  it('replaces a living runner of a Berth that spoke otherwise', async () => {
+    const runtime = await harness.openRuntime();
+    const { workspaceId } = harness.request();
+    await runtime.start(harness.request(workspaceId));
+    const old = await harness.runnerPid(workspaceId);
+    const { runnerFile } = harness.files(workspaceId);
+    const { protocol, ...before } = runnerFileSchema.parse(JSON.parse(readFileSync(runnerFile, 'utf8')));
+    expect(protocol).toBe(RUNNER_PROTOCOL);
+    await writeFile(runnerFile, JSON.stringify(before));
+    expect(await runtime.start(harness.request(workspaceId))).toEqual({ adopted: false });
     expect(await harness.runnerPid(workspaceId, 2)).not.toBe(old);
     expect(isAlive(old)).toBe(false);
   });

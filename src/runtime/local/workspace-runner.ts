@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { realpath, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { RUNNER_PROTOCOL } from '../../contracts/runner.js';
 import { currentCause } from '../../kernel/index.js';
 import type { RuntimeStart } from '../runtime.js';
 import { endProcesses } from './ending.js';
@@ -47,6 +48,8 @@ export class WorkspaceRunner {
     const canGoOn =
       file !== null &&
       file.workspaceId === files.workspaceId &&
+      // It would read a claim that it does not understand as no answer, and ask for it for ever.
+      file.protocol === RUNNER_PROTOCOL &&
       file.socketDirectory === folder &&
       // Told another address (Berth listens on another port now), it would never hear of us.
       file.internalUrl === this.options.internalUrl() &&
@@ -81,6 +84,7 @@ export class WorkspaceRunner {
       await makeFolders(files);
       await makeSocketFolder(folder);
       await writeRunnerFile(files.runnerFile, {
+        protocol: RUNNER_PROTOCOL,
         internalUrl: options.internalUrl(),
         runnerToken: request.runnerToken,
         workspaceId: files.workspaceId,
