@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Pool } from 'pg';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/anthropic.js';
 import type { CredentialView, Lease } from '../../src/contracts/index.js';
 import { toBerthError } from '../../src/app/problem.js';
@@ -13,7 +14,6 @@ import { ASK_SECONDS, BOUND_SECONDS, stepFacts, type Cell, type Step } from './r
 import { RenewingProcess, type RenewingOptions, type Told } from './renewing-process.js';
 import { writeWorkspaces } from './rows.js';
 import { startSplitter, type Splitter } from './splitter.js';
-import { withClient } from './tables.js';
 
 const API_KEY = { apiKey: `sk-ant-api03-${'x'.repeat(40)}` };
 const REFRESH = { grant: 'refresh_token' };
@@ -21,6 +21,8 @@ const REFRESH = { grant: 'refresh_token' };
 /** A whole Berth in this process, which survives, and around it everything that can be taken away from a renewal that another process carries out. */
 export class FaultGround {
   readonly #processes: RenewingProcess[] = [];
+  /** Few, whoever looks: one server has a hundred connections for all. */
+  readonly #owner: Pool;
   #graceSeconds = 0;
   #renewals = 0;
   #brought: Promise<void> = Promise.resolve();
@@ -33,7 +35,9 @@ export class FaultGround {
     readonly upstream: Splitter,
     readonly app: TestApp,
     private readonly options: Omit<RenewingOptions, 'graceSeconds'>,
-  ) {}
+  ) {
+    this.#owner = new Pool({ connectionString: app.database.ownerUrl, max: 4 });
+  }
 
   static async start(): Promise<FaultGround> {
     const [claude, redis, database] = await Promise.all([
@@ -130,15 +134,13 @@ export class FaultGround {
     this.claude.logins.release(this.claude.logins.held);
   }
 
-  sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-    return withClient(this.app.database.ownerUrl, async (client) => {
-      const { rows } = await client.query<Record<string, unknown>>(text, values);
-      return rows;
-    });
+  async sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+    return (await this.#owner.query<Record<string, unknown>>(text, values)).rows;
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#processes.map((process) => process.kill()));
+    await this.#owner.end();
     await this.app.close();
     await Promise.all([this.postgres.close(), this.upstream.close(), this.claude.close()]);
     await this.redis.remove();

@@ -71,7 +71,9 @@ async function runOut(expected: Partial<Record<Step, Cell>>): Promise<Hurt[]> {
     const cell = expected[step];
     return cell ? Array.from({ length: ABREAST }, () => ({ step, cell })) : [];
   });
-  return Promise.all(wanted.map(async (one) => ({ ...one, renewal: await ground.runOut() })));
+  const all: Hurt[] = [];
+  for (const one of wanted) all.push({ ...one, renewal: await ground.runOut() });
+  return all;
 }
 
 /** Brought to its step, one after the other; then `hurt`, at once. Answers how to find out what came of each. */
