@@ -16,6 +16,8 @@ export interface ClusterOptions {
   withRedis?: boolean;
   /** Machines are led to the first api that is there, not to each in turn. */
   toFirstApi?: boolean;
+  /** The workers vouch for workspaces (workload identity), in the name of the balancer. */
+  withIssuer?: boolean;
   /** More of every process' environment. */
   environment?: Record<string, string>;
 }
@@ -40,6 +42,7 @@ export class Cluster {
     workers = 2,
     withRedis = false,
     toFirstApi = false,
+    withIssuer = false,
     environment = {},
   }: ClusterOptions = {}): Promise<Cluster> {
     const database = await createTestDatabase();
@@ -60,7 +63,11 @@ export class Cluster {
       await Promise.all([
         ...ports.map((port, at) => begin(`api-${at + 1}`, { BERTH_ROLE: 'api', PORT: String(port) })),
         ...Array.from({ length: workers }, (_, at) =>
-          begin(`worker-${at + 1}`, { BERTH_ROLE: 'worker', BERTH_INTERNAL_URL: splitter.url }),
+          begin(`worker-${at + 1}`, {
+            BERTH_ROLE: 'worker',
+            BERTH_INTERNAL_URL: splitter.url,
+            ...(withIssuer ? { BERTH_PUBLIC_URL: splitter.url } : {}),
+          }),
         ),
       ]);
       cluster.api = await cluster.process('api-1').setUp();
@@ -69,6 +76,11 @@ export class Cluster {
       await cluster.close();
       throw error;
     }
+  }
+
+  /** Any of the apis. */
+  get balancerUrl(): string {
+    return this.splitter.url;
   }
 
   get names(): string[] {

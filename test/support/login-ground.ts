@@ -3,8 +3,10 @@ import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/ant
 import type { CredentialView, Lease, RotationView } from '../../src/contracts/index.js';
 import { CredentialsService } from '../../src/credentials/index.js';
 import type { CredentialReport } from '../../src/credentials/index.js';
+import type { Clock } from '../../src/kernel/index.js';
 import { JobQueue } from '../../src/queue/index.js';
 import {
+  federation,
   loginEndpoints,
   startTestApp,
   type TestApp,
@@ -33,15 +35,20 @@ export class LoginGround {
     readonly organization: TestOrganization,
   ) {}
 
-  static async start(options: TestAppOptions = {}): Promise<LoginGround> {
-    const claude = await startAnthropicEmulator(options.clock ? { clock: options.clock } : {});
-    const all = {
-      worker: true,
-      ...options,
-      parts: { ...options.parts, loginEndpoints: loginEndpoints({ claude: claude.url }) },
+  /** `providerClock`: where the provider's is not Berth's own. */
+  static async start(options: TestAppOptions & { providerClock?: Clock } = {}): Promise<LoginGround> {
+    const clock = options.providerClock ?? options.clock;
+    const claude = await startAnthropicEmulator(clock ? { clock } : {});
+    const parts = {
+      ...options.parts,
+      loginEndpoints: loginEndpoints({ claude: claude.url }),
+      federation: federation(claude.url),
     };
-    const one = await startTestApp(all);
-    const two = await startTestApp({ ...all, beside: one });
+    const all = { worker: true, ...options };
+    const one = await startTestApp({ ...all, parts });
+    // One Berth, under one address.
+    const { publicUrl } = one.parts;
+    const two = await startTestApp({ ...all, parts: { ...parts, publicUrl }, beside: one });
     return new LoginGround(claude, [one, two], await one.founded('acme'));
   }
 

@@ -30,7 +30,7 @@ export class TestRunner {
   private readonly calls: Api;
 
   constructor(
-    app: TestApp,
+    app: Pick<TestApp, 'url'>,
     readonly token: string,
   ) {
     this.calls = new Api(app.url, token, '');
@@ -108,7 +108,7 @@ export class TestProxy {
   private readonly calls: Api;
 
   constructor(
-    app: TestApp,
+    app: Pick<TestApp, 'url'>,
     readonly token: string,
   ) {
     this.calls = new Api(app.url, token, '');
