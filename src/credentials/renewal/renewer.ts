@@ -301,7 +301,8 @@ export class Renewer implements OnApplicationShutdown {
     const now = this.world.clock.now();
     const failures = token.failures + 1;
     const saidSeconds = answer.outcome === 'failed' ? answer.retryAfterSeconds : null;
-    const pause = { failures, urgent: !serves(token, now), saidSeconds };
+    const { expiresAt } = token;
+    const pause = { failures, urgent: !serves(token, now), saidSeconds, expiresAt };
     const retryAt = retryAfter(now, pause, this.chance());
     const failed = await tokensStore.fail(tenant, token, {
       failures,

@@ -86,17 +86,29 @@ export function firstDueAt(since: Date, expiresAt: Date): Date {
   return due < expiresAt ? due : since;
 }
 
-/** When a renewal that failed for the nth time in a row is tried again. */
+/**
+ * When a renewal that failed for the nth time in a row is tried again. While the token still serves the pauses are long, but none reaches beyond its end (`expiresAt`): from then on somebody waits,
+ * and whoever comes first is to find a provider that is back.
+ */
 export function retryAfter(
   now: Date,
-  { failures, urgent, saidSeconds }: { failures: number; urgent: boolean; saidSeconds: number | null },
+  {
+    failures,
+    urgent,
+    saidSeconds,
+    expiresAt,
+  }: { failures: number; urgent: boolean; saidSeconds: number | null; expiresAt: Date | null },
   random: number,
 ): Date {
   const steps = urgent ? URGENT_SECONDS : PATIENT_SECONDS;
-  const own = steps[Math.min(failures, steps.length) - 1] ?? 0;
-  const said = saidSeconds === null || saidSeconds <= 0 ? 0 : clamp(saidSeconds);
-  const seconds = Math.max(own, said);
-  return new Date(now.getTime() + Math.round(seconds * (1 + JITTER_SHARE * random) * SECOND_MS));
+  const own = (steps[Math.min(failures, steps.length) - 1] ?? 0) * SECOND_MS;
+  const said = saidSeconds === null || saidSeconds <= 0 ? 0 : clamp(saidSeconds) * SECOND_MS;
+  const chance = 1 + JITTER_SHARE * random;
+  const untilEnd =
+    urgent || expiresAt === null
+      ? Infinity
+      : Math.max(SECOND_MS, expiresAt.getTime() - MARGIN_MS - now.getTime());
+  return new Date(now.getTime() + Math.round(Math.max(Math.min(own * chance, untilEnd), said * chance)));
 }
 
 function clamp(seconds: number): number {

@@ -118,7 +118,18 @@ describe('retryAfter', () => {
     [1, true, 86_400, 300],
     [1, false, 30, 60],
   ])('failure %d (urgent: %s, the provider says %s): %d s', (failures, urgent, saidSeconds, seconds) => {
-    expect(retryAfter(NOW, { failures, urgent, saidSeconds }, 0)).toEqual(inSeconds(seconds));
-    expect(retryAfter(NOW, { failures, urgent, saidSeconds }, 1)).toEqual(inSeconds(seconds * 1.1));
+    const pause = { failures, urgent, saidSeconds, expiresAt: inSeconds(3600) };
+    expect(retryAfter(NOW, pause, 0)).toEqual(inSeconds(seconds));
+    expect(retryAfter(NOW, pause, 1)).toEqual(inSeconds(seconds * 1.1));
+  });
+
+  it.each([
+    ['ends with the token, 5 s before it as leases do', { failures: 5, saidSeconds: null }, 300, 295],
+    ['is a second, where that is over', { failures: 5, saidSeconds: null }, 3, 1],
+    ['is as long as the provider says all the same', { failures: 1, saidSeconds: 120 }, 60, 120],
+    ['is its own where that is shorter', { failures: 1, saidSeconds: null }, 300, 60],
+  ])('a pause while the token serves %s', (_what, pause, lifeSeconds, seconds) => {
+    const of = { ...pause, urgent: false, expiresAt: inSeconds(lifeSeconds) };
+    expect(retryAfter(NOW, of, 0)).toEqual(inSeconds(seconds));
   });
 });
