@@ -37,6 +37,10 @@ export const crashPoints = [
   'renewal.answered',
   // What it answered is stored; nobody who waits has heard of it.
   'renewal.stored',
+  // The code of a login is claimed for its one exchange; the provider has not been called.
+  'login.exchanging',
+  // What it was exchanged for is in memory alone.
+  'login.exchanged',
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

@@ -8,6 +8,7 @@ import { processesNaming } from '../e2e/support/processes.js';
 import { until } from '../emulators/until.js';
 import type { TestSystem } from '../e2e/support/system.js';
 import type { Answered } from './api.js';
+import { beginConnect, completeConnect, connectStatus, ownCredential, type Paste } from './connecting.js';
 import { requestJson } from './http.js';
 
 /** What a case works on: one Berth, of one process or of several. */
@@ -188,6 +189,34 @@ const renewed = (exchanges: number, isLost: boolean): CrashCase => {
   };
 };
 
+/**
+ * A login that is being connected. Its code serves once, so that nobody sends it again (`exchanges`: how often it was sent): until the attempt is over it says that it is under way, and who begins
+ * again is connected at once.
+ */
+const connected = (exchanges: number): CrashCase => ({
+  before: async ({ api, anthropic }) => {
+    const { authorizationUrl } = await beginConnect<Paste>(api, 'claude_oauth');
+    return `${anthropic.logins.count('exchanged')} ${anthropic.logins.codeFor(authorizationUrl)}`;
+  },
+  act: ({ api }, made) => unanswered(completeConnect(api, made.split(' ')[1] ?? '')),
+  holds: async ({ api, anthropic }, made) => {
+    const [before = '', code = ''] = made.split(' ');
+    const exchanged = (): number => anthropic.logins.count('exchanged') - Number(before);
+    expect(await connectStatus(api, 'claude_oauth')).toMatchObject({ state: 'pending' });
+    expect(await completeConnect(api, code)).toMatchObject({
+      status: 409,
+      body: { code: 'login-refused' },
+    });
+    expect(exchanged()).toBe(exchanges);
+    expect(await ownCredential(api, 'claude_oauth')).toBeUndefined();
+    const { authorizationUrl } = await beginConnect<Paste>(api, 'claude_oauth');
+    const { status, body } = await completeConnect(api, anthropic.logins.codeFor(authorizationUrl));
+    expect([status, body.status]).toEqual([200, 'active']);
+    expect(exchanged()).toBe(exchanges + 1);
+    await api.call('DELETE', api.path(LOGIN_PATH), undefined, 204);
+  },
+});
+
 export const crashCases: Record<CrashPoint, CrashCase> = {
   'wake.committed': newWorkspace,
   'wake.enqueued': newWorkspace,
@@ -202,6 +231,8 @@ export const crashCases: Record<CrashPoint, CrashCase> = {
   'renewal.calling': renewed(0, true),
   'renewal.answered': renewed(1, true),
   'renewal.stored': renewed(1, false),
+  'login.exchanging': connected(0),
+  'login.exchanged': connected(1),
   'turn.claimed': newWorkspace,
   'answer.kept': askedAgain(false),
   'answer.committed': askedAgain(true),

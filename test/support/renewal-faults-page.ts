@@ -40,7 +40,11 @@ const holds = list([
 const why = `Between "it is written that the provider is called now" and "stored", a process that is gone takes the answer with it, if there was one. Neither Claude nor OpenAI documents that a spent refresh token is answered again; using it a second time can end the whole
 login, also where it would still have served. So nobody tries. Where a provider does say for how long it answers again (Berth knows it as the grace of a source), it is asked once more within that time, and the same cells go on.
 
-A process that was only stopped still has what it needs. It was given up meanwhile, and others were served by the next credential; what it brings counts after all, unless somebody connected anew in between.`;
+A process that was only stopped still has what it needs. It was given up meanwhile, and others were served by the next credential; what it brings counts after all, unless somebody connected anew in between.
+
+A worker that is asked to end (SIGTERM) takes no new work and waits for the renewals in its hands, at most 30 seconds. While it holds an answer that it cannot store it says so in its log again and again, and counts it (\`berth_credential_store_retries_total\`). After that it is as if it had been killed.
+
+A login that is being connected has a code in place of a refresh token, and it serves once, too. Whoever is killed in the middle of its exchange leaves an attempt that nobody carries on: nothing is sent again, and beginning again works at once.`;
 
 function matrix(): string {
   const head = ['', ...faults.map((fault) => faultFacts[fault].title)];

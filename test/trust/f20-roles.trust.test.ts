@@ -25,6 +25,8 @@ const reachedBy: Record<CrashPoint, 'api' | 'worker'> = {
   'renewal.calling': 'worker',
   'renewal.answered': 'worker',
   'renewal.stored': 'worker',
+  'login.exchanging': 'api',
+  'login.exchanged': 'api',
   'turn.claimed': 'api',
   'report.stored': 'api',
   'answer.kept': 'api',

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { CredentialView, Kind, Scope } from '../../contracts/index.js';
 import { Database } from '../../database/index.js';
 import type { Actor } from '../../identity/index.js';
-import { BerthError, World } from '../../kernel/index.js';
+import { BerthError, crashPoint, World } from '../../kernel/index.js';
 import { CredentialsService } from '../credentials.service.js';
 import type { ParsedCredential } from '../kinds.js';
 import type { Grant } from '../providers/grant.js';
@@ -25,6 +25,7 @@ export class LoginStoring {
    * Ends an attempt that is `exchanging`. What surely was not exchanged goes back to `pending`, since its code is still good. Throws `login-refused` and `not-ready`, with what to do next.
    */
   async finish(actor: Actor, attempt: AttemptRow, grant: Grant<ParsedCredential>): Promise<CredentialView> {
+    crashPoint('login.exchanged');
     switch (grant.outcome) {
       case 'granted':
         return this.store(actor, attempt, grant.value);

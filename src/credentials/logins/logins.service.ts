@@ -9,7 +9,7 @@ import type {
 } from '../../contracts/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../../database/index.js';
 import { auditedMember, hashToken, type Actor } from '../../identity/index.js';
-import { BerthError, World } from '../../kernel/index.js';
+import { BerthError, crashPoint, World } from '../../kernel/index.js';
 import { CredentialPlaces } from '../credential-places.js';
 import type { CredentialPlace } from '../credentials.store.js';
 import { kinds } from '../kinds.js';
@@ -82,6 +82,7 @@ export class LoginsService {
     const { attempt, sealed } = await this.database.tenant(actor.organizationId, (tenant) =>
       this.claim(tenant, actor, place, state),
     );
+    crashPoint('login.exchanging');
     const opened = await this.vault.open(sealed, attemptPlace(actor.organizationId, attempt.id));
     const { verifier } = JSON.parse(opened) as { verifier: string };
     const grant = await this.providers.claude.exchange(code, state, verifier);
