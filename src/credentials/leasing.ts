@@ -10,7 +10,7 @@ import {
 import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService } from '../identity/index.js';
-import { BerthError, METRICS, World, type Metrics } from '../kernel/index.js';
+import { BerthError, METRICS, SharedLooks, Turnstile, World, type Metrics } from '../kernel/index.js';
 import { credentialsStore, type CandidateRow } from './credentials.store.js';
 import { kinds, type CredentialSettings } from './kinds.js';
 import { leasesStore, type LeaseRow } from './leases.store.js';
@@ -34,6 +34,10 @@ const LEASE_SECONDS = 3;
 /** How long a lease waits for a token to be renewed; then it is to be asked for again. */
 const WAIT_MS = 20_000;
 const RETRY_SECONDS = 1;
+/** So many leases of one organization are booked at a time in this process, which has ten connections for everything; a crowd that comes at once waits here and not for connections, where it would be turned away. */
+const BOOKED_AT_A_TIME = 4;
+/** So old a look may be when a lease is booked by it. */
+const FRESH_MS = 500;
 
 /** What the instance's owner decided, handed in from config. */
 export class CredentialPolicy {
@@ -65,6 +69,8 @@ interface Choice {
   lineage: string;
   /** Null while there is no token yet. */
   sealed: string | null;
+  /** When the look began, by `performance.now()`. */
+  lookedAt: number;
 }
 
 const NOTHING = { generation: 0, lineage: '' };
@@ -72,6 +78,9 @@ const NOTHING = { generation: 0, lineage: '' };
 /** Says who serves, and lends it: resolved anew each time from the rows as they are, never from memory (rule 7). */
 @Injectable()
 export class Leasing {
+  readonly #looks = new SharedLooks<Choice | null | 'each'>();
+  readonly #booking = new Turnstile(BOOKED_AT_A_TIME);
+
   constructor(
     private readonly database: Database,
     private readonly identity: IdentityService,
@@ -102,15 +111,19 @@ export class Leasing {
   /** See `CredentialsService.lease`. */
   async lease(member: ServedMember, subjectId: string, terms: LeaseTerms): Promise<Lease> {
     const begun = performance.now();
-    for (let hasWaited = false; ; hasWaited = true) {
+    for (let hasWaited = false; ;) {
       const choice = await this.choose(member, subjectId);
-      if (!choice) throw noCredential(member.agent);
       const waited = performance.now() - begun;
       if (!this.mustWait(choice)) {
+        const lease = await this.#booking.run(member.organizationId, () =>
+          this.grantInTurn(member, subjectId, choice, terms),
+        );
+        if (!lease) continue;
         if (hasWaited)
           this.metrics.observe('berth_credential_wait_seconds', { outcome: 'served' }, waited / 1000);
-        return this.grant(member, subjectId, choice, terms);
+        return lease;
       }
+      hasWaited = true;
       if (!(await this.waitFor(member, choice, WAIT_MS - waited))) {
         this.metrics.observe(
           'berth_credential_wait_seconds',
@@ -120,6 +133,18 @@ export class Leasing {
         throw beingRenewed(choice.candidate);
       }
     }
+  }
+
+  /** Who waited long for their turn looks again: what was removed meanwhile must not be lent. Null when it does not serve any more. */
+  private async grantInTurn(
+    member: ServedMember,
+    subjectId: string,
+    before: Choice,
+    terms: LeaseTerms,
+  ): Promise<Lease | null> {
+    const isFresh = performance.now() - before.lookedAt <= FRESH_MS;
+    const choice = isFresh ? before : await this.choose(member, subjectId);
+    return this.mustWait(choice) ? null : this.grant(member, subjectId, choice, terms);
   }
 
   private mustWait({ token, sealed }: Choice): boolean {
@@ -132,17 +157,31 @@ export class Leasing {
     return this.renewals.answered(organizationId, token, isLastHope, leftMs);
   }
 
-  /** All in one look: the choice, its token's state, and what is sealed of it. */
-  private choose(member: ServedMember, subjectId: string): Promise<Choice | null> {
-    return this.database.tenant(member.organizationId, async (tenant) => {
+  /** One look for all who ask for this member at the moment: a thousand workspaces whose token has just been renewed ask together. */
+  private async choose(member: ServedMember, subjectId: string): Promise<Choice> {
+    const { organizationId, userId, agent } = member;
+    const shared = await this.#looks.take([organizationId, userId, agent].join(), () =>
+      this.look(member, null),
+    );
+    const choice = shared === 'each' ? await this.look(member, subjectId) : shared;
+    if (!choice || choice === 'each') throw noCredential(agent);
+    return choice;
+  }
+
+  /** All in one: the choice, its token's state, and what is sealed of it. `each`: there are tokens that each subject has of its own, and nobody was named. */
+  private look(member: ServedMember, subjectId: string | null): Promise<Choice | null | 'each'> {
+    const lookedAt = performance.now();
+    // Apart: it may be shared, and no part of the transaction of whoever came first.
+    return this.database.apart(member.organizationId, async (tenant) => {
       const rows = await credentialsStore.candidatesFor(tenant, member.userId);
-      const tokens = await this.tokensOf(tenant, rows, subjectId);
+      if (subjectId === null && rows.some(isMinted)) return 'each';
+      const tokens = await this.tokensOf(tenant, rows, subjectId ?? '');
       const { chosen, lastHope, isFallback } = await this.decide(tenant, member, rows, tokens);
       const candidate = chosen ?? lastHope;
       if (!candidate) return null;
       const token = tokens.get(candidate.credentialId) ?? null;
       const sealed = await this.sealedOf(tenant, candidate.credentialId, token);
-      return { candidate, isFallback, isLastHope: chosen === null, token, ...sealed };
+      return { candidate, isFallback, isLastHope: chosen === null, token, ...sealed, lookedAt };
     });
   }
 
@@ -196,7 +235,7 @@ export class Leasing {
     rows: CandidateRow[],
     subjectId: string,
   ): Promise<Map<string, Token>> {
-    const minted = rows.filter(({ kind }) => kinds[kind as Kind].renewal === 'minted').map(({ id }) => id);
+    const minted = rows.filter(isMinted).map(({ id }) => id);
     const states = minted.length > 0 ? await tokensStore.mintedFor(tenant, subjectId, minted) : [];
     const tokens = rows.flatMap((row): [string, Token][] => {
       const { renewal } = kinds[row.kind as Kind];
@@ -282,6 +321,10 @@ export class Leasing {
       details: { scope, generation, agent, reason, forMember: userId },
     });
   }
+}
+
+function isMinted({ kind }: Pick<CandidateRow, 'kind'>): boolean {
+  return kinds[kind as Kind].renewal === 'minted';
 }
 
 export function noCredential(agent: Agent): BerthError {

@@ -10,7 +10,7 @@ import {
 import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
-import { BerthError, METRICS, type Metrics } from '../kernel/index.js';
+import { BerthError, METRICS, Turnstile, type Metrics } from '../kernel/index.js';
 import {
   statesWithRunner,
   WorkspaceMachines,
@@ -21,10 +21,14 @@ import type { WorkspaceState } from '../contracts/index.js';
 
 /** In a shared workspace one person's turn may follow another's, and waits until the proxy has forgotten what was the first one's own. */
 const OWN_SECONDS_WHERE_SHARED = 1;
+/** So many calls of one organization's proxies use the database at a time in this process, which has ten connections for everything. A crowd that comes at once waits here and is answered, where it would be turned away for want of a connection. */
+const AT_A_TIME = 4;
 
 /** What a proxy may ask: the credential that serves its workspace now; and what it tells of model calls. */
 @Injectable()
 export class LeasesService {
+  readonly #turnstile = new Turnstile(AT_A_TIME);
+
   constructor(
     private readonly database: Database,
     private readonly machines: WorkspaceMachines,
@@ -51,7 +55,7 @@ export class LeasesService {
 
   private async take(machine: Machine, upstream: Upstream): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
-    const { workspace, userId, cause } = await this.database.tenant(organizationId, async (tenant) => ({
+    const { workspace, userId, cause } = await this.inTurn(organizationId, async (tenant) => ({
       ...(await this.served(tenant, workspaceId)),
       cause: await this.receipts.cause(tenant, workspaceId),
     }));
@@ -96,11 +100,15 @@ export class LeasesService {
   }
 
   async report(machine: Machine, items: ProxyReportItem[]): Promise<void> {
-    await this.database.tenant(machine.organizationId, async (tenant) => {
+    await this.inTurn(machine.organizationId, async (tenant) => {
       const workspace = await this.machines.ofMachine(tenant, machine.workspaceId);
       if (!workspace) return;
       for (const item of items) await this.apply(tenant, workspace, item);
     });
+  }
+
+  private inTurn<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
+    return this.#turnstile.run(organizationId, () => this.database.tenant(organizationId, work));
   }
 
   private async apply(tenant: Tenant, workspace: LockedWorkspace, item: ProxyReportItem): Promise<void> {

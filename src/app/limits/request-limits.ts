@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NextFunction, Request, Response } from 'express';
 import type { Actor, Person } from '../../identity/index.js';
-import { BerthError } from '../../kernel/index.js';
+import { BerthError, Turnstile } from '../../kernel/index.js';
 import { KnownCallers } from './known-callers.js';
 import { Pace } from './pace.js';
 import { RequestLimiter, type Standing } from './request-limiter.js';
-import { Turnstile } from './turnstile.js';
 
 /** So many refusals are held back at a time. Beyond, they are given at once. */
 const MAX_HELD = 1000;

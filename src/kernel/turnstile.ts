@@ -9,6 +9,16 @@ export class Turnstile {
 
   constructor(private readonly places: number) {}
 
+  /** Does this once there is a place. */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const leave = await this.enter(key);
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
+  }
+
   /** Answers, once there is a place, what gives it back. To be called once. */
   async enter(key: string): Promise<() => void> {
     const gate = this.#gates.get(key) ?? { inside: 0, waiting: [] };
