@@ -11,7 +11,7 @@ type Expected = Record<'killed' | 'stopped', Partial<Record<Step, Cell>>>;
 const STOPPED_SECONDS = 2 * STALE_SECONDS;
 const GRACE_SECONDS = 90;
 /** So many of each step and fault side by side. */
-const ABREAST = playsInFull ? 6 : 1;
+const ABREAST = playsInFull ? 3 : 1;
 /** All of them are played once by test/e2e/renewal-faults.e2e.test.ts, at each `npm test`. */
 const PLAYED: readonly Step[] = playsInFull ? steps : ['opened', 'acted'];
 const STARTED_AT_ONCE = 2;
