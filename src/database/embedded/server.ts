@@ -62,7 +62,8 @@ function settings({ port, isThrowaway }: ServerSettings): string[] {
     port,
     // No Unix socket: its path is limited to 107 bytes and data directories are longer.
     unix_socket_directories: '',
-    max_connections: 100,
+    // Of one Berth, or of those of all tests that run at a time.
+    max_connections: isThrowaway ? 300 : 100,
     shared_buffers: '32MB',
     // Durable even if someone edits postgresql.conf: nothing may be lost at a crash.
     fsync: isThrowaway ? 'off' : 'on',
