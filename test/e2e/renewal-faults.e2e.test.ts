@@ -16,7 +16,7 @@ import type { RenewingProcess } from '../support/renewing-process.js';
  * steps of one fault side by side.
  */
 
-const MATRIX_MS = 180_000;
+const MATRIX_MS = 360_000;
 const POSTGRES_AWAY_MS = 2_000;
 const REDIS_AWAY_MS = 1_000;
 const UPSTREAM_AWAY_MS = 1_500;
