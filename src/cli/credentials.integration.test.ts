@@ -140,7 +140,7 @@ it('explains which one serves, and why', async () => {
   await acme.owner.api.setCredential('user', 'anthropic_api_key', { apiKey: secret });
   await acme.owner.api.setCredential('organization', 'claude_setup_token', { token: 'sk-ant-oat01-x' });
   test.out = '';
-  expect(await test.run('credentials', 'explain', '--agent', 'claude')).toBe(0);
+  expect(await test.run('credentials', 'explain', 'claude')).toBe(0);
   expect(test.out).toMatch(
     /^Claude works with anthropic_api_key \(user\)\.\n.*WHY\n1 +anthropic_api_key +user +yes /,
   );

@@ -131,9 +131,7 @@ it('keeps a credential from a pipe, and says which one serves', async () => {
   expect(await setting.ended).toBe(0);
   expect(setting.out + setting.err).not.toContain('emulator-of');
   expect(await berth('credentials', 'list')).toMatch(/^openai_api_key +user +active/m);
-  expect(await berth('credentials', 'explain', '--agent', 'codex')).toContain(
-    'Codex works with openai_api_key',
-  );
+  expect(await berth('credentials', 'explain', 'codex')).toContain('Codex works with openai_api_key');
 });
 
 it('puts it to sleep and wakes it, and waits for both', async () => {

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Argument, Command } from 'commander';
 import { agentNames, agentSchema, type Agent } from '../../../contracts/agents.js';
 import { connect, withConnection, type OutputOptions } from '../../connect.js';
 import type { CliContext } from '../../context.js';
@@ -8,7 +8,6 @@ import type { Session } from '../../session.js';
 import { resolutionSchema, type Resolution } from '../../wire.js';
 
 interface ExplainOptions extends OutputOptions {
-  agent?: Agent;
   user?: string;
 }
 
@@ -16,18 +15,18 @@ interface ExplainOptions extends OutputOptions {
 export function explainCommand(context: CliContext): Command {
   const command = withConnection(new Command('explain'))
     .description('say which credential serves an agent, in which order they are tried, and why')
-    .addOption(new Option('--agent <agent>', 'only this agent').choices(agentSchema.options))
+    .addArgument(new Argument('[agents...]', 'which agents (default: all)').choices(agentSchema.options))
     .option('--user <id>', 'for another member, by user id (admins)')
     .option('--json', 'print the resolutions as a JSON array')
-    .action((options: ExplainOptions) => explain(context, options));
-  return withExamples(command, 'berth credentials explain', 'berth credentials explain --agent codex --json');
+    .action((agents: Agent[], options: ExplainOptions) => explain(context, agents, options));
+  return withExamples(command, 'berth credentials explain', 'berth credentials explain codex --json');
 }
 
-async function explain(context: CliContext, options: ExplainOptions): Promise<void> {
+async function explain(context: CliContext, agents: Agent[], options: ExplainOptions): Promise<void> {
   const session = await connect(context, options);
-  const agents = options.agent === undefined ? agentSchema.options : [options.agent];
   const found: Resolution[] = [];
-  for (const agent of agents) found.push(await resolve(session, agent, options.user));
+  for (const agent of agents.length > 0 ? agents : agentSchema.options)
+    found.push(await resolve(session, agent, options.user));
   context.out(options.json ? `${jsonText(found, 2)}\n` : found.map(explanation).join('\n'));
 }
 
