@@ -123,7 +123,8 @@ async function round(
   if (toStop.length > 0) await delay(STOPPED_SECONDS * 1000);
   ground.letGo(lasting);
   const over = performance.now();
-  await Promise.all(lasting.map((process) => process.finished()));
+  // One that was stopped while it waited for a connection finds that it waited too long. It would be run again as a job; what holds then is looked at below.
+  await Promise.allSettled(lasting.map((process) => process.finished()));
   await Promise.all([
     ...ended,
     ...toStop.map(({ step }, at) => note(`stopped ${step}`, stopped[at]?.(over) ?? nobody)),
