@@ -66,7 +66,7 @@ figure(
     scenario:
       'a tenant with a limit of 20 a second asks as fast as 50 connections can, while another works; the same beside a tenant just below its limit, and alone',
     line: 'nobody gets more than its limit, and the noise beyond it slows the other by at most 10 % at p95',
-    rounds: { small: 45, full: 1500 },
+    rounds: { small: 45, full: 9000 },
     countedAt: 'the clock of the quiet one, and the answers to the noisy one',
     time: 'real',
     fullMinutes: 30,
