@@ -11,7 +11,7 @@ export { HostLock, type Host, type HostLockOptions } from './host-lock.js';
 export type { SeenHost } from './hosts.store.js';
 export type { IssuerKeyRow, NewIssuerKey, PublicJwk } from './issuer-keys.store.js';
 export type { KeysStore, SealedAddress } from './keys.store.js';
-export type { RenewalCursor, RenewalRow } from './renewals.store.js';
+export type { EndingRow, RenewalCursor, RenewalRow } from './renewals.store.js';
 export { inspectDatabase, inspectMigrations, type DatabaseFacts } from './inspect.js';
 export { runningEmbeddedUrl, startEmbeddedPostgres } from './embedded/index.js';
 export { assertRuntimeLogin } from './logins.js';

@@ -62,7 +62,7 @@ export async function database(opened: OpenedDatabase & { how: string }, config:
   try {
     facts = await inspectDatabase(opened.ownerUrl);
   } catch (error) {
-    return fail(messageOf(error), config.database.url ? whatToDo(error) : null);
+    return fail(messageOf(error), config.database.url ? adviceOn(error) : null);
   }
   const described = `Postgres ${facts.version}, ${opened.how}`;
   const wrong = await faultOf(facts, config);
@@ -70,7 +70,7 @@ export async function database(opened: OpenedDatabase & { how: string }, config:
 }
 
 /** A server that refuses the login runs, and starting it would not help. */
-function whatToDo(error: unknown): string {
+function adviceOn(error: unknown): string {
   return error instanceof BerthError && error.code === 'config-invalid'
     ? 'Correct login, password or database name in DATABASE_URL, or make them on the server.'
     : 'Start the server that DATABASE_URL names, or correct DATABASE_URL.';

@@ -12,9 +12,9 @@ describe('a login that its provider ends after 30 days', () => {
   afterAll(() => bench.close());
 
   let logins = 0;
-  async function connect(): Promise<void> {
+  async function connect(by = bench.api): Promise<void> {
     const name = String((logins += 1)).padStart(40, '0');
-    await bench.api.setCredential('user', 'claude_oauth', {
+    await by.setCredential('user', 'claude_oauth', {
       accessToken: `sk-ant-oat01-${name}`,
       refreshToken: `sk-ant-ort01-${name}`,
       expiresAt: new Date(bench.clock.now().getTime() + 365 * DAY_MS).toISOString(),
@@ -53,6 +53,27 @@ describe('a login that its provider ends after 30 days', () => {
     await tellAll();
     expect(await booked()).toHaveLength(2);
     expect(await told(id)).toHaveLength(2);
+  });
+
+  it('keeps nobody else from being told while nothing can be booked of it, and is told later', async () => {
+    await connect();
+    const [first] = await bench.sql(`SELECT id FROM credential WHERE kind = 'claude_oauth'`);
+    const colleague = await bench.app.member(bench.organization, 'member');
+    // Comes after it, since ids are made in order.
+    await connect(colleague.api);
+    bench.clock.advance(27 * DAY_MS);
+    const before = (await booked()).length;
+    await bench.sql(
+      `CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;
+       CREATE TRIGGER broken BEFORE INSERT ON audit_entry FOR EACH ROW WHEN (NEW.subject_id = '${String(first?.id)}') EXECUTE FUNCTION broken()`,
+    );
+    await tellAll();
+    const owners = async () =>
+      (await booked()).slice(0, -before || undefined).map(({ details }) => details.owner);
+    expect(await owners()).toEqual([colleague.userId]);
+    await bench.sql('DROP FUNCTION broken CASCADE');
+    await tellAll();
+    expect(await owners()).toEqual([bench.owner.userId, colleague.userId]);
   });
 
   it('and is not told of one that it has ended already', async () => {

@@ -1,8 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Audit, systemActor } from '../../audit/index.js';
 import type { Kind, Scope } from '../../contracts/index.js';
-import { Database, SystemStore, type Tenant } from '../../database/index.js';
-import { World } from '../../kernel/index.js';
+import { Database, SystemStore, type EndingRow, type Tenant } from '../../database/index.js';
+import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
 import { credentialsStore, type CredentialRow } from '../credentials.store.js';
 import { kinds } from '../kinds.js';
 import { loginEndOf } from '../login-end.js';
@@ -19,16 +19,28 @@ export class EndingLogins {
     private readonly audit: Audit,
     private readonly notices: CredentialNotices,
     private readonly world: World,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   async tellAll(): Promise<void> {
     const now = this.world.clock.now();
     for (let after: string | null = null; ;) {
       const page = await this.system.renewals.endingLogins(now, after, PAGE);
-      for (const { organizationId, credentialId } of page)
-        await this.database.tenant(organizationId, (tenant) => this.tell(tenant, credentialId));
+      for (const row of page) await this.tryToTell(row);
       after = page.at(-1)?.credentialId ?? null;
       if (after === null || page.length < PAGE) return;
+    }
+  }
+
+  /** One of which nothing can be booked at the moment keeps neither the others from being told nor the sweep from going on; it is tried again at the next. */
+  private async tryToTell({ organizationId, credentialId }: EndingRow): Promise<void> {
+    try {
+      await this.database.tenant(organizationId, (tenant) => this.tell(tenant, credentialId));
+    } catch (error) {
+      this.log.warn(
+        { credentialId, reason: messageOf(error) },
+        'nobody could be told that a login ends soon; it is tried again',
+      );
     }
   }
 
