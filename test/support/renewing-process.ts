@@ -7,7 +7,7 @@ import type { CrashPoint } from '../../src/kernel/index.js';
 import type { TestDatabase } from './postgres.js';
 import { eventually } from './eventually.js';
 
-const ENTRY = path.join(import.meta.dirname, 'renewing-child.mjs');
+const ENTRY = path.join(import.meta.dirname, 'renewing-child.ts');
 
 /** What such a process works with; given over its channel, since it holds secrets. */
 export interface RenewingOptions {
@@ -26,14 +26,16 @@ export interface Told {
   generation: number;
 }
 
-/** A worker's renewals in a process of their own, of the built program, to be stopped and killed. */
+/** A worker's renewals in a process of their own, to be stopped and killed. */
 export class RenewingProcess {
   #finished: Promise<unknown[]> | null = null;
 
   private constructor(private readonly child: ChildProcess) {}
 
   static async start(options: RenewingOptions): Promise<RenewingProcess> {
-    const child = spawn(process.execPath, [ENTRY], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = spawn(process.execPath, ['--import', 'tsx', ENTRY], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
     child.send(options);
     await once(child, 'message');
     return new RenewingProcess(child);

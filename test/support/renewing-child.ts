@@ -1,22 +1,22 @@
 /**
- * Renewals in a process of their own, by the built program, so that a test can stop and kill it: see renewing-process.ts, which starts it and says what the messages are. It is the part of a worker that
+ * Renewals in a process of their own, so that a test can stop and kill it: see renewing-process.ts, which starts it and says what the messages are. It is the part of a worker that
  * renews, and no more of one, so that dozens can be started in seconds; whole workers are killed at the same places in test/e2e/crash-points.e2e.test.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import 'reflect-metadata';
-import { openWires } from '../../dist/app/wires.js';
-import { Audit } from '../../dist/audit/index.js';
-import { ClaudeLogins } from '../../dist/credentials/providers/claude.js';
-import { TokenSources } from '../../dist/credentials/providers/token-source.js';
-import { CredentialNotices } from '../../dist/credentials/renewal/notices.js';
-import { Rejections } from '../../dist/credentials/renewal/rejections.js';
-import { Renewals } from '../../dist/credentials/renewal/renewals.service.js';
-import { Renewer } from '../../dist/credentials/renewal/renewer.js';
-import { CredentialSubjects } from '../../dist/credentials/renewal/subjects.js';
-import { Vault } from '../../dist/credentials/vault.js';
-import { Database, SystemStore } from '../../dist/database/index.js';
-import { WorkspaceFeed } from '../../dist/events/index.js';
+import { openWires } from '../../src/app/wires.js';
+import { Audit } from '../../src/audit/index.js';
+import { ClaudeLogins } from '../../src/credentials/providers/claude.js';
+import { TokenSources } from '../../src/credentials/providers/token-source.js';
+import { CredentialNotices } from '../../src/credentials/renewal/notices.js';
+import { Rejections } from '../../src/credentials/renewal/rejections.js';
+import { Renewals } from '../../src/credentials/renewal/renewals.service.js';
+import { Renewer } from '../../src/credentials/renewal/renewer.js';
+import { CredentialSubjects } from '../../src/credentials/renewal/subjects.js';
+import { Vault } from '../../src/credentials/vault.js';
+import { Database, SystemStore } from '../../src/database/index.js';
+import { WorkspaceFeed } from '../../src/events/index.js';
 import {
   armCrashPoints,
   messageOf,
@@ -25,11 +25,13 @@ import {
   systemClock,
   systemIds,
   World,
-} from '../../dist/kernel/index.js';
-import { JobQueue } from '../../dist/queue/index.js';
-import { CredentialNews } from '../../dist/workspaces/credential-news.js';
+  type CrashPoint,
+} from '../../src/kernel/index.js';
+import { JobQueue } from '../../src/queue/index.js';
+import { CredentialNews } from '../../src/workspaces/credential-news.js';
+import type { RenewingOptions, Told } from './renewing-process.js';
 
-let standAt = null;
+let standAt: CrashPoint | null = null;
 /** Stands still there, until it is told to go on or killed. Before the call answers, the process is stopped. */
 armCrashPoints((name) => {
   if (name !== standAt) return;
@@ -37,7 +39,8 @@ armCrashPoints((name) => {
   process.kill(process.pid, 'SIGSTOP');
 });
 
-const [{ database: urls, redisUrl, key, claude, graceSeconds }] = await once(process, 'message');
+const [options] = (await once(process, 'message')) as [RenewingOptions];
+const { database: urls, redisUrl, key, claude, graceSeconds } = options;
 const system = new SystemStore(urls.systemUrl);
 const wires = await openWires(redisUrl, { ...urls, system }, silentLog);
 // Dozens of these share the connections that one server has.
@@ -58,13 +61,14 @@ const logins = new ClaudeLogins(claude, systemClock);
 sources.add('claude_oauth', { graceSeconds, renew: (request) => logins.renew(request) });
 const renewer = new Renewer(database, sources, vault, renewals, rejections, world, silentLog, silentMetrics);
 
-process.on('message', ({ organizationId, credentialId, generation, ...told }) => {
+process.on('message', (told: Told & { standAt: CrashPoint | null }) => {
+  const { organizationId, credentialId, generation } = told;
   standAt = told.standAt;
   renewer.renew(organizationId, { credentialId, workspaceId: null }, generation).then(
-    () => process.send({ done: credentialId }),
-    (error) => process.send({ failed: messageOf(error) }),
+    () => process.send?.({ done: credentialId }),
+    (error: unknown) => process.send?.({ failed: messageOf(error) }),
   );
 });
 // The test is gone.
 process.on('disconnect', () => process.exit());
-process.send({ ready: true });
+process.send?.({ ready: true });
