@@ -11,13 +11,13 @@ import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService } from '../identity/index.js';
 import { BerthError, METRICS, SharedLooks, Turnstile, World, type Metrics } from '../kernel/index.js';
+import { reasonToRenew, serves } from '../oauth/index.js';
 import { credentialsStore, type CandidateRow } from './credentials.store.js';
 import { kinds, type CredentialSettings } from './kinds.js';
 import { leasesStore, type LeaseRow } from './leases.store.js';
 import { TokenSources } from './providers/token-source.js';
 import { placeOf } from './renewal/place.js';
 import { Renewals } from './renewal/renewals.service.js';
-import { reasonToRenew, serves } from './renewal/schedule.js';
 import { mintedState, tokensStore, type Token } from './renewal/tokens.store.js';
 import {
   resolve,

@@ -1,6 +1,6 @@
 import type { Agent, Candidate, Kind, Resolution, Scope } from '../contracts/index.js';
+import { isStoodDown, type TokenState } from '../oauth/index.js';
 import { kinds } from './kinds.js';
-import { isStoodDown, type TokenState } from './renewal/schedule.js';
 
 /** What resolution needs to know of a stored credential; never its secret. */
 export interface CredentialFacts {

@@ -1,8 +1,8 @@
 import type { Kind, Scope } from '../../contracts/index.js';
 import type { JsonObject, Tenant } from '../../database/index.js';
+import type { TokenState } from '../../oauth/index.js';
 import type { CredentialSettings } from '../kinds.js';
 import type { Sealed } from '../vault.js';
-import type { TokenState } from './schedule.js';
 
 /** Which token: a credential's own, or (workload identity) the one that a workspace has of its own. */
 export interface TokenRef {
