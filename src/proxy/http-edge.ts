@@ -145,6 +145,8 @@ function readHead(request: IncomingMessage): RequestTarget | Refusal {
 
 /** A bare answer on a connection that has no request to answer. */
 function endWith(socket: Duplex, status: string): void {
+  // Node lets go of the socket of a CONNECT: nobody else hears that its client has left, and unheard that would end the process of all workspaces.
+  socket.on('error', () => undefined);
   // `end` alone would leave a client connected that never closes its side.
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
 }
