@@ -14,10 +14,12 @@ import { ProxyChild } from '../../test/support/proxy-child.js';
 import { PLACEHOLDER, PROXY_TOKEN, WORKSPACE_ID } from './testing/proxy-under-test.js';
 
 const SEED = 20261126;
-const FIRST = 1000;
-const MORE = 3000;
-const AT_ONCE = 32;
-const PATIENCE_MS = 40;
+const FIRST = 500;
+const MORE = 1500;
+const AT_ONCE = 64;
+/** How long a client waits for the first byte of an answer, and for the next ones: the proxy waits for the rest of many of these requests. */
+const PATIENCE_MS = 300;
+const REST_MS = 20;
 /** A proxy that is asked wrongly has nothing to keep; what V8 has not given back yet is less. */
 const MAX_GROWTH_BYTES = 48 * 1024 * 1024;
 const PAGE = 4096;
@@ -100,7 +102,10 @@ describe('thousands of malformed requests', () => {
       const socket = net.connect(open.socketPath, () => socket.write(Buffer.from(bytes, 'latin1')));
       let text = '';
       socket.setTimeout(PATIENCE_MS, () => socket.destroy());
-      socket.on('data', (chunk) => (text += chunk.toString('latin1')));
+      socket.on('data', (chunk) => {
+        text += chunk.toString('latin1');
+        socket.setTimeout(REST_MS);
+      });
       socket.on('error', () => undefined);
       socket.on('close', () => {
         if (text !== '') answered += 1;
@@ -136,8 +141,8 @@ describe('thousands of malformed requests', () => {
     expect(leaked).toBe('');
     expect([...new Set(arrived)].filter((url) => !LISTED.has(url.replace(/\?.*/s, '')))).toEqual([]);
     // It was a test only if much of it was read and some of it was good.
-    expect(answered).toBeGreaterThan(FIRST);
-    expect(served).toBeGreaterThan(100);
+    expect(answered).toBeGreaterThan(FIRST / 2);
+    expect(served).toBeGreaterThan(FIRST / 20);
     // Not the placeholder: who puts it into a path finds it in the log.
     for (const secret of [KEY, PROXY_TOKEN]) expect(child.output).not.toContain(secret);
     await until('the connections are closed', () => files() < before.files + AT_ONCE);
