@@ -69,6 +69,8 @@ interface Choice {
   lineage: string;
   /** Null while there is no token yet. */
   sealed: string | null;
+  /** Those that were set with what is sealed. */
+  settings: CredentialSettings;
   /** When the look began, by `performance.now()`. */
   lookedAt: number;
 }
@@ -190,12 +192,12 @@ export class Leasing {
     tenant: Tenant,
     credentialId: string,
     token: Token | null,
-  ): Promise<Pick<Choice, 'generation' | 'lineage' | 'sealed'>> {
+  ): Promise<Pick<Choice, 'generation' | 'lineage' | 'sealed' | 'settings'>> {
     const ref = { credentialId, workspaceId: token?.ref.workspaceId ?? null };
     const found = await tokensStore.sealed(tenant, ref);
     const { generation, lineage } = token ?? found ?? NOTHING;
     const isSame = found?.generation === generation && found.lineage === lineage;
-    return { generation, lineage, sealed: isSame ? found.sealed : null };
+    return { generation, lineage, sealed: isSame ? found.sealed : null, settings: found?.settings ?? {} };
   }
 
   private async decide(
@@ -261,10 +263,8 @@ export class Leasing {
     { stillFor, ownSeconds = LEASE_SECONDS }: LeaseTerms,
   ): Promise<Lease> {
     const { organizationId } = member;
-    const { candidate, token, generation, lineage, sealed } = choice;
+    const { candidate, token, generation, lineage, sealed, settings } = choice;
     const { credentialId, scope, kind, reason } = candidate;
-    const { lease } = kinds[kind];
-    if (typeof lease !== 'function') throw noCredential(member.agent);
     // Removed between the two looks: the next lease resolves without it.
     if (sealed === null) throw notReady('The credential was just removed. Ask again.');
     const place = placeOf(organizationId, token?.ref ?? { credentialId, workspaceId: null });
@@ -290,7 +290,12 @@ export class Leasing {
     });
     // It still serves, and will not for long: whoever comes then shall not have to wait.
     if (token && reasonToRenew(token, now)) void this.renewals.ask(organizationId, token.ref, generation);
-    return { credentialId, generation, expiresAt: expiresAt.toISOString(), secret: lease(secret) };
+    return {
+      credentialId,
+      generation,
+      expiresAt: expiresAt.toISOString(),
+      secret: kinds[kind].lease(secret, settings),
+    };
   }
 
   /** What is booked once per workspace and login or setting, not per lease: every 3 seconds would say nothing more. */

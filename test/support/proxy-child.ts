@@ -30,6 +30,8 @@ export class ProxyChild {
       anthropicUrl: upstreamUrl,
       openaiUrl: upstreamUrl,
       chatgptUrl: upstreamUrl,
+      bedrockUrl: upstreamUrl,
+      bedrockModels: {},
     });
     await until('ready', () => this.messages.some(({ type }) => type === 'ready'));
   }
