@@ -18,6 +18,7 @@ import { LOG, METRICS, TRACER, World, type Log, type Tracer } from '../kernel/in
 import { QueueModule, QueueWorkModule, type QueueBackend } from '../queue/index.js';
 import { RunnerGatewayModule } from '../runner-gateway/index.js';
 import type { Runtime } from '../runtime/index.js';
+import { PriceList, UsageModule } from '../usage/index.js';
 import { PrometheusMetrics } from '../telemetry/index.js';
 import {
   RUNTIME,
@@ -60,6 +61,7 @@ export interface CommonParts {
   federation: FederationSettings;
   workspaceSettings: WorkspaceSettings;
   publicUrl: PublicUrl;
+  prices: PriceList;
   requestLimits: RequestLimits;
   readiness: Readiness;
 }
@@ -89,6 +91,7 @@ class PartsModule {
       { provide: FederationSettings, useValue: parts.federation },
       { provide: WorkspaceSettings, useValue: parts.workspaceSettings },
       { provide: PublicUrl, useValue: parts.publicUrl },
+      { provide: PriceList, useValue: parts.prices },
       { provide: RequestLimits, useValue: parts.requestLimits },
       { provide: Readiness, useValue: parts.readiness },
       { provide: WorkspaceFeed, useValue: parts.feed },
@@ -120,6 +123,7 @@ const apiModules: Imports = [
   CredentialsApiModule,
   WorkspacesApiModule,
   ChatsApiModule,
+  UsageModule,
   RunnerGatewayModule,
 ];
 /** How a process does, whichever its role. */

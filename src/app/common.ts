@@ -34,6 +34,7 @@ import { tieDataDirectory } from './data-directory.js';
 import { keyRingOf } from './key-file.js';
 import { RequestLimits } from './limits/request-limits.js';
 import { Readiness } from './readiness.js';
+import { readPrices } from './prices.js';
 import { openWires } from './wires.js';
 
 /** A runner of which so many heartbeats are missing is suspected to hang. */
@@ -104,6 +105,7 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
       () => address.publicUrl,
       config.role !== 'worker' || config.http.publicUrl !== undefined,
     ),
+    prices: await readPrices(config.pricesFile),
     requestLimits: new RequestLimits(),
     readiness: new Readiness(),
   };

@@ -1,5 +1,6 @@
 import type { Kind, Scope, TurnState } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
+import { Prisma } from '../database/generated/client.js';
 import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
 import { BerthError, type Cause } from '../kernel/index.js';
@@ -270,6 +271,13 @@ export const chatsStore = {
 
   async addRefused({ db, organizationId }: Tenant, id: string, login: string): Promise<void> {
     await db.turn.updateMany({ where: { organizationId, id }, data: { refused: { push: login } } });
+  },
+
+  async setHalt({ db, organizationId }: Tenant, id: string, halt: TurnError | null): Promise<void> {
+    await db.turn.updateMany({
+      where: { organizationId, id },
+      data: { halt: halt ? { ...halt } : Prisma.DbNull },
+    });
   },
 
   /** The attempt is over, and nobody works on the turn until it is time for the next. */

@@ -2,7 +2,14 @@ import { Injectable } from '@nestjs/common';
 import type { Kind, ProxyReportItem, Scope } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
-import { agentSpanId, formatTraceParent, parseTraceParent, World, type Cause } from '../kernel/index.js';
+import {
+  agentSpanId,
+  formatTraceParent,
+  parseTraceParent,
+  World,
+  type BerthError,
+  type Cause,
+} from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { servedFor } from './asker.js';
 import { chatsStore } from './chats.store.js';
@@ -53,6 +60,7 @@ export class ReceiptsService {
       const at = this.world.clock.now();
       const receipt = { credentialId, generation, scope, kind, reason, at };
       await chatsStore.addReceipt(tenant, turn.id, receipt);
+      if (turn.halt) await chatsStore.setHalt(tenant, turn.id, null);
       await this.moves.served(tenant, workspace, turn, nameOf({ credentialId, generation }));
     }
     await this.machines.rememberCredential(tenant, workspace, {
@@ -93,13 +101,29 @@ export class ReceiptsService {
     return servedFor(await chatsStore.askers(tenant, workspace.id), workspace.ownerId);
   }
 
+  /** For whom the workspace works, as far as it is known, and in which turn. */
+  async workedFor(
+    tenant: Tenant,
+    { id, ownerId }: Pick<LockedWorkspace, 'id' | 'ownerId'>,
+  ): Promise<{ turnId: string | null; userId: string }> {
+    const turn = await chatsStore.currentTurn(tenant, id);
+    const { current } = await chatsStore.askers(tenant, id);
+    return { turnId: turn?.id ?? null, userId: current ?? ownerId };
+  }
+
+  /** The turn under way gets no credential any more: should it fail now, this is why. */
+  async halted(tenant: Tenant, workspaceId: string, { code, message }: BerthError): Promise<void> {
+    const turn = await chatsStore.currentTurn(tenant, workspaceId);
+    if (turn && !turn.halt) await chatsStore.setHalt(tenant, turn.id, { code, message });
+  }
+
   /** Tokens of one answer, once per report id. */
   async used(
     tenant: Tenant,
     workspace: LockedWorkspace,
     item: Extract<ProxyReportItem, { type: 'usage' }>,
   ): Promise<void> {
-    const { id, type: _type, ...usage } = item;
+    const { id, type: _type, cacheHourTokens: _hour, atMost: _atMost, ...usage } = item;
     const turn = await chatsStore.currentTurn(tenant, workspace.id);
     const data = { ...(turn ? { messageId: turn.id } : {}), ...usage };
     await eventsStore.append(tenant, workspace.id, [

@@ -216,6 +216,7 @@ export class RunnerTurnsService {
       ageSeconds: item.ageSeconds,
       cancelRequested: turn.cancelRequestedAt !== null,
       refusedAttempts: turn.refusedAttempts,
+      halt: turn.halt as TurnError | null,
       agent: agentNames[workspace.agent as Agent],
     });
     if (ending.state === 'wait') return false;

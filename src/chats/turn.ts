@@ -38,6 +38,8 @@ export interface EndingFacts {
   cancelRequested: boolean;
   /** Attempts that ended for lack of a login, without this one. */
   refusedAttempts: number;
+  /** Why it was given no credential any more. */
+  halt: TurnError | null;
   /** Name of the agent, for people. */
   agent: string;
 }
@@ -48,6 +50,8 @@ export interface EndingFacts {
  * another one, a few times, unless a person wants no more of it.
  */
 export function endingOf(outcome: TurnOutcome, facts: EndingFacts): Ending {
+  // The agent's own words for it would be that a call is not allowed; another attempt would get no further.
+  if (outcome.result === 'failed' && facts.halt) return { state: 'failed', error: facts.halt };
   if (outcome.result === 'failed')
     return outcome.code === AGENT_AUTHENTICATION
       ? endingUnauthenticated(facts)

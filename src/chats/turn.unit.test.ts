@@ -18,6 +18,7 @@ const facts = (more: Partial<EndingFacts> = {}): EndingFacts => ({
   ageSeconds: 0,
   cancelRequested: false,
   refusedAttempts: 0,
+  halt: null,
   agent: 'Claude',
   ...more,
 });

@@ -134,6 +134,7 @@ export function eventText({ type, data }: WorkspaceEvent): string {
       return [say('model'), countOf(data, 'inputTokens', 'in'), countOf(data, 'outputTokens', 'out')]
         .flat()
         .join(', ');
+    case 'budget.state':
     case 'git.failed':
       return say('message')[0] ?? jsonText(data);
     case 'git.pushed':

@@ -20,12 +20,7 @@ export const proxyPaths = {
 
 export const leaseRequestSchema = z.strictObject({ upstream: upstreamSchema });
 
-/** Of AWS: it becomes a part of a host's name. */
-export const awsRegionSchema = z
-  .string()
-  .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region, for example us-east-1');
-
-/** What the proxy puts on a request, by kind, or signs it with. The only message in which a secret travels. */
+/** What the proxy puts on a request, by kind. The only message in which a secret travels. */
 export const leaseSecretSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('anthropic_api_key'), apiKey: z.string() }),
   z.object({ kind: z.literal('claude_setup_token'), token: z.string() }),
@@ -33,19 +28,12 @@ export const leaseSecretSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('anthropic_wif'), token: z.string() }),
   z.object({ kind: z.literal('openai_api_key'), apiKey: z.string() }),
   z.object({ kind: z.literal('openai_oauth'), token: z.string(), accountId: z.string() }),
-  z.object({
-    kind: z.literal('aws_bedrock'),
-    accessKeyId: z.string(),
-    secretAccessKey: z.string(),
-    sessionToken: z.string().nullable(),
-    region: awsRegionSchema,
-  }),
 ]);
 export type LeaseSecret = z.infer<typeof leaseSecretSchema>;
 
 /**
  * The right to use one credential at one generation until `expiresAt`; asked anew after that. Errors: 401 the workspace sleeps or is gone; 409
- * `no-agent-credential` with a message for people; 503 for the moment.
+ * `no-agent-credential` with a message for people; 403 `budget-spent`, with one too; 503 for the moment.
  */
 export const leaseSchema = z.object({
   credentialId: z.uuid(),
@@ -54,6 +42,8 @@ export const leaseSchema = z.object({
   secret: leaseSecretSchema,
   /** Of the turn under way, with the agent's span; absent between turns. Kept as long as the lease, so that a turn's first calls may still carry the one before. */
   cause: causeSchema.optional(),
+  /** A budget is used by calls with it: it is good for one call, and the next lease is asked for when what that one used is reported. */
+  budgeted: z.boolean().optional(),
 });
 export type Lease = z.infer<typeof leaseSchema>;
 
@@ -86,6 +76,12 @@ export const proxyReportItemSchema = z.discriminatedUnion('type', [
     outputTokens: z.int().min(0).nullable(),
     cacheReadTokens: z.int().min(0).nullable(),
     cacheWriteTokens: z.int().min(0).nullable(),
+    /** Of what was written to a cache, what was written for an hour; absent where nothing was. */
+    cacheHourTokens: z.int().min(0).optional(),
+    /** Where the provider did not say what was used: what it may have been, by the size of the request and the bound it set to the answer (null: none). */
+    atMost: z
+      .strictObject({ inputTokens: z.int().min(0), outputTokens: z.int().min(0).nullable() })
+      .optional(),
   }),
   z.strictObject({
     id: z.uuid(),
@@ -130,10 +126,6 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
     openaiUrl: z.url(),
     /** Of ChatGPT logins: Codex's own path is below it. */
     chatgptUrl: z.url(),
-    /** With `{region}` in it where each region has a host of its own. */
-    bedrockUrl: z.string(),
-    /** Which id at Bedrock a model's name stands for, where the owner of the instance says so. */
-    bedrockModels: z.record(z.string(), z.string()),
     /** Where the proxy's spans go. */
     traceExport: traceExportSchema.optional(),
   }),

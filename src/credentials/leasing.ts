@@ -11,13 +11,13 @@ import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService } from '../identity/index.js';
 import { BerthError, METRICS, SharedLooks, Turnstile, World, type Metrics } from '../kernel/index.js';
-import { reasonToRenew, serves } from '../oauth/index.js';
 import { credentialsStore, type CandidateRow } from './credentials.store.js';
 import { kinds, type CredentialSettings } from './kinds.js';
 import { leasesStore, type LeaseRow } from './leases.store.js';
 import { TokenSources } from './providers/token-source.js';
 import { placeOf } from './renewal/place.js';
 import { Renewals } from './renewal/renewals.service.js';
+import { reasonToRenew, serves } from './renewal/schedule.js';
 import { mintedState, tokensStore, type Token } from './renewal/tokens.store.js';
 import {
   resolve,
@@ -52,7 +52,8 @@ export interface ServedMember {
 }
 
 export interface LeaseTerms {
-  stillFor: (tenant: Tenant) => Promise<boolean>;
+  /** Asked in the transaction in which a credential of this kind is lent. What it throws is answered in place of the lease. */
+  stillFor: (tenant: Tenant, kind: Kind) => Promise<boolean>;
   /** How long a member's own is leased, where it is to be shorter than usual. */
   ownSeconds?: number | undefined;
 }
@@ -69,8 +70,6 @@ interface Choice {
   lineage: string;
   /** Null while there is no token yet. */
   sealed: string | null;
-  /** Those that were set with what is sealed. */
-  settings: CredentialSettings;
   /** When the look began, by `performance.now()`. */
   lookedAt: number;
 }
@@ -192,12 +191,12 @@ export class Leasing {
     tenant: Tenant,
     credentialId: string,
     token: Token | null,
-  ): Promise<Pick<Choice, 'generation' | 'lineage' | 'sealed' | 'settings'>> {
+  ): Promise<Pick<Choice, 'generation' | 'lineage' | 'sealed'>> {
     const ref = { credentialId, workspaceId: token?.ref.workspaceId ?? null };
     const found = await tokensStore.sealed(tenant, ref);
     const { generation, lineage } = token ?? found ?? NOTHING;
     const isSame = found?.generation === generation && found.lineage === lineage;
-    return { generation, lineage, sealed: isSame ? found.sealed : null, settings: found?.settings ?? {} };
+    return { generation, lineage, sealed: isSame ? found.sealed : null };
   }
 
   private async decide(
@@ -263,8 +262,10 @@ export class Leasing {
     { stillFor, ownSeconds = LEASE_SECONDS }: LeaseTerms,
   ): Promise<Lease> {
     const { organizationId } = member;
-    const { candidate, token, generation, lineage, sealed, settings } = choice;
+    const { candidate, token, generation, lineage, sealed } = choice;
     const { credentialId, scope, kind, reason } = candidate;
+    const { lease } = kinds[kind];
+    if (typeof lease !== 'function') throw noCredential(member.agent);
     // Removed between the two looks: the next lease resolves without it.
     if (sealed === null) throw notReady('The credential was just removed. Ask again.');
     const place = placeOf(organizationId, token?.ref ?? { credentialId, workspaceId: null });
@@ -285,17 +286,12 @@ export class Leasing {
       lineage,
     };
     await this.database.tenant(organizationId, async (tenant) => {
-      if (!(await stillFor(tenant))) throw notReady('It works for somebody else by now. Ask again.');
+      if (!(await stillFor(tenant, kind))) throw notReady('It works for somebody else by now. Ask again.');
       await this.book(tenant, member, row, choice.isFallback);
     });
     // It still serves, and will not for long: whoever comes then shall not have to wait.
     if (token && reasonToRenew(token, now)) void this.renewals.ask(organizationId, token.ref, generation);
-    return {
-      credentialId,
-      generation,
-      expiresAt: expiresAt.toISOString(),
-      secret: kinds[kind].lease(secret, settings),
-    };
+    return { credentialId, generation, expiresAt: expiresAt.toISOString(), secret: lease(secret) };
   }
 
   /** What is booked once per workspace and login or setting, not per lease: every 3 seconds would say nothing more. */

@@ -23,6 +23,7 @@ export type EventType =
   | 'agent.text'
   | 'agent.tool'
   | 'agent.usage'
+  | 'budget.state'
   | 'git.pushed'
   | 'git.failed'
   | 'pull_request.opened';

@@ -27,6 +27,8 @@ export const errorCodes = {
   'invitation-over': 410,
   'already-member': 409,
   'last-owner': 409,
+  'limit-budgets': 429,
+  'budget-spent': 403,
   'no-agent-credential': 409,
   'not-rotatable': 409,
   'workspace-deleting': 409,

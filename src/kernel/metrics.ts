@@ -61,6 +61,21 @@ export const metricCatalog = {
     help: 'Leases asked for by proxies, by upstream and outcome (granted, or the code of the refusal)',
     labels: ['upstream', 'outcome'],
   },
+  berth_model_calls_total: {
+    type: 'counter',
+    help: 'Model calls in the ledger, by kind of credential, family of the model, and whether their provider said what they used (known, unknown)',
+    labels: ['kind', 'model', 'usage'],
+  },
+  berth_tokens_total: {
+    type: 'counter',
+    help: 'Tokens of model calls by kind of credential, family of the model (other: one without a price) and what they were (input, output, cache_read, cache_write)',
+    labels: ['kind', 'model', 'type'],
+  },
+  berth_cost_usd_total: {
+    type: 'counter',
+    help: 'Cost of model calls in US dollars at list prices, by kind of credential and family of the model; what has no known price is not in it',
+    labels: ['kind', 'model'],
+  },
   berth_credential_renewals_total: {
     type: 'counter',
     help: 'Renewals of tokens by kind and outcome (succeeded, failed, rejected, unknown, superseded)',

@@ -18,13 +18,6 @@ export interface HeldCredential {
   secret: Secret;
   /** Of a ChatGPT login: the account that the request names beside the token. */
   accountId: string | null;
-  /** Of an AWS key, whose secret signs: all else that its requests name. */
-  aws: { accessKeyId: string; sessionToken: Secret | null; region: string } | null;
-}
-
-/** What of a credential must show up nowhere. */
-export function secretsOf({ secret, aws }: HeldCredential): string[] {
-  return aws?.sessionToken ? [secret.reveal(), aws.sessionToken.reveal()] : [secret.reveal()];
 }
 
 export interface HeldLease {
@@ -169,40 +162,32 @@ function isRefused(slot: Slot, { credentialId, generation }: HeldLease): boolean
 }
 
 function hold(lease: Lease): HeldLease {
-  const { credentialId, generation, cause = NO_CAUSE } = lease;
-  return { credentialId, generation, credential: heldOf(lease.secret), cause };
-}
-
-function heldOf(secret: LeaseSecret): HeldCredential {
-  const { kind } = secret;
-  if (secret.kind === 'aws_bedrock') {
-    const { accessKeyId, sessionToken, region } = secret;
-    const aws = {
-      accessKeyId,
-      sessionToken: sessionToken === null ? null : new Secret(sessionToken),
-      region,
-    };
-    return { kind, secret: new Secret(secret.secretAccessKey), accountId: null, aws };
-  }
-  return {
-    kind,
+  const { secret } = lease;
+  const credential = {
+    kind: secret.kind,
     secret: new Secret('token' in secret ? secret.token : secret.apiKey),
     accountId: 'accountId' in secret ? secret.accountId : null,
-    aws: null,
   };
+  const { credentialId, generation, cause = NO_CAUSE } = lease;
+  return { credentialId, generation, credential, cause };
 }
 
 function refusalOf(answer: ControlPlaneAnswer): BerthError {
+  if (answer.status === 403 && field(answer.body, 'code') === 'budget-spent')
+    return new BerthError('budget-spent', sentenceOf(answer) ?? 'A budget of this workspace is spent.');
   if (answer.status === 401 || answer.status === 403) return notRunning();
   if (answer.status !== 409) return notReady(answer.retryAfterSeconds);
   const code = field(answer.body, 'code');
   if (code !== undefined && code !== 'no-agent-credential') return notRunning();
-  const detail = field(answer.body, 'detail');
   const message =
-    typeof detail === 'string' && detail !== ''
-      ? detail.slice(0, MAX_DETAIL_LENGTH)
-      : 'There is no usable credential for this agent. Add one in Berth under Credentials.';
+    sentenceOf(answer) ?? 'There is no usable credential for this agent. Add one in Berth under Credentials.';
   return new BerthError('no-agent-credential', message);
+}
+
+/** What the control plane has to say to people. */
+function sentenceOf({ body }: ControlPlaneAnswer): string | null {
+  const detail = field(body, 'detail');
+  return typeof detail === 'string' && detail !== '' ? detail.slice(0, MAX_DETAIL_LENGTH) : null;
 }
 
 function notRunning(): BerthError {

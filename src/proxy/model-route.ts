@@ -160,6 +160,9 @@ function unreachable(adapter: UpstreamAdapter): Refusal {
 }
 
 function refusalOf(error: BerthError, adapter: UpstreamAdapter, wasRefused: boolean): Refusal {
+  // Not 429: waiting does not help, and an agent that is told to would come again and again.
+  if (error.code === 'budget-spent')
+    return { status: 403, message: error.message, code: 'budget_spent', shouldRetry: false };
   if (error.code === 'forbidden') return { status: 403, message: error.message, shouldRetry: false };
   if (error.code === 'no-agent-credential') {
     // What was refused a moment ago says more than that nothing is left.

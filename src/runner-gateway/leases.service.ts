@@ -3,6 +3,7 @@ import { ReceiptsService } from '../chats/index.js';
 import {
   upstreamOf,
   type Agent,
+  type Kind,
   type Lease,
   type ProxyReportItem,
   type Upstream,
@@ -11,13 +12,15 @@ import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
 import { BerthError, METRICS, Turnstile, type Metrics } from '../kernel/index.js';
+import { Budgets, UsageLedger, type ReportedUse } from '../usage/index.js';
 import {
+  nameOfSource,
   statesWithRunner,
   WorkspaceMachines,
   type LockedWorkspace,
   type WorkspacePlace,
 } from '../workspaces/index.js';
-import type { WorkspaceState } from '../contracts/index.js';
+import type { RepositorySource, WorkspaceState } from '../contracts/index.js';
 
 /** In a shared workspace one person's turn may follow another's, and waits until the proxy has forgotten what was the first one's own. */
 const OWN_SECONDS_WHERE_SHARED = 1;
@@ -35,6 +38,8 @@ export class LeasesService {
     private readonly identity: IdentityService,
     private readonly credentials: CredentialsService,
     private readonly receipts: ReceiptsService,
+    private readonly budgets: Budgets,
+    private readonly ledger: UsageLedger,
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
@@ -49,8 +54,17 @@ export class LeasesService {
     } catch (error) {
       // Ours are a closed list; whatever else was thrown is one word.
       counted(error instanceof BerthError ? error.code : 'internal');
+      if (error instanceof BerthError && error.code === 'budget-spent') await this.halt(machine, error);
       throw error;
     }
+  }
+
+  /** Apart from the lease, of which nothing was written: the turn's end shall say why. */
+  private async halt({ organizationId, workspaceId }: Machine, error: BerthError): Promise<void> {
+    await this.inTurn(organizationId, async (tenant) => {
+      await this.machines.placeOf(tenant, workspaceId);
+      await this.receipts.halted(tenant, workspaceId, error);
+    });
   }
 
   private async take(machine: Machine, upstream: Upstream): Promise<Lease> {
@@ -63,12 +77,18 @@ export class LeasesService {
     // A workspace's placeholder opens its own agent's provider and no other.
     if (upstreamOf[agent] !== upstream) throw noCredential(upstream === 'anthropic' ? 'claude' : 'codex');
     // Asked again when the lease is booked: meanwhile that turn may be over, and another person's begun.
-    const stillFor = async (tenant: Tenant) => (await this.served(tenant, workspaceId)).userId === userId;
+    const repository = nameOfSource(workspace.source);
+    const use = { budgeted: false };
+    const stillFor = async (tenant: Tenant, kind: Kind): Promise<boolean> => {
+      if ((await this.served(tenant, workspaceId)).userId !== userId) return false;
+      use.budgeted = await this.budgets.admit(tenant, { workspaceId, repository, memberId: userId, kind });
+      return true;
+    };
     const lease = await this.credentials.lease({ organizationId, userId, agent }, workspaceId, {
       stillFor,
       ownSeconds: workspace.shared ? OWN_SECONDS_WHERE_SHARED : undefined,
     });
-    return { ...lease, ...(cause ? { cause } : {}) };
+    return { ...lease, ...(cause ? { cause } : {}), ...(use.budgeted ? use : {}) };
   }
 
   /** Which of these may not serve the workspace any more, whatever calls were begun with them. Throws as `lease`. */
@@ -103,24 +123,45 @@ export class LeasesService {
     await this.inTurn(machine.organizationId, async (tenant) => {
       const workspace = await this.machines.ofMachine(tenant, machine.workspaceId);
       if (!workspace) return;
-      for (const item of items) await this.apply(tenant, workspace, item);
+      const uses: ReportedUse[] = [];
+      for (const item of items) {
+        const use = await this.apply(tenant, workspace, item);
+        if (use) uses.push(use);
+      }
+      // All at once, and last: sums of budgets are what every workspace of the organization adds to.
+      await this.book(tenant, workspace, uses);
     });
+  }
+
+  private async book(tenant: Tenant, workspace: LockedWorkspace, uses: ReportedUse[]): Promise<void> {
+    if (uses.length === 0) return;
+    const { id: workspaceId, name: workspaceName } = workspace;
+    const { turnId, userId } = await this.receipts.workedFor(tenant, workspace);
+    const known = await this.identity.memberInside(tenant, userId);
+    const repository = nameOfSource(workspace.source as RepositorySource);
+    const member = { id: userId, name: known?.name ?? null };
+    await this.ledger.book(tenant, { workspaceId, workspaceName, repository, turnId, member }, uses);
   }
 
   private inTurn<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
     return this.#turnstile.run(organizationId, () => this.database.tenant(organizationId, work));
   }
 
-  private async apply(tenant: Tenant, workspace: LockedWorkspace, item: ProxyReportItem): Promise<void> {
+  private async apply(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    item: ProxyReportItem,
+  ): Promise<ReportedUse | null> {
     const { credentialId, generation } = item;
     // Reports count by the lease that was given: a proxy cannot write a receipt for a credential it never had.
     const by = await this.credentials.servedBy(tenant, workspace.id, credentialId, generation);
-    if (!by) return;
+    if (!by) return null;
     if (item.type === 'served') await this.receipts.served(tenant, workspace, item, by);
     if (item.type === 'usage') await this.receipts.used(tenant, workspace, item);
     if (item.type === 'refused') await this.credentials.refused(tenant, item, by);
     if (item.type === 'refused') await this.receipts.refused(tenant, workspace, item, by);
     if (item.type === 'denied') await this.credentials.denied(tenant, item, by);
     if (item.type === 'limited') await this.credentials.limited(tenant, item, by);
+    return item.type === 'usage' ? { item, scope: by.scope, kind: by.kind } : null;
   }
 }

@@ -1,5 +1,6 @@
 export { WorkspaceMachines } from './machines.service.js';
 export type { StoppingWorkspace } from './moves.js';
+export { nameOfSource, repositoryName } from './repository.js';
 export { RUNTIME } from './runtime-token.js';
 export { WorkspaceSettings } from './settings.js';
 export { statesWithRunner } from './state.js';

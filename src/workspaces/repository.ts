@@ -83,6 +83,20 @@ function parseFile(input: string): ParsedRepository {
   return { source: { type: 'file', url: `file://${clean}`, path: clean } };
 }
 
+/** A repository by one name, however people write it: `github.com/owner/name`, or the folder's URL. */
+export function nameOfSource(source: RepositorySource): string {
+  return source.type === 'https' ? source.path.replace(/\.git$/, '') : source.url;
+}
+
+/** The same of what a person typed; null when that is no repository. */
+export function repositoryName(text: string): string | null {
+  const parsed = parseRepository(text);
+  if ('source' in parsed) return nameOfSource(parsed.source);
+  // As Berth itself shows it.
+  const shown = parseRepository(`https://${text.trim()}`);
+  return 'source' in shown ? nameOfSource(shown.source) : null;
+}
+
 /** Why the folder behind a file:// URL may not be used; null when it may. `realPath` is free of links, so that none leads out of the roots. */
 export function fileObstacle(realPath: string, policy: RepositoryPolicy): string | null {
   if (policy.fileRoots !== null && !policy.fileRoots.some((root) => isWithin(realPath, root))) {

@@ -116,6 +116,11 @@ export class WorkspacesService {
     return pageOf(rows, slice, (row) => workspaceView(row, now));
   }
 
+  /** Whether there is such a workspace in the organization. Inside a transaction of the caller. */
+  async exists(tenant: Tenant, id: string): Promise<boolean> {
+    return (await workspacesStore.find(tenant, id)) !== null;
+  }
+
   async show(actor: Actor, id: string): Promise<WorkspaceView> {
     return this.view(
       await this.database.tenant(actor.organizationId, (tenant) => this.see(tenant, actor, id, 'see')),

@@ -46,6 +46,7 @@ export interface WorkspacePlace {
   agent: string;
   state: string;
   shared: boolean;
+  source: RepositorySource;
 }
 
 /** The only writer of workspaces, their operations and machine tokens. */
@@ -105,7 +106,7 @@ export const workspacesStore = {
   /** As `findLocked`, of what a lease depends on alone: proxies ask every few seconds. */
   async placeLocked({ db, organizationId }: Tenant, id: string): Promise<WorkspacePlace | null> {
     const rows = await db.$queryRaw<WorkspacePlace[]>`
-      select id, owner_id as "ownerId", agent, state, shared
+      select id, owner_id as "ownerId", agent, state, shared, source
         from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
     return rows[0] ?? null;
   },

@@ -31,6 +31,7 @@ import {
 import { JobWorker, PATIENT_QUEUE, queueOf } from '../../src/queue/index.js';
 import { FakeRuntime } from '../../src/runtime/testing/fake-runtime.js';
 import { PrometheusMetrics } from '../../src/telemetry/index.js';
+import { PriceList } from '../../src/usage/index.js';
 import { WorkspaceSettings } from '../../src/workspaces/index.js';
 import { Api } from './api.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
@@ -179,6 +180,7 @@ function makeParts(
     federation: federation(),
     workspaceSettings: new WorkspaceSettings(repositories, models, sweepSeconds, hostLostSeconds),
     publicUrl: new PublicUrl(url),
+    prices: PriceList.builtIn(),
     requestLimits: new RequestLimits(),
     readiness,
     ...options.parts,

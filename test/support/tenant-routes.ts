@@ -18,6 +18,8 @@ const bodies: Record<string, object> = {
   sendMessageRoute: { text: 'hello' },
   updateLimitsRoute: { running: 5 },
   completeAuthorizationRoute: { code: 'code#state' },
+  createBudgetRoute: { scope: 'organization', limitUsd: 100, period: 'month' },
+  putBudgetRoute: { scope: 'organization', limitTokens: 1_000_000, period: 'day' },
   setCredentialPolicyRoute: { organizationFallback: false },
 };
 /** Of routes that are not for every kind of credential. */
@@ -36,6 +38,7 @@ export const nothing = (): Things => ({
   apiKeyId: systemIds.next(),
   userId: systemIds.next(),
   invitationId: systemIds.next(),
+  budgetId: systemIds.next(),
 });
 
 /** Ids of things of one organization, for the path parameters. */
@@ -46,6 +49,7 @@ export interface Things {
   /** A member who is not the owner. */
   userId: string;
   invitationId: string;
+  budgetId: string;
 }
 
 export interface TenantRoute {
@@ -81,6 +85,7 @@ function pathOf({ name, contract }: TenantRoute, org: string, things: Things): s
 
 function idOf(path: string, things: Things): string {
   if (path.includes('/api-keys/')) return things.apiKeyId;
+  if (path.includes('/budgets/')) return things.budgetId;
   return path.includes('/invitations/') ? things.invitationId : things.workspaceId;
 }
 
@@ -121,6 +126,11 @@ export async function furnish(berth: TestApp, organization: TestOrganization): P
     { email: 'invited@example.com', role: 'member' },
     201,
   );
+  const budget = await owner.api.post<{ id: string }>(
+    owner.api.path('/budgets'),
+    { scope: 'organization', limitUsd: 1000, period: 'month' },
+    201,
+  );
   const { userId } = await berth.member(organization, 'member');
   return {
     workspaceId: workspace.id,
@@ -128,5 +138,6 @@ export async function furnish(berth: TestApp, organization: TestOrganization): P
     apiKeyId: key.body.id,
     userId,
     invitationId: invitation.body.id,
+    budgetId: budget.body.id,
   };
 }

@@ -9,6 +9,7 @@ export async function fillTenantTables(
   { id: organization, owner }: TestOrganization,
 ): Promise<void> {
   const [workspace, turn, credential] = [systemIds.next(), systemIds.next(), systemIds.next()];
+  const budget = systemIds.next();
   const at = new Date();
   const rows: Record<string, Record<string, unknown>> = {
     credential: {
@@ -142,6 +143,38 @@ export async function fillTenantTables(
       details: {},
       previous_hash: '0'.repeat(64),
       hash: 'h',
+    },
+    usage_entry: {
+      id: systemIds.next(),
+      at,
+      workspace_id: workspace,
+      workspace_name: 'w',
+      repository: 'github.com/a/b',
+      credential_id: credential,
+      generation: 1,
+      scope: 'organization',
+      kind: 'anthropic_api_key',
+      billed: true,
+      weight_nano: 0,
+      weight_tokens: 0,
+    },
+    budget: {
+      id: budget,
+      scope: 'organization',
+      limit_tokens: 1,
+      period: 'month',
+      alert_percent: 80,
+      created_at: at,
+      updated_at: at,
+    },
+    budget_sum: {
+      budget_id: budget,
+      period_start: at,
+      nano: 0,
+      tokens: 0,
+      calls: 0,
+      unknown_calls: 0,
+      estimated_nano: 0,
     },
     runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
   };

@@ -7,4 +7,5 @@ export * from './keys.js';
 export * from './invitations.js';
 export * from './limits.js';
 export * from './route.js';
+export * from './usage.js';
 export * from './workspaces.js';

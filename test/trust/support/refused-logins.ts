@@ -75,8 +75,6 @@ class Lane {
       anthropicUrl: models.claude.url,
       openaiUrl: models.codex.url,
       chatgptUrl: models.codex.url,
-      bedrockUrl: models.codex.url,
-      bedrockModels: {},
       log: silentLog,
     });
   }

@@ -31,8 +31,6 @@ export function startProxyOf(app: TestApp, anthropicUrl: string): Workspaces {
     anthropicUrl,
     openaiUrl: nowhere,
     chatgptUrl: nowhere,
-    bedrockUrl: nowhere,
-    bedrockModels: {},
     log: silentLog,
   });
 }

@@ -1,0 +1,9 @@
+/** What model calls were used for. */
+export interface UsedBy {
+  workspaceId: string;
+  workspaceName: string;
+  repository: string;
+  turnId: string | null;
+  /** Whom the agent worked for; null: the organization itself. */
+  member: { id: string; name: string | null } | null;
+}
