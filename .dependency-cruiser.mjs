@@ -1,13 +1,14 @@
 /**
  * The one-way arrows of docs/architecture.md, as rules. A room may import only from the rooms below it; a circle anywhere fails.
  */
-const ground = ['queue', 'redis', 'database', 'http', 'config', 'contracts', 'kernel'];
+const ground = ['queue', 'redis', 'database', 'http', 'config', 'oauth', 'contracts', 'kernel'];
 const facts = ['events', 'audit'];
 /** room -> rooms it may import from, besides itself. */
 const arrows = {
   kernel: [],
   config: ['kernel'],
   contracts: ['kernel'],
+  oauth: ['contracts', 'kernel'],
   telemetry: ['kernel'],
   http: ['contracts', 'kernel'],
   database: ['config', 'contracts', 'kernel'],
@@ -24,7 +25,7 @@ const arrows = {
   usage: ['workspaces', 'identity', ...facts, ...ground],
   'runner-gateway': ['usage', 'chats', 'workspaces', 'credentials', 'identity', ...facts, ...ground],
   integrations: ['triggers', 'credentials', 'identity', ...facts, ...ground],
-  proxy: ['telemetry', 'config', 'contracts', 'kernel'],
+  proxy: ['telemetry', 'config', 'oauth', 'contracts', 'kernel'],
   runner: ['telemetry', 'config', 'contracts', 'kernel'],
   cli: ['config', 'contracts', 'kernel'],
 };
@@ -42,7 +43,7 @@ const forbidden = [
     name: 'pure-nouns',
     comment: 'runner and proxy are processes of their own, small ones: no Nest, no Prisma, no queue.',
     severity: 'error',
-    from: { path: '^src/(runner|proxy|kernel|contracts)/', pathNot: '\\.test\\.ts$' },
+    from: { path: '^src/(runner|proxy|oauth|kernel|contracts)/', pathNot: '\\.test\\.ts$' },
     to: { path: 'node_modules/(@nestjs|@prisma|bullmq|pg)/' },
   },
   {

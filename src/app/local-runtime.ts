@@ -32,6 +32,8 @@ export async function localRuntime(
     anthropicUrl: config.upstreams.anthropicUrl,
     openaiUrl: config.upstreams.openaiUrl,
     chatgptUrl: config.upstreams.chatgptUrl,
+    bedrockUrl: config.upstreams.bedrockUrl,
+    bedrockModels: config.upstreams.bedrockModels,
     sandboxMode: runtime.sandbox,
     findAgents: async () => {
       const { claude, codex } = await findAgentPrograms(find);

@@ -37,6 +37,38 @@ const upstreamUrl = (fallback: string) =>
     'an absolute https:// URL (http:// only on loopback)',
   ).default(fallback);
 
+/** Where AWS serves Bedrock: each region under a name of its own, or all of them behind one address. */
+const REGION = '{region}';
+
+const regionalUrl = (fallback: string) => {
+  const inOne = (text: string): string => text.replace(REGION, 'us-east-1');
+  const whole = upstreamUrl(inOne(fallback));
+  return z
+    .string()
+    .refine((text) => !/[{}]/.test(inOne(text)) && whole.safeParse(inOne(text)).success, {
+      error: `must be an absolute https:// URL (http:// only on loopback), without user name, password, query or fragment; ${REGION} in it stands for a region`,
+    })
+    .transform((text) => text.replace(/\/+$/, ''))
+    .default(fallback);
+};
+
+/** Ids by names, as in `claude-opus-5=arn:aws:bedrock:…`. */
+const namedIds = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const pairs = text.split(',').filter((pair) => pair.trim() !== '');
+    const ids = pairs.map((pair) => splitOnce(pair.trim(), '='));
+    if (ids.some(([name, id]) => !/^[\w.:/[\]-]+$/.test(name ?? '') || !/^[\w.:/-]+$/.test(id ?? ''))) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be name=id[,name=id…], as in claude-opus-5=eu.anthropic.claude-opus-5',
+      });
+      return z.NEVER;
+    }
+    return Object.fromEntries(ids) as Record<string, string>;
+  });
+
 /** Digits only: `Number` would take a space for 0 and "1e3" for 1000. */
 const wholeNumber = (minimum: number, maximum: number) =>
   z
@@ -146,6 +178,8 @@ const environmentSchema = z.object({
   BERTH_ISSUER_KEY_DAYS: wholeNumber(0, 3650).default(0),
   BERTH_OPENAI_API_URL: upstreamUrl('https://api.openai.com'),
   BERTH_CHATGPT_API_URL: upstreamUrl('https://chatgpt.com/backend-api'),
+  BERTH_BEDROCK_URL: regionalUrl('https://bedrock-runtime.{region}.amazonaws.com'),
+  BERTH_BEDROCK_MODELS: namedIds,
   BERTH_OPENAI_AUTH_URL: upstreamUrl('https://auth.openai.com'),
   BERTH_OPENAI_CLIENT_ID: z.string().min(1).default('app_EMoamEEZ73f0CkXaXp7hrann'),
   BERTH_GITHUB_URL: upstreamUrl('https://github.com'),
@@ -213,6 +247,8 @@ export function parseConfig(environment: Record<string, string | undefined>) {
       anthropicUrl: env.BERTH_ANTHROPIC_API_URL,
       openaiUrl: env.BERTH_OPENAI_API_URL,
       chatgptUrl: env.BERTH_CHATGPT_API_URL,
+      bedrockUrl: env.BERTH_BEDROCK_URL,
+      bedrockModels: env.BERTH_BEDROCK_MODELS,
       githubUrl: env.BERTH_GITHUB_URL,
     },
     logins: {

@@ -32,6 +32,8 @@ describe('parseConfig', () => {
         anthropicUrl: 'https://api.anthropic.com',
         openaiUrl: 'https://api.openai.com',
         chatgptUrl: 'https://chatgpt.com/backend-api',
+        bedrockUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
+        bedrockModels: {},
         githubUrl: 'https://github.com',
       },
       logins: {
@@ -45,6 +47,16 @@ describe('parseConfig', () => {
     });
     expect(config.dataDirectory).toBe(path.resolve('.berth'));
     expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('reads where Bedrock is and what models are called there', () => {
+    const arn = 'arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc';
+    const { upstreams } = parseConfig({
+      BERTH_BEDROCK_URL: 'https://gateway.example/bedrock/{region}/',
+      BERTH_BEDROCK_MODELS: `claude-opus-5=eu.anthropic.claude-opus-5, mine=${arn},`,
+    });
+    expect(upstreams.bedrockUrl).toBe('https://gateway.example/bedrock/{region}');
+    expect(upstreams.bedrockModels).toEqual({ 'claude-opus-5': 'eu.anthropic.claude-opus-5', mine: arn });
   });
 
   it('takes an empty variable for an absent one', () => {
@@ -105,6 +117,11 @@ describe('parseConfig', () => {
     ['BERTH_CLAUDE_REDIRECT_URL', 'xyzzy'],
     ['BERTH_OPENAI_AUTH_URL', 'http://xyzzy.example'],
     ['BERTH_CHATGPT_API_URL', 'ftp://xyzzy'],
+    ['BERTH_BEDROCK_URL', 'http://xyzzy.{region}.example'],
+    ['BERTH_BEDROCK_URL', 'https://{xyzzy}.example'],
+    ['BERTH_BEDROCK_MODELS', 'xyzzy'],
+    ['BERTH_BEDROCK_MODELS', 'a=b,xyzzy='],
+    ['BERTH_BEDROCK_MODELS', 'xyzzy=a b'],
     ['BERTH_SUBSCRIPTION_OAUTH', 'xyzzy'],
     ['BERTH_RUNNER_ORPHAN_SECONDS', '0'],
     ['BERTH_TURN_TIMEOUT_SECONDS', 'xyzzy'],

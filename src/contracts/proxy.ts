@@ -20,7 +20,12 @@ export const proxyPaths = {
 
 export const leaseRequestSchema = z.strictObject({ upstream: upstreamSchema });
 
-/** What the proxy puts on a request, by kind. The only message in which a secret travels. */
+/** Of AWS: it becomes a part of a host's name. */
+export const awsRegionSchema = z
+  .string()
+  .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region, for example us-east-1');
+
+/** What the proxy puts on a request, by kind, or signs it with. The only message in which a secret travels. */
 export const leaseSecretSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('anthropic_api_key'), apiKey: z.string() }),
   z.object({ kind: z.literal('claude_setup_token'), token: z.string() }),
@@ -28,6 +33,13 @@ export const leaseSecretSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('anthropic_wif'), token: z.string() }),
   z.object({ kind: z.literal('openai_api_key'), apiKey: z.string() }),
   z.object({ kind: z.literal('openai_oauth'), token: z.string(), accountId: z.string() }),
+  z.object({
+    kind: z.literal('aws_bedrock'),
+    accessKeyId: z.string(),
+    secretAccessKey: z.string(),
+    sessionToken: z.string().nullable(),
+    region: awsRegionSchema,
+  }),
 ]);
 export type LeaseSecret = z.infer<typeof leaseSecretSchema>;
 
@@ -126,6 +138,10 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
     openaiUrl: z.url(),
     /** Of ChatGPT logins: Codex's own path is below it. */
     chatgptUrl: z.url(),
+    /** With `{region}` in it where each region has a host of its own. */
+    bedrockUrl: z.string(),
+    /** Which id at Bedrock a model's name stands for, where the owner of the instance says so. */
+    bedrockModels: z.record(z.string(), z.string()),
     /** Where the proxy's spans go. */
     traceExport: traceExportSchema.optional(),
   }),

@@ -11,6 +11,7 @@ import {
   type Actor,
 } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
+import { firstDueAt } from '../oauth/index.js';
 import { CredentialPlaces, noSuchCredential } from './credential-places.js';
 import { credentialsStore, type CredentialPlace, type CredentialRow } from './credentials.store.js';
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
@@ -18,7 +19,6 @@ import { warnAtOf, withEnds } from './login-end.js';
 import { leasesStore } from './leases.store.js';
 import { Leasing, type LeaseTerms, type ServedMember } from './leasing.js';
 import { Renewals } from './renewal/renewals.service.js';
-import { firstDueAt } from './renewal/schedule.js';
 import { CredentialReports, type CredentialReport } from './reports.js';
 import { Vault } from './vault.js';
 import { credentialView } from './view.js';

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
-import type { Agent, Kind, LeaseSecret } from '../contracts/index.js';
+import { awsRegionSchema, type Agent, type Kind, type LeaseSecret } from '../contracts/index.js';
 import { hintOf, Secret } from '../kernel/index.js';
 
 /** What setting a credential leaves: the secret part, which is sealed, and what may be shown. */
@@ -41,8 +41,8 @@ export interface KindDefinition {
   renewal: 'login' | 'minted' | null;
   /** After so many days the provider ends the login, however often it was refreshed. */
   loginDays: number | null;
-  /** What the proxy puts on a request; null while the proxy cannot serve this kind, with the reason for people. */
-  lease: ((secret: Record<string, string>) => LeaseSecret) | { unusable: string };
+  /** What the proxy puts on a request, or signs it with. */
+  lease: (secret: Record<string, string>, settings: CredentialSettings) => LeaseSecret;
 }
 
 /**
@@ -291,7 +291,7 @@ export const kinds: Record<Kind, KindDefinition> = {
           .string(
             'is missing: an AWS key works in one region at a time; add the region, for example us-east-1',
           )
-          .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region, for example us-east-1'),
+          .pipe(awsRegionSchema),
         fallback,
       })
       .refine((body) => !body.accessKeyId.startsWith('ASIA') || body.sessionToken, {
@@ -304,7 +304,13 @@ export const kinds: Record<Kind, KindDefinition> = {
         settings: { region, fallback },
         expiresAt: null,
       })),
-    lease: { unusable: 'stored, but this version of the proxy cannot sign requests to Bedrock yet' },
+    lease: ({ accessKeyId = '', secretAccessKey = '', sessionToken }, { region = '' }) => ({
+      kind: 'aws_bedrock',
+      accessKeyId,
+      secretAccessKey,
+      sessionToken: sessionToken ?? null,
+      region,
+    }),
   },
   openai_api_key: {
     agent: 'codex',

@@ -270,8 +270,7 @@ describe('kinds', () => {
       settings: { fallback: true },
       expiresAt: null,
     });
-    const { lease } = kinds.anthropic_api_key;
-    expect(typeof lease === 'function' && lease(parsed.secret)).toEqual({
+    expect(kinds.anthropic_api_key.lease(parsed.secret, parsed.settings)).toEqual({
       kind: 'anthropic_api_key',
       apiKey: API_KEY,
     });
@@ -292,6 +291,16 @@ describe('kinds', () => {
       settings: { region: 'eu-west-1', fallback: false },
       expiresAt: null,
     });
+    const lent = {
+      kind: 'aws_bedrock',
+      accessKeyId: AWS_ID,
+      secretAccessKey: AWS_SECRET,
+      region: 'eu-west-1',
+    };
+    const { secret, settings } = parsed;
+    expect(kinds.aws_bedrock.lease(secret, settings)).toEqual({ ...lent, sessionToken: null });
+    const session = { ...secret, sessionToken: 'token' };
+    expect(kinds.aws_bedrock.lease(session, settings)).toEqual({ ...lent, sessionToken: 'token' });
   });
 
   it('are all in the contract, and each stands once in the order of its agent', () => {

@@ -11,13 +11,13 @@ import { Audit } from '../audit/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService } from '../identity/index.js';
 import { BerthError, METRICS, SharedLooks, Turnstile, World, type Metrics } from '../kernel/index.js';
+import { reasonToRenew, serves } from '../oauth/index.js';
 import { credentialsStore, type CandidateRow } from './credentials.store.js';
 import { kinds, type CredentialSettings } from './kinds.js';
 import { leasesStore, type LeaseRow } from './leases.store.js';
 import { TokenSources } from './providers/token-source.js';
 import { placeOf } from './renewal/place.js';
 import { Renewals } from './renewal/renewals.service.js';
-import { reasonToRenew, serves } from './renewal/schedule.js';
 import { mintedState, tokensStore, type Token } from './renewal/tokens.store.js';
 import {
   resolve,
@@ -70,6 +70,8 @@ interface Choice {
   lineage: string;
   /** Null while there is no token yet. */
   sealed: string | null;
+  /** Those that were set with what is sealed. */
+  settings: CredentialSettings;
   /** When the look began, by `performance.now()`. */
   lookedAt: number;
 }
@@ -191,12 +193,12 @@ export class Leasing {
     tenant: Tenant,
     credentialId: string,
     token: Token | null,
-  ): Promise<Pick<Choice, 'generation' | 'lineage' | 'sealed'>> {
+  ): Promise<Pick<Choice, 'generation' | 'lineage' | 'sealed' | 'settings'>> {
     const ref = { credentialId, workspaceId: token?.ref.workspaceId ?? null };
     const found = await tokensStore.sealed(tenant, ref);
     const { generation, lineage } = token ?? found ?? NOTHING;
     const isSame = found?.generation === generation && found.lineage === lineage;
-    return { generation, lineage, sealed: isSame ? found.sealed : null };
+    return { generation, lineage, sealed: isSame ? found.sealed : null, settings: found?.settings ?? {} };
   }
 
   private async decide(
@@ -262,10 +264,8 @@ export class Leasing {
     { stillFor, ownSeconds = LEASE_SECONDS }: LeaseTerms,
   ): Promise<Lease> {
     const { organizationId } = member;
-    const { candidate, token, generation, lineage, sealed } = choice;
+    const { candidate, token, generation, lineage, sealed, settings } = choice;
     const { credentialId, scope, kind, reason } = candidate;
-    const { lease } = kinds[kind];
-    if (typeof lease !== 'function') throw noCredential(member.agent);
     // Removed between the two looks: the next lease resolves without it.
     if (sealed === null) throw notReady('The credential was just removed. Ask again.');
     const place = placeOf(organizationId, token?.ref ?? { credentialId, workspaceId: null });
@@ -291,7 +291,12 @@ export class Leasing {
     });
     // It still serves, and will not for long: whoever comes then shall not have to wait.
     if (token && reasonToRenew(token, now)) void this.renewals.ask(organizationId, token.ref, generation);
-    return { credentialId, generation, expiresAt: expiresAt.toISOString(), secret: lease(secret) };
+    return {
+      credentialId,
+      generation,
+      expiresAt: expiresAt.toISOString(),
+      secret: kinds[kind].lease(secret, settings),
+    };
   }
 
   /** What is booked once per workspace and login or setting, not per lease: every 3 seconds would say nothing more. */

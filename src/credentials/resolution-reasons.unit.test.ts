@@ -37,7 +37,7 @@ describe('the reasons of a resolution', () => {
       'Bedrock',
       stored('user/aws_bedrock'),
       'on',
-      'stored, but this version of the proxy cannot sign requests to Bedrock yet',
+      "chosen: the member's own AWS Bedrock is the first that can serve",
     ],
     [
       'chosen',
@@ -58,15 +58,15 @@ describe('the reasons of a resolution', () => {
   it('says how many it passed over, and what would serve next', () => {
     const facts = [
       stored('user/claude_setup_token', { status: 'rejected' }),
-      stored('user/aws_bedrock'),
+      stored('user/anthropic_wif', { unobtainable: 'no tokens for it here' }),
       stored('organization/anthropic_api_key'),
       stored('organization/claude_setup_token'),
     ];
     const { candidates } = resolve('claude', facts, policyOf('on'), NOW);
     expect(candidates.map(({ reason }) => reason)).toEqual([
       'was rejected by the provider; set it anew',
-      'stored, but this version of the proxy cannot sign requests to Bedrock yet',
-      "chosen: the organization's Claude setup token is the first that can serve; the member's own Claude setup token was rejected by the provider; the member's own AWS Bedrock cannot serve in this version",
+      'no tokens for it here',
+      "chosen: the organization's Claude setup token is the first that can serve; the member's own Claude setup token was rejected by the provider; the member's own Anthropic workload identity cannot serve here",
       "can serve: the organization's Anthropic API key, after those before it",
     ]);
   });
@@ -129,7 +129,10 @@ describe('the reasons of a resolution', () => {
     ],
     [
       'after one that never could',
-      [stored('user/aws_bedrock'), stored('organization/anthropic_api_key')],
+      [
+        stored('user/anthropic_wif', { unobtainable: 'no tokens for it here' }),
+        stored('organization/anthropic_api_key'),
+      ],
       false,
     ],
     ['nowhere', [stored('user/claude_oauth', { status: 'rejected' })], false],

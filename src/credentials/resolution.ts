@@ -1,6 +1,6 @@
 import type { Agent, Candidate, Kind, Resolution, Scope } from '../contracts/index.js';
+import { isStoodDown, type TokenState } from '../oauth/index.js';
 import { kinds } from './kinds.js';
-import { isStoodDown, type TokenState } from './renewal/schedule.js';
 
 /** What resolution needs to know of a stored credential; never its secret. */
 export interface CredentialFacts {
@@ -138,11 +138,10 @@ function failureOf(
 
 /** It cannot serve here at all. */
 function impossibilityOf({ kind, scope, unobtainable }: CredentialFacts, policy: Policy): Obstacle | null {
-  const { subscription, renewal, lease } = kinds[kind];
+  const { subscription, renewal } = kinds[kind];
   if (subscription && !subscriptionAllowed(scope, policy.subscriptions))
     return same('is a subscription, which this Berth does not allow here (BERTH_SUBSCRIPTION_OAUTH)');
-  if (typeof lease !== 'function') return { text: lease.unusable, short: CANNOT_YET };
-  if (renewal !== null && unobtainable) return { text: unobtainable, short: CANNOT_YET };
+  if (renewal !== null && unobtainable) return { text: unobtainable, short: CANNOT_HERE };
   return null;
 }
 
@@ -165,7 +164,7 @@ function ruleAgainst(fact: CredentialFacts, index: number, hasOwn: boolean, poli
   return null;
 }
 
-const CANNOT_YET = 'cannot serve in this version';
+const CANNOT_HERE = 'cannot serve here';
 const same = (text: string): Obstacle => ({ text, short: text });
 
 export function subscriptionAllowed(scope: Scope, policy: SubscriptionPolicy): boolean {

@@ -23,7 +23,7 @@ const cases: Case[] = [
   {
     name: 'the order of kinds in one scope, whatever order they are stored in',
     facts: [stored('user/aws_bedrock'), stored('user/anthropic_api_key'), stored('user/claude_setup_token')],
-    order: ['+user/claude_setup_token', '+user/anthropic_api_key', 'user/aws_bedrock'],
+    order: ['+user/claude_setup_token', '+user/anthropic_api_key', '+user/aws_bedrock'],
   },
   {
     name: "the user's before the organization's, also when the organization's is of a better kind",
@@ -40,12 +40,12 @@ const cases: Case[] = [
       '+user/claude_setup_token',
       '+user/anthropic_wif',
       '+user/anthropic_api_key',
-      'user/aws_bedrock',
+      '+user/aws_bedrock',
       '+organization/claude_oauth',
       '+organization/claude_setup_token',
       '+organization/anthropic_wif',
       '+organization/anthropic_api_key',
-      'organization/aws_bedrock',
+      '+organization/aws_bedrock',
     ],
   },
   {
@@ -208,9 +208,13 @@ const cases: Case[] = [
     order: ['user/claude_setup_token', '+user/anthropic_api_key'],
   },
   {
-    name: 'Bedrock alone: stored, but it cannot serve yet',
-    facts: [stored('user/aws_bedrock'), stored('organization/aws_bedrock')],
-    order: ['user/aws_bedrock', 'organization/aws_bedrock'],
+    name: 'Bedrock last, and only with the word that it may',
+    facts: [
+      stored('user/anthropic_api_key', { status: 'rejected' }),
+      stored('user/aws_bedrock', { fallback: false }),
+      stored('organization/aws_bedrock'),
+    ],
+    order: ['user/anthropic_api_key', 'user/aws_bedrock', '+organization/aws_bedrock'],
   },
   {
     name: 'subscriptions for persons only',

@@ -65,15 +65,15 @@ export function requestHeaders(raw: HeaderList): HeaderList {
 }
 
 /**
- * What of an upstream's answer goes to the agent: everything but cookies and connection headers. A header that repeats the credential (an upstream
- * or a middlebox that echoes requests) is left out.
+ * What of an upstream's answer goes to the agent: everything but cookies and connection headers. A header that repeats a secret of the credential
+ * (an upstream or a middlebox that echoes requests) is left out.
  */
-export function answerHeaders(raw: HeaderList, secret?: string): HeaderList {
+export function answerHeaders(raw: HeaderList, ...secrets: string[]): HeaderList {
   // With both framings present the length is void (RFC 9112 section 6.3) and would cut the body we frame anew.
   const chunked = headerOf(raw, 'transfer-encoding') !== undefined;
   return without(raw, (name, value) => {
     if (NOT_FROM_UPSTREAM.has(name) || (chunked && name === 'content-length')) return true;
-    return secret !== undefined && secret !== '' && value.includes(secret);
+    return secrets.some((secret) => secret !== '' && value.includes(secret));
   });
 }
 
@@ -108,6 +108,15 @@ export function removeToken(headers: HeaderList, name: string, token: string): v
     if (kept.length === 0) headers.splice(i, 2);
     else headers[i + 1] = kept.join(',');
   }
+}
+
+/** The tokens of a comma-separated header, of all its lines. */
+export function headerTokens(headers: HeaderList, name: string): string[] {
+  const tokens: string[] = [];
+  eachHeader(headers, (found, value) => {
+    if (found === name) tokens.push(...tokensOf(value));
+  });
+  return tokens;
 }
 
 /** Takes every line of a header away. */

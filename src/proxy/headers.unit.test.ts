@@ -53,6 +53,13 @@ describe('answerHeaders', () => {
       'br',
     ];
     expect(answerHeaders(headers, 's3cret')).toEqual(['content-encoding', 'br']);
+    expect(answerHeaders(headers, 'other', 's3cret')).toEqual(['content-encoding', 'br']);
+    expect(answerHeaders(headers, '', 'other')).toEqual([
+      'x-echo',
+      'Bearer s3cret!',
+      'content-encoding',
+      'br',
+    ]);
   });
 
   it('keeps the length, but not beside a transfer coding', () => {

@@ -88,10 +88,10 @@ describe('a model call whose credential is refused', () => {
     upstream.proxy.controlPlane.reportStatuses = [500, 502];
     const nextLease = upstream.proxy.controlPlane.nextLease;
     let leases = 0;
-    upstream.proxy.controlPlane.nextLease = () => {
+    upstream.proxy.controlPlane.nextLease = (name) => {
       leases += 1;
       if (leases === 2 || leases === 3) return { status: 502, body: {}, headers: { 'retry-after': '0' } };
-      return nextLease?.() ?? { status: 500, body: {} };
+      return nextLease?.(name) ?? { status: 500, body: {} };
     };
     expect(await upstream.call()).toMatchObject({ status: 200 });
     expect(upstream.seen).toHaveLength(2);

@@ -18,6 +18,13 @@ export interface HeldCredential {
   secret: Secret;
   /** Of a ChatGPT login: the account that the request names beside the token. */
   accountId: string | null;
+  /** Of an AWS key, whose secret signs: all else that its requests name. */
+  aws: { accessKeyId: string; sessionToken: Secret | null; region: string } | null;
+}
+
+/** What of a credential must show up nowhere. */
+export function secretsOf({ secret, aws }: HeldCredential): string[] {
+  return aws?.sessionToken ? [secret.reveal(), aws.sessionToken.reveal()] : [secret.reveal()];
 }
 
 export interface HeldLease {
@@ -162,14 +169,27 @@ function isRefused(slot: Slot, { credentialId, generation }: HeldLease): boolean
 }
 
 function hold(lease: Lease): HeldLease {
-  const { secret } = lease;
-  const credential = {
-    kind: secret.kind,
+  const { credentialId, generation, cause = NO_CAUSE } = lease;
+  return { credentialId, generation, credential: heldOf(lease.secret), cause };
+}
+
+function heldOf(secret: LeaseSecret): HeldCredential {
+  const { kind } = secret;
+  if (secret.kind === 'aws_bedrock') {
+    const { accessKeyId, sessionToken, region } = secret;
+    const aws = {
+      accessKeyId,
+      sessionToken: sessionToken === null ? null : new Secret(sessionToken),
+      region,
+    };
+    return { kind, secret: new Secret(secret.secretAccessKey), accountId: null, aws };
+  }
+  return {
+    kind,
     secret: new Secret('token' in secret ? secret.token : secret.apiKey),
     accountId: 'accountId' in secret ? secret.accountId : null,
+    aws: null,
   };
-  const { credentialId, generation, cause = NO_CAUSE } = lease;
-  return { credentialId, generation, credential, cause };
 }
 
 function refusalOf(answer: ControlPlaneAnswer): BerthError {

@@ -1,70 +1,21 @@
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { until } from '../../test/emulators/until.js';
-import type { ProxyCommand, ProxyMessage } from '../contracts/proxy.js';
+import type { ProxyCommand } from '../contracts/proxy.js';
 import { FakeControlPlane } from './testing/fake-control-plane.js';
 import { begin, send, serve, type TestServer } from './testing/http.js';
+import { MAIN, ProxyChild } from '../../test/support/proxy-child.js';
 import { PLACEHOLDER, PROXY_TOKEN, WORKSPACE_ID } from './testing/proxy-under-test.js';
 
 const KEY = 'sk-ant-api03-canary-of-the-process-tests';
-const MAIN = path.join(process.cwd(), 'src', 'proxy', 'main.ts');
-
-/** A proxy process and what it said. */
-class Child {
-  readonly messages: ProxyMessage[] = [];
-  output = '';
-
-  constructor(readonly process: ChildProcess) {
-    process.on('message', (message) => this.messages.push(message as ProxyMessage));
-    for (const stream of [process.stdout, process.stderr]) {
-      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    }
-  }
-
-  static start(): Child {
-    return new Child(fork(MAIN, { execArgv: ['--import', 'tsx'], silent: true, env: {} }));
-  }
-
-  async configure(internalUrl: string, upstreamUrl: string): Promise<void> {
-    this.process.send({
-      type: 'configure',
-      internalUrl,
-      anthropicUrl: upstreamUrl,
-      openaiUrl: upstreamUrl,
-      chatgptUrl: upstreamUrl,
-    });
-    await until('ready', () => this.messages.some(({ type }) => type === 'ready'));
-  }
-
-  /** Sends a command and gives the answer to it. */
-  async ask(
-    command: Exclude<ProxyCommand, { type: 'configure' }> | Record<string, unknown>,
-  ): Promise<ProxyMessage> {
-    const requestId = randomUUID();
-    this.process.send({ ...command, requestId });
-    const mine = (message: ProxyMessage): boolean =>
-      'requestId' in message && message.requestId === requestId;
-    await until('an answer to the command', () => this.messages.some(mine));
-    const [answer] = this.messages.filter(mine);
-    if (!answer) throw new Error('unreachable');
-    return answer;
-  }
-
-  async ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
-    if (this.process.exitCode === null && this.process.signalCode === null) await once(this.process, 'exit');
-    return { code: this.process.exitCode, signal: this.process.signalCode };
-  }
-}
-
 describe('the proxy process', () => {
   let directory: string;
   let controlPlane: FakeControlPlane;
   let upstream: TestServer;
-  let child: Child;
+  let child: ProxyChild;
   /** How many requests the upstream refuses. */
   let refusals: number;
   let open: ProxyCommand & { type: 'open' };
@@ -90,7 +41,7 @@ describe('the proxy process', () => {
       proxyToken: PROXY_TOKEN,
       git: null,
     };
-    child = Child.start();
+    child = ProxyChild.start();
     await child.configure(controlPlane.url, upstream.url);
   });
 
@@ -162,7 +113,7 @@ describe('the proxy process', () => {
     child.process.kill('SIGKILL');
     await child.ended();
     expect((await stat(open.socketPath)).isSocket()).toBe(true);
-    child = Child.start();
+    child = ProxyChild.start();
     await child.configure(controlPlane.url, upstream.url);
     await child.ask(open);
     expect(await send(open.socketPath, models)).toMatchObject({ status: 200, body: 'models' });
@@ -196,7 +147,7 @@ describe('the proxy process', () => {
   });
 
   it('does not run without a parent', async () => {
-    const alone = new Child(
+    const alone = new ProxyChild(
       spawn(process.execPath, ['--import', 'tsx', MAIN], { stdio: ['ignore', 'pipe', 'pipe'], env: {} }),
     );
     expect(await alone.ended()).toEqual({ code: 1, signal: null });

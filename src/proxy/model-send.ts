@@ -3,16 +3,23 @@ import { BerthError } from '../kernel/index.js';
 import { CallRecord } from './call-record.js';
 import { answerHeaders, headerOf, requestHeaders, type HeaderList } from './headers.js';
 import { field, jsonOf } from './json.js';
-import type { HeldLease } from './leases.js';
+import { secretsOf, type HeldLease } from './leases.js';
 import { decodeSmall, Meter } from './metering.js';
+import type { Target } from './pools.js';
 import type { HeldBody } from './request-body.js';
-import { relay, type CallOutcome, type Tap } from './upstream-call.js';
+import {
+  relay,
+  type AnswerChange,
+  type CallOutcome,
+  type Tap,
+  type UpstreamRequest,
+} from './upstream-call.js';
 import {
   modelName,
   type Operation,
-  type Place,
-  type Usage,
   type UpstreamAdapter,
+  type Usage,
+  type Wire,
 } from './upstreams/adapter.js';
 import type { Workspace } from './workspace.js';
 
@@ -35,6 +42,13 @@ export interface ModelRequest {
  */
 export type SendResult = 'done' | 'refused' | 'unreachable' | 'no-place';
 
+/** A call on its way: where to, what, and what its answer passes through. */
+interface Departure {
+  target: Target;
+  request: UpstreamRequest;
+  change: AnswerChange | null;
+}
+
 /** One send of a model call, with one lease. */
 export class ModelSend {
   /** Ends when the tokens of the answer are known, if it has any. */
@@ -47,49 +61,72 @@ export class ModelSend {
     private readonly lease: HeldLease,
   ) {}
 
-  /** Sends an agent's request and passes the answer on. Throws `not-ready` for a credential that is not this upstream's. */
+  /** Sends an agent's request and passes the answer on. Throws BerthError: `not-ready` for a credential that is not this upstream's, `bad-request` for what its wire cannot say. */
   async run(request: IncomingMessage, response: ServerResponse): Promise<SendResult> {
     const { credential } = this.lease;
     if (!this.adapter.kinds.has(credential.kind)) throw this.#wrongKind();
     const place = this.adapter.place(credential.kind, this.sent.operation.path);
     if (!place) return 'no-place';
+    const target = this.workspace.context.targets[place.target](credential);
     const headers = requestHeaders(request.rawHeaders);
-    this.adapter.applyCredential(headers, credential);
+    const wire = this.adapter.wires?.[credential.kind];
+    const departure = wire
+      ? await this.#translated(await wire(), target, headers)
+      : this.#asItIs(target, place.path, headers);
     const { observers } = this.workspace.context;
     const name = `${this.sent.operation.metered ? 'model call' : 'call'} ${this.adapter.name}`;
     const record = new CallRecord(this.adapter.name, observers, name);
     const { credentialId } = this.lease;
     const ended = this.workspace.calls.begin({ credentialId, cut: () => response.destroy() });
-    const outcome = await this.#relay(place, headers, response, record).finally(ended);
+    const outcome = await this.#relay(departure, response, record).finally(ended);
     record.end(outcome, this.#metered);
     return this.#conclude(outcome);
   }
 
+  /** The agent's own request with the credential on it. */
+  #asItIs(target: Target, path: string, headers: HeaderList): Departure {
+    const { operation, query, body } = this.sent;
+    this.adapter.applyCredential(headers, this.lease.credential);
+    const request: UpstreamRequest = {
+      method: operation.method,
+      path: query === '' ? path : `${path}?${query}`,
+      headers,
+      body: body?.bytes ?? null,
+    };
+    return { target, request, change: null };
+  }
+
+  async #translated(wire: Wire, target: Target, headers: HeaderList): Promise<Departure> {
+    const { clock, limits, bedrockModels } = this.workspace.context;
+    const call = { operation: this.sent.operation, headers, body: this.sent.body?.bytes ?? null };
+    const translated = await wire.translate(call, this.lease.credential, {
+      target,
+      now: clock.now(),
+      models: bedrockModels,
+      maxErrorBytes: limits.maxErrorBytes,
+      errorTimeoutSeconds: limits.withheldTimeoutSeconds,
+    });
+    return { target, ...translated };
+  }
+
   #relay(
-    place: Place,
-    headers: HeaderList,
+    { target, request, change }: Departure,
     response: ServerResponse,
     record: CallRecord,
   ): Promise<CallOutcome> {
-    const { targets, limits } = this.workspace.context;
-    const { operation, query, body } = this.sent;
-    const path = query === '' ? place.path : `${place.path}?${query}`;
-    return relay(
-      targets[place.target],
-      { method: operation.method, path, headers, body: body?.bytes ?? null },
-      response,
-      {
-        withhold: (status) => status === 401 || status === 403,
-        release: (status, answer, bytes) => this.#releases(status, answer, bytes),
-        filter: (answer) => answerHeaders(answer, this.lease.credential.secret.reveal()),
-        onHead: (status, answer) => {
-          record.head(status);
-          return this.#tapFor(status, answer, record);
-        },
-        maxWithheldBytes: limits.maxErrorBytes,
-        withheldTimeoutSeconds: limits.withheldTimeoutSeconds,
+    const { limits } = this.workspace.context;
+    return relay(target, request, response, {
+      change,
+      withhold: (status) => status === 401 || status === 403,
+      release: (status, answer, bytes) => this.#releases(status, answer, bytes),
+      filter: (answer) => answerHeaders(answer, ...secretsOf(this.lease.credential)),
+      onHead: (status, answer) => {
+        record.head(status);
+        return this.#tapFor(status, answer, record);
       },
-    );
+      maxWithheldBytes: limits.maxErrorBytes,
+      withheldTimeoutSeconds: limits.withheldTimeoutSeconds,
+    });
   }
 
   /** True for an answer that refuses the call and not the credential: the agent is to read it, and nobody could do better with a newer token. */

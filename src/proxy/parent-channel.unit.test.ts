@@ -7,6 +7,8 @@ const URLS = {
   anthropicUrl: 'https://a.example',
   openaiUrl: 'https://o.example',
   chatgptUrl: 'https://c.example',
+  bedrockUrl: 'https://d.example',
+  bedrockModels: {},
 };
 const WORKSPACE_ID = '0198c0de-1111-7000-8000-000000000002';
 

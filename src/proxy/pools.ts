@@ -6,6 +6,8 @@ import type { Limits } from './limits.js';
 /** A server that requests go to: its connections, and the path that stands before every request path (no slash at its end). */
 export interface Target {
   pool: PoolType;
+  /** Its name as the Host header has it. */
+  host: string;
   basePath: string;
 }
 
@@ -20,8 +22,8 @@ export class Pools {
 
   /** Where a configured URL leads. User name, password, query and fragment of the URL are ignored. */
   target(url: string): Target {
-    const { origin, pathname } = new URL(url);
-    return { pool: this.#pool(origin), basePath: pathname.replace(/\/+$/, '') };
+    const { origin, host, pathname } = new URL(url);
+    return { pool: this.#pool(origin), host, basePath: pathname.replace(/\/+$/, '') };
   }
 
   /** Cuts every connection. Used at the end of the process and of tests. */

@@ -19,7 +19,12 @@ export interface Tap {
   end(complete: boolean): void;
 }
 
+/** Stands between an upstream's answer and `next`, which passes it on, and changes it as it comes. */
+export type AnswerChange = (next: Dispatcher.DispatchHandler) => Dispatcher.DispatchHandler;
+
 export interface RelayRules {
+  /** For an upstream of another wire than the agent's; all else here sees the changed answer. None: byte for byte. */
+  change?: AnswerChange | null;
   /** True for a status whose answer the agent must not see; its body is collected instead and the caller answers. */
   withhold(status: number): boolean;
   /**
@@ -45,7 +50,7 @@ export type CallOutcome =
   | { kind: 'client-gone' };
 
 /**
- * The one streaming core: sends a request upstream and passes the answer on as it comes, byte for byte. A slow agent slows the upstream down, an
+ * The one streaming core: sends a request upstream and passes the answer on as it comes, byte for byte unless `change` translates it. A slow agent slows the upstream down, an
  * agent that leaves ends the upstream call, and an upstream that breaks off breaks the agent's connection: a cut answer never looks whole.
  */
 export function relay(
@@ -57,7 +62,8 @@ export function relay(
   if (response.destroyed || response.closed) return Promise.resolve({ kind: 'client-gone' });
   return new Promise((resolve) => {
     const handler = new RelayHandler(response, rules, resolve);
-    target.pool.dispatch({ ...request, path: target.basePath + request.path }, handler);
+    const first = rules.change ? rules.change(handler) : handler;
+    target.pool.dispatch({ ...request, path: target.basePath + request.path }, first);
   });
 }
 

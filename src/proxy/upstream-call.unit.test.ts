@@ -61,7 +61,7 @@ function start(rules: Partial<RelayRules> = {}) {
     },
   } as unknown as Pool;
   const outcome = relay(
-    { pool, basePath: '/base' },
+    { pool, host: 'upstream.example', basePath: '/base' },
     { method: 'POST', path: '/x', headers: [], body: null },
     response as unknown as ServerResponse,
     { ...RULES, ...rules },

@@ -4,7 +4,7 @@ import type { Observers } from './call-record.js';
 import { CallsUnderWay } from './calls-under-way.js';
 import type { ControlPlane } from './control-plane.js';
 import { GitRepository } from './git-repository.js';
-import { LeaseCache } from './leases.js';
+import { LeaseCache, type HeldCredential } from './leases.js';
 import type { Limits } from './limits.js';
 import { Placeholder } from './placeholder.js';
 import type { Pools, Target } from './pools.js';
@@ -15,8 +15,10 @@ import type { TargetName } from './upstreams/adapter.js';
 /** What all workspaces of one proxy share. */
 export interface ProxyContext {
   controlPlane: ControlPlane;
-  /** Where requests go; a ChatGPT login has a target of its own. */
-  targets: Record<TargetName, Target>;
+  /** Where requests go; a ChatGPT login has a target of its own, and an AWS key one in its region. */
+  targets: Record<TargetName, (credential: HeldCredential) => Target>;
+  /** Ids at Bedrock by a model's name, where the owner of the instance says so. */
+  bedrockModels: Readonly<Record<string, string>>;
   pools: Pools;
   clock: Clock;
   ids: Ids;

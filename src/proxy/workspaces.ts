@@ -11,7 +11,7 @@ import type { Observers } from './call-record.js';
 import { ControlPlane } from './control-plane.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { Placeholder } from './placeholder.js';
-import { Pools } from './pools.js';
+import { Pools, type Target } from './pools.js';
 import { Workspace, type OpenCommand, type ProxyContext } from './workspace.js';
 import { WorkspaceServer } from './workspace-server.js';
 
@@ -21,6 +21,10 @@ export interface ProxyOptions {
   anthropicUrl: string;
   openaiUrl: string;
   chatgptUrl: string;
+  /** With `{region}` in it where each region has a host of its own. */
+  bedrockUrl: string;
+  /** Ids at Bedrock by a model's name, beside the table in upstreams/bedrock/models.ts. */
+  bedrockModels: Readonly<Record<string, string>>;
   log: Log;
   clock?: Clock;
   ids?: Ids;
@@ -28,6 +32,9 @@ export interface ProxyOptions {
   /** Nobody by default. */
   observers?: Observers;
 }
+
+/** For an address of which only the rest matters. */
+const ANY_REGION = 'us-east-1';
 
 interface Open {
   server: WorkspaceServer;
@@ -44,14 +51,22 @@ export class Workspaces {
   constructor(options: ProxyOptions) {
     const limits = { ...defaultLimits, ...options.limits };
     const pools = new Pools(limits);
-    const target = (url: string): ReturnType<Pools['target']> => pools.target(checked(url));
+    const target = (url: string): Target => pools.target(checked(url));
+    const always = (url: string): (() => Target) => {
+      const one = target(url);
+      return () => one;
+    };
+    const inRegion = (region: string): string => options.bedrockUrl.replace('{region}', region);
+    checked(inRegion(ANY_REGION));
     this.#context = {
       controlPlane: new ControlPlane(target(options.internalUrl), limits.controlPlaneTimeoutSeconds),
       targets: {
-        anthropic: target(options.anthropicUrl),
-        openai: target(options.openaiUrl),
-        chatgpt: target(options.chatgptUrl),
+        anthropic: always(options.anthropicUrl),
+        openai: always(options.openaiUrl),
+        chatgpt: always(options.chatgptUrl),
+        bedrock: ({ aws }) => target(inRegion(aws?.region ?? ANY_REGION)),
       },
+      bedrockModels: options.bedrockModels,
       pools,
       clock: options.clock ?? systemClock,
       ids: options.ids ?? systemIds,

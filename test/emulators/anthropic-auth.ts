@@ -46,6 +46,7 @@ export function refuseCredential(
     case 'bearer':
       return isToken ? refuseToken(value, headers, known, logins) : unauthorized(INVALID);
     case 'both':
+    case 'aws':
     case 'basic':
       return unauthorized(INVALID);
   }

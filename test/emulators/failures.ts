@@ -6,6 +6,7 @@ import type { LedgerEntry } from './ledger.js';
  * - `status`: answer with `status` (and `body`, else the provider's usual body for it).
  * - `cut-before-head`: reset the connection before any byte of an answer.
  * - `cut-mid-stream`: answer 200, send `afterEvents` events (or half of a plain body), then close the connection.
+ * - `error-mid-stream`: the same, but the stream tells the error `body` and ends in order (Bedrock alone).
  * - `hang`: take the request and never answer.
  * - `html`: answer `status` with a page, as gates and captive portals before an API do.
  * - `redirect`: answer 307 to another path here; whoever follows stands in the ledger.
@@ -23,6 +24,7 @@ export const failureRuleSchema = z.strictObject({
       'status',
       'cut-before-head',
       'cut-mid-stream',
+      'error-mid-stream',
       'hang',
       'html',
       'redirect',

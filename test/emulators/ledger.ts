@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 /** How a request named its caller. `both`: `x-api-key` and `authorization` at once (the value is then that of `x-api-key`). */
 export interface ReceivedCredential {
-  kind: 'x-api-key' | 'bearer' | 'basic' | 'both' | 'none';
-  /** As received; of Basic the decoded `user:password`. Empty for `none`. */
+  kind: 'x-api-key' | 'bearer' | 'basic' | 'aws' | 'both' | 'none';
+  /** As received; of Basic the decoded `user:password`, of a signature of AWS's the id of the key. Empty for `none`. */
   value: string;
 }
 
@@ -59,6 +59,8 @@ export function credentialOf(headers: IncomingHttpHeaders): ReceivedCredential {
   if (bearer !== undefined) return { kind: 'bearer', value: bearer };
   const basic = /^Basic\s+(.*)$/i.exec(authorization ?? '')?.[1];
   if (basic !== undefined) return { kind: 'basic', value: Buffer.from(basic, 'base64').toString('utf8') };
+  const accessKeyId = /^AWS4-HMAC-SHA256 Credential=([^/,]+)\//.exec(authorization ?? '')?.[1];
+  if (accessKeyId !== undefined) return { kind: 'aws', value: accessKeyId };
   return { kind: 'none', value: '' };
 }
 

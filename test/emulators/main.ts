@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { messageOf } from '../../src/kernel/index.js';
 import { startAnthropicEmulator } from './anthropic.js';
+import { startBedrockEmulator } from './bedrock.js';
 import { startGitEmulator, type GitEmulator } from './git.js';
 import { startOpenaiEmulator } from './openai.js';
 
@@ -13,10 +14,16 @@ interface Flags {
   anthropicPort: number;
   openaiPort: number;
   gitPort: number;
+  bedrockPort: number;
   repositories: string;
 }
 
 const MARKER = 'emulator';
+/** Signatures are checked, so that made-up keys of AWS do not do. */
+const AWS_KEY = {
+  accessKeyId: 'AKIAEMULATOR00000000',
+  secretAccessKey: 'emulatorSecretAccessKey00000000000000000',
+};
 const PIECE_DELAY_MS = 500;
 
 function port(text: string): number {
@@ -28,10 +35,11 @@ function port(text: string): number {
 }
 
 const program = new Command('emulators')
-  .description('Start emulators of Anthropic, OpenAI and a git host on 127.0.0.1')
+  .description('Start emulators of Anthropic, OpenAI, AWS Bedrock and a git host on 127.0.0.1')
   .option('--anthropic-port <port>', 'port of the Anthropic API', port, 4010)
   .option('--openai-port <port>', 'port of the OpenAI API', port, 4011)
   .option('--git-port <port>', 'port of the git host', port, 4012)
+  .option('--bedrock-port <port>', 'port of AWS Bedrock', port, 4013)
   .option(
     '--repositories <folder>',
     'folder of the bare repositories',
@@ -52,9 +60,12 @@ async function start(flags: Flags): Promise<void> {
     running.push(openai);
     const git = await startGitEmulator({ ...options, port: flags.gitPort, root });
     running.push(git);
+    const bedrock = await startBedrockEmulator({ ...model, port: flags.bedrockPort });
+    running.push(bedrock);
+    bedrock.keys.accept(AWS_KEY);
     git.protect('private/*');
     await seed(git, root, ['demo/hello', 'private/hello']);
-    console.log(instructions(anthropic.url, openai.url, git.url));
+    console.log(instructions(anthropic.url, openai.url, git.url, bedrock.url));
   } catch (error) {
     await closeAll(running);
     throw error;
@@ -74,13 +85,14 @@ async function closeAll(running: readonly { close(): Promise<void> }[]): Promise
   await Promise.all(running.map((emulator) => emulator.close()));
 }
 
-function instructions(anthropic: string, openai: string, git: string): string {
+function instructions(anthropic: string, openai: string, git: string, bedrock: string): string {
   return `Emulators are running. Start Berth against them, in another terminal:
 
   BERTH_ANTHROPIC_API_URL=${anthropic} BERTH_OPENAI_API_URL=${openai} BERTH_GITHUB_URL=${git} \\
   BERTH_CLAUDE_AUTHORIZE_URL=${anthropic}/oauth/authorize BERTH_CLAUDE_TOKEN_URL=${anthropic}/v1/oauth/token \\
   BERTH_CLAUDE_REDIRECT_URL=${anthropic}/oauth/code/callback \\
-  BERTH_OPENAI_AUTH_URL=${openai} BERTH_CHATGPT_API_URL=${openai}/backend-api npm start
+  BERTH_OPENAI_AUTH_URL=${openai} BERTH_CHATGPT_API_URL=${openai}/backend-api \\
+  BERTH_BEDROCK_URL=${bedrock} npm start
 
 Logins: "berth credentials connect claude_oauth" and "… openai_oauth"; the pages behind the links agree to everything.
 
@@ -90,6 +102,7 @@ Keys they accept (any key with "${MARKER}" in it):
   Claude setup token   sk-ant-oat01-${MARKER}-token
   OpenAI API key       sk-${MARKER}-key
   git token            ghp_${MARKER}_token
+  AWS key (this alone) ${AWS_KEY.accessKeyId}, ${AWS_KEY.secretAccessKey}, us-east-1
 
 Repositories:
 
@@ -113,7 +126,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(
-    `The emulators could not start: ${messageOf(error)}. Give other ports with --anthropic-port, --openai-port, --git-port.`,
+    `The emulators could not start: ${messageOf(error)}. Give other ports with --anthropic-port, --openai-port, --git-port, --bedrock-port.`,
   );
   process.exitCode = 1;
 }

@@ -9,7 +9,20 @@ export interface StreamEvent {
   data: object;
 }
 
+/** How events go on the wire. */
+export interface StreamFormat {
+  contentType: string;
+  bytes(event: StreamEvent): Buffer;
+}
+
+const serverSentEvents: StreamFormat = {
+  contentType: 'text/event-stream; charset=utf-8',
+  bytes: ({ event, data }) => Buffer.from(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+};
+
 export interface StreamOptions {
+  /** Server-sent events by default. */
+  format?: StreamFormat;
   headers: Record<string, string>;
   /** Close the connection after so many events; null sends all. */
   cutAfter: number | null;
@@ -27,9 +40,10 @@ export async function sendStream(
   options: StreamOptions,
 ): Promise<void> {
   const { response, request } = exchange;
+  const { format = serverSentEvents } = options;
   const gzip = options.compress && (request.headers['accept-encoding'] ?? '').includes('gzip');
   sendHead(exchange, 200, {
-    'content-type': 'text/event-stream; charset=utf-8',
+    'content-type': format.contentType,
     'cache-control': 'no-cache',
     ...(gzip ? { 'content-encoding': 'gzip' } : {}),
     ...options.headers,
@@ -37,13 +51,13 @@ export async function sendStream(
   response.flushHeaders();
   const encode = gzip ? gzipEncoder() : plainEncoder;
   let sent = 0;
-  for await (const { event, data } of events) {
+  for await (const event of events) {
     if (sent === options.cutAfter) {
       request.socket.destroy();
       return;
     }
     if (exchange.signal.aborted) return;
-    const bytes = await encode(Buffer.from(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+    const bytes = await encode(format.bytes(event));
     const middle = Math.floor(bytes.length / 2);
     await writeOut(response, bytes.subarray(0, middle));
     await nextTick();

@@ -118,6 +118,8 @@ async function callThroughAll(
     anthropicUrl,
     openaiUrl,
     chatgptUrl: openaiUrl,
+    bedrockUrl: anthropicUrl,
+    bedrockModels: {},
     log: berth.log,
     limits: { notYetSeconds: 0.02, firstRetrySeconds: 0.02 },
   });

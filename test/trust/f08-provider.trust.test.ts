@@ -43,7 +43,13 @@ async function openProxy(
 ): Promise<{ call: () => Promise<number>; close: () => Promise<void> }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'berth-trust-proxy-'));
   const socketPath = path.join(folder, 's');
-  const providers = { anthropicUrl: claude.url, openaiUrl: claude.url, chatgptUrl: claude.url };
+  const providers = {
+    anthropicUrl: claude.url,
+    openaiUrl: claude.url,
+    chatgptUrl: claude.url,
+    bedrockUrl: claude.url,
+    bedrockModels: {},
+  };
   const proxy = new Workspaces({ internalUrl: urls[0] ?? '', ...providers, log: silentLog });
   await proxy.open({
     type: 'open',

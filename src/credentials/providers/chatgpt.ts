@@ -1,8 +1,16 @@
 import { decodeJwt } from 'jose';
 import { hintOf, type Clock } from '../../kernel/index.js';
+import {
+  endOf,
+  post,
+  POST_LIMITS,
+  tokenIn,
+  wordOf,
+  type AnswerBody,
+  type PostLimits,
+} from '../../oauth/index.js';
 import { chatgptAccountOf, type CredentialSettings, type ParsedCredential } from '../kinds.js';
-import { endOf, grantOf, tokenIn, wordOf, type Dialect, type Grant } from './grant.js';
-import { post, POST_LIMITS, type AnswerBody, type PostLimits } from './token-endpoint.js';
+import { grantOf, type Dialect, type Grant } from './grant.js';
 import type { Renewal, RenewalRequest, TokenSource } from './token-source.js';
 
 /** Where ChatGPT logins are made and renewed (providers.md 4.1). */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { hintOf, type Clock } from '../../kernel/index.js';
+import { endOf, post, POST_LIMITS, tokenIn, type AnswerBody, type PostLimits } from '../../oauth/index.js';
 import type { ParsedCredential } from '../kinds.js';
-import { endOf, grantOf, tokenIn, type Dialect, type Grant } from './grant.js';
-import { post, POST_LIMITS, type AnswerBody, type PostLimits } from './token-endpoint.js';
+import { grantOf, type Dialect, type Grant } from './grant.js';
 import type { Renewal, RenewalRequest, TokenSource } from './token-source.js';
 
 /** Where Claude logins are made and renewed. There is no public specification; all of it is configuration (providers.md 1.1). */

@@ -8,7 +8,7 @@ import { loginEndpoints } from '../../../test/support/app.js';
 import { systemClock } from '../../kernel/index.js';
 import { ChatgptLogins } from './chatgpt.js';
 import { ClaudeLogins } from './claude.js';
-import { POST_LIMITS, type PostLimits } from './token-endpoint.js';
+import { POST_LIMITS, type PostLimits } from '../../oauth/index.js';
 
 const TOKEN_PATH = { claude: '/v1/oauth/token', chatgpt: '/oauth/token' };
 const VERIFIER = 'v'.repeat(43);

@@ -3,7 +3,7 @@ import { Database, type Tenant } from '../../database/index.js';
 import { credentialTopic, WORKSPACE_CHANNEL, WorkspaceFeed } from '../../events/index.js';
 import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
 import { JobQueue } from '../../queue/index.js';
-import { isPausing, isStoodDown, reasonToRenew, serves } from './schedule.js';
+import { isPausing, isStoodDown, reasonToRenew, serves } from '../../oauth/index.js';
 import { tokensStore, type Token, type TokenRef, type TokenVersion } from './tokens.store.js';
 
 /** How long one look out for a renewal lasts; who still waits then begins another. */

@@ -12,6 +12,7 @@ import {
   type Log,
   type Metrics,
 } from '../../kernel/index.js';
+import { dueAt, isPausing, reasonToRenew, retryAfter, serves } from '../../oauth/index.js';
 import { kinds, secretText } from '../kinds.js';
 import { leasesStore } from '../leases.store.js';
 import { TokenSources, type Renewal, type Renewed, type RenewalRequest } from '../providers/token-source.js';
@@ -21,7 +22,6 @@ import { settlementOf } from './reaction.js';
 import { Rejections } from './rejections.js';
 import { Renewals } from './renewals.service.js';
 import { rotationsStore, type Ending, type StaleRotation } from './rotations.store.js';
-import { dueAt, isPausing, reasonToRenew, retryAfter, serves } from './schedule.js';
 import { tokensStore, type Token, type TokenRef } from './tokens.store.js';
 
 const BEAT_MS = 5_000;

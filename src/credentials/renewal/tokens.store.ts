@@ -1,8 +1,8 @@
 import type { Kind, Scope } from '../../contracts/index.js';
 import type { JsonObject, Tenant } from '../../database/index.js';
+import type { TokenState } from '../../oauth/index.js';
 import type { CredentialSettings } from '../kinds.js';
 import type { Sealed } from '../vault.js';
-import type { TokenState } from './schedule.js';
 
 /** Which token: a credential's own, or (workload identity) the one that a workspace has of its own. */
 export interface TokenRef {
@@ -119,13 +119,16 @@ export const tokensStore = {
   /** The sealed text that a lease opens, with the generation and lineage it belongs to, read together so that they are of one moment. */
   async sealed({ db, organizationId }: Tenant, { credentialId, workspaceId }: TokenRef) {
     const select = { sealed: true, generation: true, lineage: true } as const;
-    if (workspaceId === null)
-      return db.credential.findFirst({ where: { organizationId, id: credentialId }, select });
+    if (workspaceId === null) {
+      const where = { organizationId, id: credentialId };
+      const row = await db.credential.findFirst({ where, select: { ...select, settings: true } });
+      return row && { ...row, settings: row.settings as CredentialSettings };
+    }
     const minted = await db.mintedToken.findFirst({
       where: { organizationId, credentialId, workspaceId },
       select,
     });
-    return minted && minted.sealed !== null ? { ...minted, sealed: minted.sealed } : null;
+    return minted && minted.sealed !== null ? { ...minted, sealed: minted.sealed, settings: {} } : null;
   },
 
   /** The same token of a workspace under another key, if it is still the same. */

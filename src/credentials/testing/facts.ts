@@ -1,5 +1,5 @@
 import type { Kind, Scope } from '../../contracts/index.js';
-import type { TokenState } from '../renewal/schedule.js';
+import type { TokenState } from '../../oauth/index.js';
 import type { CredentialFacts, Policy, SubscriptionPolicy } from '../resolution.js';
 
 /** Credentials as resolution sees them, for its tests. */

@@ -27,7 +27,7 @@ export class FakeControlPlane {
   /** Answers the next lease calls; the last one stays. */
   leaseAnswers: Prepared[] = [];
   /** Where set, answers every lease call in place of `leaseAnswers`. */
-  nextLease: (() => Prepared) | null = null;
+  nextLease: ((upstream: unknown) => Prepared) | null = null;
   /** Statuses of the next report calls; 204 when there are none left. */
   reportStatuses: number[] = [];
   /** A lease call waits for this before it is answered. */
@@ -108,7 +108,7 @@ export class FakeControlPlane {
     this.leaseCalls.push({ upstream: body.upstream, authorization: request.headers.authorization });
     this.order.push('lease');
     await this.leaseGate;
-    const { status, body: json, headers } = this.nextLease?.() ?? this.#prepared();
+    const { status, body: json, headers } = this.nextLease?.(body.upstream) ?? this.#prepared();
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(JSON.stringify(json));
   }

@@ -43,6 +43,7 @@ export interface TestOptions {
   git?: OpenCommand['git'];
   /** Another model server than the handler's own. */
   upstreamUrl?: string;
+  bedrockUrl?: string;
 }
 
 /** One open workspace between a fake control plane and the test's own model server. */
@@ -60,6 +61,8 @@ export async function startProxy(
     anthropicUrl: upstreamUrl,
     openaiUrl: upstreamUrl,
     chatgptUrl: `${upstreamUrl}/backend-api`,
+    bedrockUrl: options.bedrockUrl ?? `${upstreamUrl}/bedrock-{region}`,
+    bedrockModels: {},
     log,
     limits: { firstRetrySeconds: 0.01, maxRetrySeconds: 0.05, ...options.limits },
   });

@@ -95,5 +95,6 @@ export class RefusingUpstream {
 }
 
 export function textOfSecret(secret: Kind): string {
+  if (secret.kind === 'aws_bedrock') return secret.secretAccessKey;
   return 'token' in secret ? secret.token : secret.apiKey;
 }

@@ -2,7 +2,9 @@ import type { LeaseSecret } from '../../contracts/proxy.js';
 import type { Upstream } from '../../contracts/agents.js';
 import type { HeaderList } from '../headers.js';
 import type { HeldCredential } from '../leases.js';
+import type { Target } from '../pools.js';
 import type { RefusalFormat } from '../refusal.js';
+import type { AnswerChange, UpstreamRequest } from '../upstream-call.js';
 
 /** One call that an agent may make. */
 export interface Operation {
@@ -34,13 +36,42 @@ export interface UsageReader {
   failure(): unknown;
 }
 
-/** Where requests can go. A ChatGPT login is not understood by OpenAI's API, but by a server of its own. */
-export type TargetName = Upstream | 'chatgpt';
+/** Where requests can go. A ChatGPT login is not understood by OpenAI's API, nor an AWS key by Anthropic's, but by a server of its own. */
+export type TargetName = Upstream | 'chatgpt' | 'bedrock';
 
 /** Where one call goes: a server, and the path there. */
 export interface Place {
   target: TargetName;
   path: string;
+}
+
+/** A call as the agent made it. */
+export interface AgentCall {
+  operation: Operation;
+  /** Without its credentials and what belongs to its connection. */
+  headers: HeaderList;
+  body: Buffer | null;
+}
+
+/** What a wire needs to know beside the call and the credential. */
+export interface WireWorld {
+  target: Target;
+  now: Date;
+  /** Ids of models by name, where the owner of the instance says so. */
+  models: Readonly<Record<string, string>>;
+  /** How much of an error answer is read, and for how long. */
+  maxErrorBytes: number;
+  errorTimeoutSeconds: number;
+}
+
+/** A provider's own way of talking, where the agent speaks another: requests are translated there and answers back, so that the agent knows nothing of it. */
+export interface Wire {
+  /** The request as it goes out, signed once its headers are final, and what turns its answer back. Throws BerthError `bad-request` for a call that cannot be told there. */
+  translate(
+    call: AgentCall,
+    credential: HeldCredential,
+    world: WireWorld,
+  ): Promise<{ request: UpstreamRequest; change: AnswerChange }>;
 }
 
 /** All that differs between model providers. One file each; the streaming core knows none of it. */
@@ -53,7 +84,9 @@ export interface UpstreamAdapter {
   kinds: ReadonlySet<LeaseSecret['kind']>;
   /** Where a call to one of the operations' paths goes with a credential of this kind; null: what that kind opens has nothing of this. */
   place(kind: LeaseSecret['kind'], path: string): Place | null;
-  /** Puts the credential on a request from which the agent's own has been taken. */
+  /** For kinds whose server does not speak this upstream's wire. Loaded at the first call, since such a wire brings libraries that an idle proxy shall not pay for. */
+  wires?: Partial<Record<LeaseSecret['kind'], () => Promise<Wire>>>;
+  /** Puts the credential on a request from which the agent's own has been taken; not asked where a wire signs. */
   applyCredential(headers: HeaderList, credential: HeldCredential): void;
   /** An error in the provider's own shape. */
   formatRefusal: RefusalFormat;

@@ -3,8 +3,18 @@ import { addToken, headerOf, removeToken, type HeaderList } from '../headers.js'
 import { field, jsonOf } from '../json.js';
 import type { HeldCredential } from '../leases.js';
 import type { Refusal } from '../refusal.js';
-import { count, modelName, word, type UpstreamAdapter, type Usage, type UsageReader } from './adapter.js';
+import {
+  count,
+  modelName,
+  word,
+  type Place,
+  type UpstreamAdapter,
+  type Usage,
+  type UsageReader,
+} from './adapter.js';
 import { quotaEnd, retryAfter } from './quota.js';
+
+const MODELS_PATH = '/v1/models';
 
 /** Marks a request whose bearer is a subscription's token; required with one, wrong with an API key (providers.md 1.7, agents.md 2). */
 const OAUTH_BETA = 'oauth-2025-04-20';
@@ -25,6 +35,12 @@ const BEARERS: ReadonlySet<LeaseSecret['kind']> = new Set([
   'claude_setup_token',
   'anthropic_wif',
 ]);
+
+/** An AWS key is good at Bedrock, which has messages and counts, and a list of models in a place of its own that no agent asks for here. */
+function place(kind: LeaseSecret['kind'], path: string): Place | null {
+  if (kind !== 'aws_bedrock') return { target: 'anthropic', path };
+  return path === MODELS_PATH ? null : { target: 'bedrock', path };
+}
 
 function applyCredential(headers: HeaderList, credential: HeldCredential): void {
   if (BEARERS.has(credential.kind)) {
@@ -126,10 +142,11 @@ export const anthropic: UpstreamAdapter = {
   operations: [
     { method: 'POST', path: '/v1/messages', metered: true },
     { method: 'POST', path: '/v1/messages/count_tokens', metered: false },
-    { method: 'GET', path: '/v1/models', metered: false },
+    { method: 'GET', path: MODELS_PATH, metered: false },
   ],
-  kinds: new Set(['anthropic_api_key', ...BEARERS]),
-  place: (_kind, path) => ({ target: 'anthropic', path }),
+  kinds: new Set(['anthropic_api_key', 'aws_bedrock', ...BEARERS]),
+  place,
+  wires: { aws_bedrock: async () => (await import('./bedrock/wire.js')).bedrock },
   applyCredential,
   formatRefusal,
   errorType: (body) => word(field(field(body, 'error'), 'type')),

@@ -162,6 +162,8 @@ export class LocalRuntime implements Runtime {
         anthropicUrl: options.anthropicUrl,
         openaiUrl: options.openaiUrl,
         chatgptUrl: options.chatgptUrl,
+        bedrockUrl: options.bedrockUrl,
+        bedrockModels: options.bedrockModels,
         ...(traceExport ? { traceExport } : {}),
       }),
       measured: ({ upstream, statusClass, seconds }) =>

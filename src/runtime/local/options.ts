@@ -14,6 +14,10 @@ export interface LocalRuntimeOptions {
   anthropicUrl: string;
   openaiUrl: string;
   chatgptUrl: string;
+  /** With `{region}` in it where each region has a host of its own. */
+  bedrockUrl: string;
+  /** Ids at Bedrock by a model's name. */
+  bedrockModels: Readonly<Record<string, string>>;
   sandboxMode: SandboxMode;
   /** Finds the agents' programs, null when not installed. Asked at each start, since one may have been installed meanwhile. */
   findAgents: () => Promise<{ claude: string | null; codex: string | null }>;

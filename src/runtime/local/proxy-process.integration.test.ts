@@ -31,6 +31,8 @@ describe('ProxyProcess', () => {
         anthropicUrl: 'http://127.0.0.1:9',
         openaiUrl: 'http://127.0.0.1:9',
         chatgptUrl: 'http://127.0.0.1:9',
+        bedrockUrl: 'http://127.0.0.1:9',
+        bedrockModels: {},
       }),
       ids: systemIds,
       log,

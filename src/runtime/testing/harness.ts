@@ -60,6 +60,8 @@ export class Harness {
       anthropicUrl: 'http://127.0.0.1:9',
       openaiUrl: 'http://127.0.0.1:9',
       chatgptUrl: 'http://127.0.0.1:9',
+      bedrockUrl: 'http://127.0.0.1:9',
+      bedrockModels: {},
       sandboxMode: 'off',
       findAgents: () => Promise.resolve({ claude: process.execPath, codex: null }),
       path: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',

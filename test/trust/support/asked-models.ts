@@ -242,6 +242,8 @@ async function startGround(): Promise<Ground> {
     anthropicUrl: claude.url,
     openaiUrl: claude.url,
     chatgptUrl: claude.url,
+    bedrockUrl: claude.url,
+    bedrockModels: {},
     log: silentLog,
     clock,
     limits: { notYetSeconds: 0.02, firstRetrySeconds: 0.02 },

@@ -75,6 +75,8 @@ class Lane {
       anthropicUrl: models.claude.url,
       openaiUrl: models.codex.url,
       chatgptUrl: models.codex.url,
+      bedrockUrl: models.codex.url,
+      bedrockModels: {},
       log: silentLog,
     });
   }

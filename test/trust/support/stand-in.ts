@@ -31,6 +31,8 @@ export function startProxyOf(app: TestApp, anthropicUrl: string): Workspaces {
     anthropicUrl,
     openaiUrl: nowhere,
     chatgptUrl: nowhere,
+    bedrockUrl: nowhere,
+    bedrockModels: {},
     log: silentLog,
   });
 }

@@ -1,4 +1,4 @@
-import type { RotationReason } from '../../contracts/index.js';
+import type { RotationReason } from '../contracts/rest/credentials.js';
 
 /** A token as renewal sees it; never what it is. */
 export interface TokenState {
