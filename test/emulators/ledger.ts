@@ -11,6 +11,8 @@ export interface ReceivedCredential {
 export interface LedgerEntry {
   /** ISO 8601, UTC. */
   at: string;
+  /** Its place among the requests to all emulators of this process. */
+  arrival: number;
   method: string;
   /** Without the query. */
   path: string;
@@ -30,11 +32,14 @@ export interface LedgerEntry {
   status: number | null;
 }
 
+let arrivals = 0;
+
 /** Writes down a request at its arrival. */
 export function entryOf(request: IncomingMessage, at: Date): LedgerEntry {
   const url = new URL(request.url ?? '/', 'http://emulator');
   return {
     at: at.toISOString(),
+    arrival: (arrivals += 1),
     method: request.method ?? 'GET',
     path: url.pathname,
     query: url.search,

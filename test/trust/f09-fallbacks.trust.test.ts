@@ -11,10 +11,11 @@ figure(
   {
     id: 'F9',
     scenario:
-      'in workspaces that two members share, they ask in turn, by two replicas and the real proxy, with chains of their own and the organization’s Claude logins, setup tokens, workload identities and API keys (without Bedrock). First every stage fails, and every two; then chains are drawn by a seed, most with a subscription that fails in front of a key that was set without the word that it may serve in its place. They are ended, refused, denied, out of quota, or not to be renewed for minutes',
+      'in workspaces that two members share, they ask in turn, by two replicas and the real proxy, with chains of their own and the organization’s Claude logins, setup tokens, workload identities, API keys and AWS keys for Bedrock. First every stage fails, and every two; then chains are drawn by a seed, most with a subscription that fails in front of a key that was set without the word that it may serve in its place. They are ended, refused, denied, out of quota, or not to be renewed for minutes',
     line: 'the one that serves is the one that a plain model of the order names; a key without consent serves in no other’s place; each answered turn has one receipt: whose, which kind and why, equal to the ledger; the other member’s own are used 0 times',
     rounds: { small: 9, full: 1_500 },
-    countedAt: 'the emulator’s ledger: the key or token that it was really called with',
+    countedAt:
+      'the ledgers of both emulated providers: the key or token that they were really called with, at Bedrock the one that signed',
     time: 'injected',
     fullMinutes: 15,
   },
@@ -58,6 +59,6 @@ figure(
 function scenarios(rounds: number): Scenario[] {
   const random = new Seeded(SEED);
   const all = systematic();
-  const known = playsInFull ? all : all.filter((_, at) => at % 9 === 4);
+  const known = playsInFull ? all : all.filter((_, at) => at % 20 === 4);
   return [...known, ...Array.from({ length: rounds - known.length }, () => drawn(random))];
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../../emulators/anthropic.js';
+import { startBedrockEmulator, type AwsKey, type BedrockEmulator } from '../../emulators/bedrock.js';
 import { startGitEmulator, type GitEmulator } from '../../emulators/git.js';
 import { startOpenaiEmulator, type OpenaiEmulator } from '../../emulators/openai.js';
 import { agentProgram } from '../../emulators/run-agents.js';
@@ -17,6 +18,13 @@ export const credentials = {
   openaiApiKey: 'sk-endToEndKeyOfAda-0123456789',
 } as const;
 
+/** The same of AWS, where no single text is the credential. */
+export const awsKey = {
+  accessKeyId: 'ASIAENDTOENDOFADA001',
+  secretAccessKey: 'endToEndSecretOfAda/0123456789/0123456789',
+  sessionToken: 'endToEndSessionOfAda/0123456789==',
+} as const satisfies AwsKey;
+
 export interface SystemOptions {
   /** More of Berth's environment; wins over what the system itself sets. An empty text counts as absent. */
   environment?: Record<string, string>;
@@ -29,6 +37,7 @@ export class TestSystem {
     readonly folder: string,
     readonly anthropic: AnthropicEmulator,
     readonly openai: OpenaiEmulator,
+    readonly bedrock: BedrockEmulator,
     readonly git: GitEmulator,
     readonly berth: BerthProcess,
     /** Ada, the owner of the organization. Where she calls changes when Berth starts again on another port: see `restart`. */
@@ -41,6 +50,7 @@ export class TestSystem {
     // Compressed as the real APIs answer, so that what works here does not work by accident.
     const anthropic = await startAnthropicEmulator({ compress: true });
     const openai = await startOpenaiEmulator({ compress: true });
+    const bedrock = await startBedrockEmulator();
     const git = await startGitEmulator({ root: folder });
     const berth = await BerthProcess.start({
       BERTH_ANTHROPIC_API_URL: anthropic.url,
@@ -49,13 +59,14 @@ export class TestSystem {
       BERTH_OPENAI_API_URL: openai.url,
       BERTH_CHATGPT_API_URL: `${openai.url}/backend-api`,
       BERTH_OPENAI_AUTH_URL: openai.url,
+      BERTH_BEDROCK_URL: bedrock.url,
       BERTH_GITHUB_URL: git.url,
       CLAUDE_BIN: agentProgram('CLAUDE_BIN'),
       CODEX_BIN: agentProgram('CODEX_BIN'),
       ...environment,
     });
     const nobody = new Api(berth.url, null, 'acme');
-    const system = new TestSystem(folder, anthropic, openai, git, berth, nobody);
+    const system = new TestSystem(folder, anthropic, openai, bedrock, git, berth, nobody);
     try {
       await system.setUp();
       return system;
@@ -70,6 +81,7 @@ export class TestSystem {
     this.anthropic.accept(credentials.anthropicApiKey);
     this.anthropic.accept(credentials.claudeSetupToken);
     this.openai.accept(credentials.openaiApiKey);
+    this.bedrock.keys.accept(awsKey);
     await this.api.setCredential('user', 'anthropic_api_key', { apiKey: credentials.anthropicApiKey });
     await this.api.setCredential('user', 'openai_api_key', { apiKey: credentials.openaiApiKey });
   }
@@ -143,7 +155,9 @@ export class TestSystem {
       await endProcesses(() => processesNaming(this.berth.dataDirectory));
       await this.berth.remove();
     } finally {
-      await Promise.all([this.anthropic, this.openai, this.git].map((emulator) => emulator.close()));
+      await Promise.all(
+        [this.anthropic, this.openai, this.bedrock, this.git].map((emulator) => emulator.close()),
+      );
       await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
     }
   }

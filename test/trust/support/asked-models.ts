@@ -7,6 +7,8 @@ import { FakeClock, silentLog } from '../../../src/kernel/index.js';
 import { send, type Answer } from '../../../src/proxy/testing/http.js';
 import { Workspaces } from '../../../src/proxy/workspaces.js';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../../emulators/anthropic.js';
+import { startBedrockEmulator, type AwsKey, type BedrockEmulator } from '../../emulators/bedrock.js';
+import type { LedgerEntry } from '../../emulators/ledger.js';
 import {
   federation,
   loginEndpoints,
@@ -47,6 +49,7 @@ export interface AskOptions {
 interface Ground {
   clock: FakeClock;
   claude: AnthropicEmulator;
+  bedrock: BedrockEmulator;
   apps: [TestApp, TestApp];
   proxy: Workspaces;
   rows: Pool;
@@ -54,7 +57,7 @@ interface Ground {
 
 /**
  * A shared workspace of two members, in an organization of its own, whose runner is played: it does with a message what an agent does, a model call through the proxy, again after a limit. All
- * lanes are of two replicas of Berth with workers, one real proxy, and one emulated Anthropic.
+ * lanes are of two replicas of Berth with workers, one real proxy, one emulated Anthropic and one emulated Bedrock.
  */
 export class AskedModels {
   readonly #folder = mkdtempSync(join(tmpdir(), 'berth-asked-'));
@@ -82,7 +85,7 @@ export class AskedModels {
       await ground.rows.end();
       await ground.apps[1].close();
       await ground.apps[0].close();
-      await ground.claude.close();
+      await Promise.all([ground.claude.close(), ground.bedrock.close()]);
       for (const lane of opened) rmSync(lane.#folder, { recursive: true, force: true });
     }
   }
@@ -113,6 +116,10 @@ export class AskedModels {
 
   get claude(): AnthropicEmulator {
     return this.ground.claude;
+  }
+
+  get bedrock(): BedrockEmulator {
+    return this.ground.bedrock;
   }
 
   get clock(): FakeClock {
@@ -158,7 +165,7 @@ export class AskedModels {
   /** One message of this member, to its end. */
   async ask(member: TestMember, text: string, { ends = endOf, limited }: AskOptions = {}): Promise<Asked> {
     const { api } = member;
-    const before = this.claude.requests.length;
+    const before = this.#calls().at(-1)?.arrival ?? 0;
     const { id } = await api.send(this.#id, text);
     const turn = await this.#runner.claim(5);
     const answers: Answer[] = [];
@@ -172,11 +179,16 @@ export class AskedModels {
     if (!last) throw new Error('There was no call.');
     await this.#finish(this.#runner.finished(turn, ends(last)), last);
     const message = await this.#message(member, id);
-    const sent = this.claude.requests
-      .slice(before)
-      .filter(({ asked }) => asked?.includes(id))
+    const sent = this.#calls()
+      .filter(({ asked, arrival }) => arrival > before && asked?.includes(id))
       .map(({ credential: { value }, status }) => ({ value, status }));
     return { answers, message, sent };
+  }
+
+  /** What came to both providers, in order. */
+  #calls(): LedgerEntry[] {
+    const calls = [...this.claude.requests, ...this.bedrock.requests];
+    return calls.sort((one, other) => one.arrival - other.arrival);
   }
 
   async #message({ api }: TestMember, id: string): Promise<MessageView> {
@@ -230,6 +242,7 @@ async function hostOf({ apps }: Ground, id: string): Promise<TestApp> {
 async function startGround(): Promise<Ground> {
   const clock = new FakeClock(new Date());
   const claude = await startAnthropicEmulator({ clock });
+  const bedrock = await startBedrockEmulator({ clock });
   const parts = {
     loginEndpoints: loginEndpoints({ claude: claude.url }),
     federation: federation(claude.url),
@@ -242,7 +255,7 @@ async function startGround(): Promise<Ground> {
     anthropicUrl: claude.url,
     openaiUrl: claude.url,
     chatgptUrl: claude.url,
-    bedrockUrl: claude.url,
+    bedrockUrl: bedrock.url,
     bedrockModels: {},
     log: silentLog,
     clock,
@@ -250,7 +263,7 @@ async function startGround(): Promise<Ground> {
   });
   for (const { runtime } of [one, two]) runtime.forget = (credentialId) => proxy.forget(credentialId);
   const rows = new Pool({ connectionString: one.database.ownerUrl, max: 4 });
-  return { clock, claude, apps: [one, two], proxy, rows };
+  return { clock, claude, bedrock, apps: [one, two], proxy, rows };
 }
 
 /** An agent that had its answer is content; one that had none gives up. */
@@ -266,4 +279,9 @@ function isGood({ status }: Answer): boolean {
 let keys = 0;
 export function newKey(): string {
   return `sk-ant-api03-${String((keys += 1)).padStart(40, 'k')}`;
+}
+
+export function newAwsKey(): AwsKey {
+  const number = String((keys += 1)).padStart(16, '0');
+  return { accessKeyId: `AKIA${number}`, secretAccessKey: number.padStart(40, 'S') };
 }

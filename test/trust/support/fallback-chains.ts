@@ -1,16 +1,23 @@
 import type { CredentialView, Scope } from '../../../src/contracts/index.js';
 import type { TestMember } from '../../support/app.js';
 import type { Seeded } from '../../support/seeded.js';
-import { newKey, type Asked, type AskedModels } from './asked-models.js';
+import { newAwsKey, newKey, type Asked, type AskedModels } from './asked-models.js';
 
 /** How a stage of a chain is: `ended` and `refused` by the provider, `denied` an exchange, `quota` used up, `away`: refused, and not to be renewed for minutes. */
 type Condition = 'well' | 'ended' | 'refused' | 'denied' | 'quota' | 'away';
 
 /** The order of one scope, written here once more: the figure holds Berth against it. */
-const KINDS = ['claude_oauth', 'claude_setup_token', 'anthropic_wif', 'anthropic_api_key'] as const;
+const KINDS = [
+  'claude_oauth',
+  'claude_setup_token',
+  'anthropic_wif',
+  'anthropic_api_key',
+  'aws_bedrock',
+] as const;
 type StageKind = (typeof KINDS)[number];
 const SCOPES: readonly Scope[] = ['user', 'organization'];
-/** Bedrock is not served by this version, and so in no chain. */
+/** What is metered may be kept from serving in place of others. */
+const METERED: ReadonlySet<StageKind> = new Set(['anthropic_api_key', 'aws_bedrock']);
 const PLACES = SCOPES.flatMap((scope) => KINDS.map((kind) => ({ scope, kind })));
 
 const failures: Record<StageKind, readonly Condition[]> = {
@@ -18,6 +25,7 @@ const failures: Record<StageKind, readonly Condition[]> = {
   claude_setup_token: ['refused', 'quota'],
   anthropic_wif: ['denied'],
   anthropic_api_key: ['refused'],
+  aws_bedrock: ['refused'],
 };
 
 const titles: Record<StageKind, string> = {
@@ -25,6 +33,7 @@ const titles: Record<StageKind, string> = {
   claude_setup_token: 'Claude setup token',
   anthropic_wif: 'Anthropic workload identity',
   anthropic_api_key: 'Anthropic API key',
+  aws_bedrock: 'AWS Bedrock',
 };
 
 const why: Record<Exclude<Condition, 'well'>, string> = {
@@ -77,16 +86,23 @@ export function drawn(random: Seeded): Scenario {
   const stages = PLACES.flatMap(({ scope, kind }): Stage[] => {
     const isOwn = isTempting && scope === 'user';
     const present = isOwn
-      ? { claude_oauth: 70, claude_setup_token: 60, anthropic_wif: 0, anthropic_api_key: 100 }[kind]
+      ? {
+          claude_oauth: 70,
+          claude_setup_token: 60,
+          anthropic_wif: 0,
+          anthropic_api_key: 100,
+          aws_bedrock: 30,
+        }[kind]
       : 40;
     if (!chance(present)) return [];
-    const fails = isOwn ? (kind === 'anthropic_api_key' ? 10 : 100) : 40;
+    const isMetered = METERED.has(kind);
+    const fails = isOwn ? (isMetered ? 10 : 100) : 40;
     return [
       {
         scope,
         kind,
         condition: chance(fails) ? failing(kind, random.below(6)) : 'well',
-        consent: !(kind === 'anthropic_api_key' && chance(85)),
+        consent: !(isMetered && chance(85)),
       },
     ];
   });
@@ -264,6 +280,12 @@ export class Chain {
         const apiKey = newKey();
         this.#accept(apiKey, condition, at);
         return { apiKey, fallback: consent };
+      }
+      case 'aws_bedrock': {
+        const key = newAwsKey();
+        this.#stageOf.set(key.accessKeyId, at);
+        if (condition === 'well') this.lane.bedrock.keys.accept(key);
+        return { ...key, region: this.lane.bedrock.region, fallback: consent };
       }
       case 'anthropic_wif':
         return this.#issueRule(condition, at);
