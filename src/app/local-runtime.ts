@@ -34,6 +34,7 @@ export async function localRuntime(
     chatgptUrl: config.upstreams.chatgptUrl,
     bedrockUrl: config.upstreams.bedrockUrl,
     bedrockModels: config.upstreams.bedrockModels,
+    privateHosts: config.egress.privateHosts,
     sandboxMode: runtime.sandbox,
     findAgents: async () => {
       const { claude, codex } = await findAgentPrograms(find);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Kind, ProxyReportItem, Scope } from '../contracts/index.js';
+import { blockedSentence, type Kind, type ProxyReportItem, type Scope } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import {
@@ -124,10 +124,33 @@ export class ReceiptsService {
     item: Extract<ProxyReportItem, { type: 'usage' }>,
   ): Promise<void> {
     const { id, type: _type, cacheHourTokens: _hour, atMost: _atMost, ...usage } = item;
+    await this.tell(tenant, workspace, 'agent.usage', id, usage);
+  }
+
+  /** The agent was not let through to a host, once per report id. */
+  async blocked(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    item: Extract<ProxyReportItem, { type: 'blocked' }>,
+  ): Promise<void> {
+    const { id, type: _type, ...blocked } = item;
+    await this.tell(tenant, workspace, 'egress.blocked', id, {
+      ...blocked,
+      message: blockedSentence(blocked),
+    });
+  }
+
+  private async tell(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    type: 'agent.usage' | 'egress.blocked',
+    reportId: string,
+    fields: Record<string, unknown>,
+  ): Promise<void> {
     const turn = await chatsStore.currentTurn(tenant, workspace.id);
-    const data = { ...(turn ? { messageId: turn.id } : {}), ...usage };
+    const data = { ...(turn ? { messageId: turn.id } : {}), ...fields };
     await eventsStore.append(tenant, workspace.id, [
-      { type: 'agent.usage', at: this.world.clock.now(), data, sourceKey: `proxy:${id}` },
+      { type, at: this.world.clock.now(), data, sourceKey: `proxy:${reportId}` },
     ]);
   }
 }

@@ -135,6 +135,7 @@ export function eventText({ type, data }: WorkspaceEvent): string {
         .flat()
         .join(', ');
     case 'budget.state':
+    case 'egress.blocked':
     case 'git.failed':
       return say('message')[0] ?? jsonText(data);
     case 'git.pushed':

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { BerthError, crashPoints, type CrashPoint } from '../kernel/index.js';
+import { parsePrivateHosts, privateGitHost } from './private-hosts.js';
 import { telemetryVariables, traceExportOf } from './telemetry.js';
 
 /** Loopback addresses are the only ones that plain `http:` upstreams and open defaults are meant for. */
@@ -131,6 +132,17 @@ const redisUrl = z.string().refine(
   },
 );
 
+const privateHosts = z.string().transform((text, context) => {
+  const hosts = parsePrivateHosts(text);
+  if (hosts) return hosts;
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be names of hosts with commas between, each as registry.internal or with its address as registry.internal=10.0.3.7 (or =10.0.3.7:8443), and each once',
+  });
+  return z.NEVER;
+});
+
 const host = z
   .string()
   .refine((text) => isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text), {
@@ -184,6 +196,7 @@ const environmentSchema = z.object({
   BERTH_OPENAI_CLIENT_ID: z.string().min(1).default('app_EMoamEEZ73f0CkXaXp7hrann'),
   BERTH_GITHUB_URL: upstreamUrl('https://github.com'),
   BERTH_PRICES_FILE: z.string().optional(),
+  BERTH_EGRESS_PRIVATE_HOSTS: privateHosts.default([]),
   BERTH_SUBSCRIPTION_OAUTH: oneOf('on', 'personal', 'off').default('on'),
   BERTH_CLAUDE_MODEL: z.string().min(1).default('claude-sonnet-4-6'),
   BERTH_CODEX_MODEL: z.string().min(1).default('gpt-5.2-codex'),
@@ -267,6 +280,9 @@ export function parseConfig(environment: Record<string, string | undefined>) {
       keyDays: env.BERTH_ISSUER_KEY_DAYS,
     },
     repositories: fileRepositories(env.BERTH_FILE_REPOSITORIES, env.BERTH_HOST, dataDirectory),
+    egress: {
+      privateHosts: uniqueNames([...env.BERTH_EGRESS_PRIVATE_HOSTS, ...privateGitHost(env.BERTH_GITHUB_URL)]),
+    },
     models: { claude: env.BERTH_CLAUDE_MODEL, codex: env.BERTH_CODEX_MODEL },
     runtime: {
       sandbox: env.BERTH_SANDBOX,
@@ -281,6 +297,11 @@ export function parseConfig(environment: Record<string, string | undefined>) {
     crashPoint: crashPointOf(env.BERTH_CRASH_POINT),
     traceExport: traceExportOf(env),
   });
+}
+
+/** The first of each name. */
+function uniqueNames<T extends { name: string }>(entries: T[]): T[] {
+  return entries.filter(({ name }, at) => entries.findIndex((entry) => entry.name === name) === at);
 }
 
 function requireWholeDatabase(env: z.infer<typeof environmentSchema>): void {

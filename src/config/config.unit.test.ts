@@ -123,6 +123,11 @@ describe('parseConfig', () => {
     ['BERTH_BEDROCK_MODELS', 'a=b,xyzzy='],
     ['BERTH_BEDROCK_MODELS', 'xyzzy=a b'],
     ['BERTH_SUBSCRIPTION_OAUTH', 'xyzzy'],
+    ['BERTH_EGRESS_PRIVATE_HOSTS', 'xyzzy'],
+    ['BERTH_EGRESS_PRIVATE_HOSTS', '10.0.0.1'],
+    ['BERTH_EGRESS_PRIVATE_HOSTS', 'a.xyzzy=10.0.0'],
+    ['BERTH_EGRESS_PRIVATE_HOSTS', 'a.xyzzy=10.0.0.1:99999'],
+    ['BERTH_EGRESS_PRIVATE_HOSTS', 'a.xyzzy,a.xyzzy=10.0.0.1'],
     ['BERTH_RUNNER_ORPHAN_SECONDS', '0'],
     ['BERTH_TURN_TIMEOUT_SECONDS', 'xyzzy'],
     ['BERTH_SWEEP_SECONDS', '99999999'],
@@ -212,6 +217,29 @@ describe('parseConfig', () => {
     [{ BERTH_FILE_REPOSITORIES: '/srv/git' }, ['/srv/git']],
   ])('allows file:// repositories with %j below %j', (environment, roots) => {
     expect(parseConfig(environment).repositories.fileRoots).toEqual(roots);
+  });
+
+  it.each<[Record<string, string>, unknown[]]>([
+    [{}, []],
+    [
+      { BERTH_GITHUB_URL: 'https://GHE.corp.example/' },
+      [{ name: 'ghe.corp.example', address: null, port: null }],
+    ],
+    [{ BERTH_GITHUB_URL: 'http://127.0.0.1:1' }, []],
+    [
+      { BERTH_EGRESS_PRIVATE_HOSTS: 'Registry.internal, b.internal=10.0.3.7,c.internal=[fd00::7]:8443' },
+      [
+        { name: 'registry.internal', address: null, port: null },
+        { name: 'b.internal', address: '10.0.3.7', port: null },
+        { name: 'c.internal', address: 'fd00::7', port: 8443 },
+      ],
+    ],
+    [
+      { BERTH_EGRESS_PRIVATE_HOSTS: 'ghe.example=10.0.3.7', BERTH_GITHUB_URL: 'https://ghe.example' },
+      [{ name: 'ghe.example', address: '10.0.3.7', port: null }],
+    ],
+  ])('reads from %j the private hosts %j', (environment, hosts) => {
+    expect(parseConfig(environment).egress.privateHosts).toEqual(hosts);
   });
 
   it.each([

@@ -1,4 +1,5 @@
 export * from './agents.js';
+export * from './egress-sentences.js';
 export * from './heartbeat.js';
 export * from './doctor.js';
 export * from './machine-routes.js';

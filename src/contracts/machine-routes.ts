@@ -1,4 +1,6 @@
 import {
+  egressAnswerSchema,
+  egressRequestSchema,
   leaseRequestSchema,
   leaseSchema,
   proxyPaths,
@@ -69,7 +71,7 @@ export const proxyReportRoute = route({
   method: 'POST',
   path: proxyPaths.report,
   access: 'proxy',
-  summary: 'Report served calls, usage and refusals',
+  summary: 'Report served calls, usage, refusals and blocked ways out',
   body: proxyReportRequestSchema,
   answer: { status: 204, body: null },
 });
@@ -81,4 +83,13 @@ export const proxyWithdrawnRoute = route({
   summary: 'Which credentials of calls under way may not serve this workspace any more',
   body: withdrawnRequestSchema,
   answer: { status: 200, body: withdrawnAnswerSchema },
+});
+
+export const proxyEgressRoute = route({
+  method: 'POST',
+  path: proxyPaths.egress,
+  access: 'proxy',
+  summary: 'Which hosts the agent of this workspace may reach now',
+  body: egressRequestSchema,
+  answer: { status: 200, body: egressAnswerSchema },
 });

@@ -8,7 +8,8 @@ import { seenSchema } from './text.js';
  * The wires of the proxy.
  *
  * 1. Agent side, on each workspace's Unix socket (HTTP/1.1): `/anthropic/…` and `/openai/…` (what follows is the provider's own path), and
- *    `/git/<host>/<owner>/<name>.git/…` for the one repository of the workspace. The credential there is the workspace's placeholder.
+ *    `/git/<host>/<owner>/<name>.git/…` for the one repository of the workspace. The credential there is the workspace's placeholder. `CONNECT <host>:443` is a
+ *    tunnel to a host that the organization allows; it needs no credential.
  * 2. Control side, over HTTP to the control plane with the proxy token of the workspace: leases and reports.
  * 3. Parent side, over Node's IPC channel: which workspaces are open.
  */
@@ -16,6 +17,7 @@ export const proxyPaths = {
   lease: '/internal/v1/proxy/lease',
   report: '/internal/v1/proxy/report',
   withdrawn: '/internal/v1/proxy/withdrawn',
+  egress: '/internal/v1/proxy/egress',
 } as const;
 
 export const leaseRequestSchema = z.strictObject({ upstream: upstreamSchema });
@@ -63,12 +65,34 @@ export type Lease = z.infer<typeof leaseSchema>;
 export const withdrawnRequestSchema = z.strictObject({ credentialIds: z.array(z.uuid()).min(1).max(1000) });
 export const withdrawnAnswerSchema = z.object({ credentialIds: z.array(z.uuid()) });
 
+/** Which hosts the workspace may reach now, all of them: so a proxy asks once in a while, and not once for each of the names that an agent makes up. Errors as of a lease. */
+export const egressRequestSchema = z.strictObject({});
+export const egressAnswerSchema = z.object({ allowedHosts: z.array(z.string()) });
+
 /**
- * What the proxy tells about model calls, each with an id of its own so that it counts once however often it is delivered.
+ * Why an agent was not let through to a host.
+ * - `not-https`: it asked for plain http, for another port than 443, or sent something else than TLS.
+ * - `not-a-host`: what it asked for is no host's name: an address in any spelling, this machine, something malformed.
+ * - `not-allowed`: the organization's list does not have it.
+ * - `private-address`: the name leads into a private network, to this machine, or to a cloud's metadata.
+ * - `other-name`: within the tunnel the agent asked for another name than it had told.
+ */
+export const blockedReasonSchema = z.enum([
+  'not-https',
+  'not-a-host',
+  'not-allowed',
+  'private-address',
+  'other-name',
+]);
+export type BlockedReason = z.infer<typeof blockedReasonSchema>;
+
+/**
+ * What the proxy tells about model calls and about ways out that it refused, each with an id of its own so that it counts once however often it is delivered.
  * - `served`: the model answered 2xx with this credential; sent as soon as the answer's head is there. It is the turn's receipt.
  * - `usage`: tokens of one answer, when it ended. Null where the provider did not say (unknown is not zero).
  * - `refused`: upstream refused the credential itself: 401, or a 403 that says it was revoked. The call is held until another lease is there.
  * - `denied`: upstream refused the call and not the credential (another 403, a missing scope): a newer token would not help. The agent got the answer.
+ * - `blocked`: the agent was not let through to a host. Told once a minute for each host and reason, and for a bounded number of them.
  * - `limited`: 429. `until`: when the provider says that a plan's quota is there again, null for a rate that is over in moments; never a reason to renew.
  */
 export const proxyReportItemSchema = z.discriminatedUnion('type', [
@@ -111,6 +135,13 @@ export const proxyReportItemSchema = z.discriminatedUnion('type', [
     errorType: seenSchema().pipe(z.string().max(100)).nullable(),
     until: z.iso.datetime().nullable(),
   }),
+  z.strictObject({
+    id: z.uuid(),
+    type: z.literal('blocked'),
+    host: seenSchema().pipe(z.string().max(300)),
+    port: z.int().min(0).max(65_535).nullable(),
+    reason: blockedReasonSchema,
+  }),
 ]);
 export type ProxyReportItem = z.infer<typeof proxyReportItemSchema>;
 export const proxyReportRequestSchema = z.strictObject({
@@ -129,6 +160,17 @@ const traceExportSchema = z.strictObject({
   ratio: z.number(),
 }) satisfies z.ZodType<TraceExport>;
 
+/**
+ * A host in a private network that agents may reach all the same, where their organization allows it, since who runs Berth named it. With an address it is that one and nothing
+ * is asked of DNS; its 443 is then `port` there. Without, its name is resolved, and may lead anywhere into a private network but not to this machine.
+ */
+export const privateHostSchema = z.strictObject({
+  name: z.string(),
+  address: z.union([z.ipv4(), z.ipv6()]).nullable(),
+  port: z.int().min(1).max(65_535).nullable(),
+});
+export type PrivateHost = z.infer<typeof privateHostSchema>;
+
 /** Parent to proxy. `configure` comes first and once. `open` of an open workspace replaces it. */
 export const proxyCommandSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -142,6 +184,8 @@ export const proxyCommandSchema = z.discriminatedUnion('type', [
     bedrockUrl: z.string(),
     /** Which id at Bedrock a model's name stands for, where the owner of the instance says so. */
     bedrockModels: z.record(z.string(), z.string()),
+    /** None by default. */
+    privateHosts: z.array(privateHostSchema).optional(),
     /** Where the proxy's spans go. */
     traceExport: traceExportSchema.optional(),
   }),
@@ -182,12 +226,24 @@ export const proxyHeldSchema = z.strictObject({
 });
 export type ProxyHeld = z.infer<typeof proxyHeldSchema>;
 
-/** Proxy to parent: `ready` once configured; `done` or `failed` for each request; `measured` after each call to an upstream and `held` after each call of an agent that had to wait, for the parent's metrics. */
+/**
+ * A tunnel that an agent asked for: it was open and has ended (`closed`), or was ended here (`cut`); it was not allowed (`blocked`), its host gave no answer (`unreachable`), or it was
+ * not known whether it may be (`not-ready`).
+ */
+export const proxyTunnelSchema = z.strictObject({
+  outcome: z.enum(['closed', 'cut', 'blocked', 'unreachable', 'not-ready']),
+  bytesOut: z.int().min(0),
+  bytesIn: z.int().min(0),
+});
+export type ProxyTunnel = z.infer<typeof proxyTunnelSchema>;
+
+/** Proxy to parent: `ready` once configured; `done` or `failed` for each request; `measured` after each call to an upstream `held` after each call of an agent that had to wait, and `tunnel` after each tunnel, for the parent's metrics. */
 export const proxyMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready') }),
   z.strictObject({ type: z.literal('done'), requestId: z.string() }),
   z.strictObject({ type: z.literal('failed'), requestId: z.string(), message: z.string() }),
   proxyMeasureSchema.extend({ type: z.literal('measured') }),
   proxyHeldSchema.extend({ type: z.literal('held') }),
+  proxyTunnelSchema.extend({ type: z.literal('tunnel') }),
 ]);
 export type ProxyMessage = z.infer<typeof proxyMessageSchema>;

@@ -24,6 +24,7 @@ export type EventType =
   | 'agent.tool'
   | 'agent.usage'
   | 'budget.state'
+  | 'egress.blocked'
   | 'git.pushed'
   | 'git.failed'
   | 'pull_request.opened';

@@ -189,6 +189,15 @@ export class IdentityService {
     return identityStore.setOrganizationFallback(tenant, allowed);
   }
 
+  /** Which hosts the organization's agents may reach, and whether it decided so itself. Each works inside a transaction of the caller. */
+  egress(tenant: Tenant): Promise<{ decided: boolean; hosts: string[] }> {
+    return identityStore.egress(tenant);
+  }
+
+  setEgress(tenant: Tenant, decision: { decided: boolean; hosts: string[] }): Promise<void> {
+    return identityStore.setEgress(tenant, decision);
+  }
+
   changeLimits(
     tenant: Tenant,
     change: { [Name in keyof OrganizationLimits]: number | undefined },

@@ -101,6 +101,25 @@ export const identityStore = {
     });
   },
 
+  async egress({ db, organizationId }: Tenant): Promise<{ decided: boolean; hosts: string[] }> {
+    const { egressDecided: decided, egressHosts: hosts } = await db.organization.findUniqueOrThrow({
+      where: { id: organizationId },
+      select: { egressDecided: true, egressHosts: true },
+    });
+    return { decided, hosts };
+  },
+
+  async setEgress(
+    { db, organizationId }: Tenant,
+    { decided, hosts }: { decided: boolean; hosts: string[] },
+  ): Promise<void> {
+    await db.organization.update({
+      where: { id: organizationId },
+      data: { egressDecided: decided, egressHosts: hosts },
+      select: { id: true },
+    });
+  },
+
   /** The member with this address (in lower case, as all are written); null when there is none. */
   memberWithEmail({ db, organizationId }: Tenant, email: string) {
     return db.member.findFirst({ where: { organizationId, user: { email } }, select: { userId: true } });

@@ -131,6 +131,21 @@ export const metricCatalog = {
     help: 'Times that a call was sent again because its credential was refused',
     labels: ['upstream'],
   },
+  berth_egress_blocked_total: {
+    type: 'counter',
+    help: 'Ways out that agents asked for and were not given, as proxies tell: each host once a minute per workspace; by reason',
+    labels: ['reason'],
+  },
+  berth_egress_tunnels_total: {
+    type: 'counter',
+    help: 'Requests of agents for a tunnel to a host, by outcome (closed, cut, blocked, unreachable, not-ready)',
+    labels: ['outcome'],
+  },
+  berth_egress_bytes_total: {
+    type: 'counter',
+    help: 'Bytes that went through tunnels, by direction (out: from the agent, in: to it)',
+    labels: ['direction'],
+  },
   berth_listener_reconnects_total: {
     type: 'counter',
     help: 'Times the connection that listens for changes was lost',

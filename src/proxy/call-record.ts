@@ -1,4 +1,4 @@
-import type { ProxyHeld, ProxyMeasure } from '../contracts/proxy.js';
+import type { ProxyHeld, ProxyMeasure, ProxyTunnel } from '../contracts/proxy.js';
 import { whenAsked, type Span, type Tracer } from '../kernel/index.js';
 import type { CallOutcome } from './upstream-call.js';
 import type { Usage } from './upstreams/adapter.js';
@@ -8,6 +8,7 @@ export interface Observers {
   tracer: Tracer;
   measured: (measure: ProxyMeasure) => void;
   held: (held: ProxyHeld) => void;
+  tunnel: (tunnel: ProxyTunnel) => void;
 }
 
 /** What is remembered of one call to an upstream, for metrics and traces: status, times, tokens. Nothing of what was said. */

@@ -28,7 +28,7 @@ export class GitRepository {
     private readonly pools: Pools,
   ) {
     this.#url = new URL(route.upstreamUrl);
-    this.#target = pools.target(route.upstreamUrl);
+    this.#target = pools.publicTarget(route.upstreamUrl);
     // Git asks with the spelling of its own remote, with or without the ending.
     const bare = route.path.replace(/\.git$/, '');
     this.#paths = [`/git/${bare}`, `/git/${bare}.git`];
@@ -62,7 +62,7 @@ export class GitRepository {
     const suffix = '/info/refs';
     if (to.origin !== this.#url.origin || !to.pathname.endsWith(suffix)) return false;
     if (to.search !== `?service=${service}`) return false;
-    this.#target = this.pools.target(to.origin + to.pathname.slice(0, -suffix.length));
+    this.#target = this.pools.publicTarget(to.origin + to.pathname.slice(0, -suffix.length));
     return true;
   }
 }

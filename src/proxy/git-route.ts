@@ -1,6 +1,8 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { blockedSentence } from '../contracts/egress-sentences.js';
 import { CallRecord } from './call-record.js';
+import { PrivateAddress } from './egress/destinations.js';
 import { answerHeaders, headerOf, type HeaderList } from './headers.js';
 import type { GitOperation, GitRepository } from './git-repository.js';
 import { field } from './json.js';
@@ -136,6 +138,12 @@ export class GitCall {
     if (outcome.kind !== 'unreachable') return;
     if (this.#stalled) {
       this.#refuse(STALLED);
+      return;
+    }
+    if (outcome.error instanceof PrivateAddress) {
+      const blocked = { host: outcome.error.host, port: null, reason: 'private-address' } as const;
+      this.workspace.blocked.tell(blocked);
+      this.#refuse({ status: 403, message: blockedSentence(blocked) });
       return;
     }
     const code = field(outcome.error, 'code') ?? outcome.error.name;

@@ -43,7 +43,6 @@ describe('hostile requests', () => {
   const post = 'POST /anthropic/v1/messages HTTP/1.1';
 
   it.each([
-    'http://example.com/anthropic/v1/messages',
     '/anthropic/../openai/v1/responses',
     '/anthropic/v1/./messages',
     '/anthropic/%2e%2e/v1/messages',
@@ -122,8 +121,7 @@ describe('hostile requests', () => {
     expect(seen).toEqual([{ url: '/v1/messages', body }]);
   });
 
-  it('refuses CONNECT and WebSocket', async () => {
-    expect(await raw(['CONNECT api.anthropic.com:443 HTTP/1.1', 'host: x'])).toMatch(/^HTTP\/1\.1 405 /);
+  it('refuses WebSocket', async () => {
     const answer = await send(proxy.socket, {
       method: 'GET',
       path: '/openai/v1/responses',

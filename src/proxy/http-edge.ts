@@ -25,6 +25,10 @@ export interface EdgeOptions {
   log(level: 'info' | 'warn' | 'error', fields: object, message: string): void;
   /** The shape of errors for a target, also for one that could not be read. */
   formatFor(url: string): RefusalFormat;
+  /** Takes over a connection that asks for a tunnel; by default such are refused. */
+  tunnel?(request: IncomingMessage, client: Duplex, head: Buffer): void;
+  /** Why a target that names another server (`http://elsewhere/…`) is not looked at; null, the default, for any other. */
+  elsewhere?(url: string, response: ServerResponse): Refusal | null;
   /** Answers a request. What it throws becomes a 500, unless the client has gone. */
   route(request: EdgeRequest): Promise<void>;
 }
@@ -52,7 +56,10 @@ export class HttpEdge {
       (request, response) => void this.#handle(request, response),
     );
     this.server.maxConnections = limits.maxConnections;
-    this.server.on('connect', (_request, socket) => endWith(socket, '405 Method Not Allowed'));
+    this.server.on('connect', (request, socket, head) => {
+      if (options.tunnel) options.tunnel(request, socket, head);
+      else endWith(socket, '405 Method Not Allowed');
+    });
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
       this.#onClientError(error, socket),
     );
@@ -102,7 +109,7 @@ export class HttpEdge {
     const say = (refusal: Refusal): void =>
       refuse(request, response, this.options.formatFor(url), refusal, this.options.ids.next());
     try {
-      const target = readHead(request);
+      const target = this.options.elsewhere?.(url, response) ?? readHead(request);
       if ('status' in target) say(target);
       else await this.options.route({ request, response, target, refuse: say });
     } catch (error) {

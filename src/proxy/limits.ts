@@ -30,6 +30,13 @@ export interface Limits {
   notYetSeconds: number;
   /** How often it is asked whether calls under way may go on. */
   withdrawnSeconds: number;
+  /** How long it is known which hosts are allowed, before it is asked again. */
+  allowedHostsSeconds: number;
+  /** Longest silence of a tunnel, in both directions. */
+  tunnelIdleSeconds: number;
+  /** How long a blocked host is not told again, and how many are told in that time. */
+  blockedSeconds: number;
+  maxBlocked: number;
   /** How much of an error answer is read to learn its type. */
   maxErrorBytes: number;
   /** Undelivered reports of one workspace. */
@@ -57,6 +64,10 @@ export const defaultLimits: Limits = {
   maxSends: 5,
   notYetSeconds: 1,
   withdrawnSeconds: 5,
+  allowedHostsSeconds: 3,
+  tunnelIdleSeconds: 300,
+  blockedSeconds: 60,
+  maxBlocked: 30,
   maxErrorBytes: 64 * 1024,
   maxReports: 10_000,
   firstRetrySeconds: 0.25,

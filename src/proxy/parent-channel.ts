@@ -63,6 +63,7 @@ export class ParentChannel {
         tracer,
         measured: (measure) => this.port.send({ type: 'measured', ...measure }),
         held: (held) => this.port.send({ type: 'held', ...held }),
+        tunnel: (tunnel) => this.port.send({ type: 'tunnel', ...tunnel }),
       };
       this.#workspaces = new Workspaces({ ...command, ...this.options, observers });
       this.port.send({ type: 'ready' });

@@ -1,5 +1,7 @@
 // The inner file instead of undici's front door: that one also loads fetch, WebSocket and caches, 8 MB of memory in each idle proxy.
 import Pool from 'undici/lib/dispatcher/pool.js';
+import type { LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
 import type { Pool as PoolType } from 'undici';
 import type { Limits } from './limits.js';
 
@@ -18,12 +20,26 @@ export interface Target {
 export class Pools {
   readonly #pools = new Map<string, PoolType>();
 
-  constructor(private readonly limits: Limits) {}
+  constructor(
+    private readonly limits: Limits,
+    /** Gives addresses of the open internet, and of hosts that who runs Berth named. */
+    private readonly publicLookup: LookupFunction,
+  ) {}
 
   /** Where a configured URL leads. User name, password, query and fragment of the URL are ignored. */
   target(url: string): Target {
     const { origin, host, pathname } = new URL(url);
-    return { pool: this.#pool(origin), host, basePath: pathname.replace(/\/+$/, '') };
+    return { pool: this.#pool(origin, null), host, basePath: basePathOf(pathname) };
+  }
+
+  /**
+   * As `target`, for URLs that people name: one that leads into a private network is not reached. An address, or this machine's own name, is let through, since it comes from who
+   * runs Berth: of people no such URL is taken (src/workspaces/repository.ts).
+   */
+  publicTarget(url: string): Target {
+    const { origin, host, pathname, hostname } = new URL(url);
+    const own = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 || hostname === 'localhost';
+    return { pool: this.#pool(origin, own ? null : this.publicLookup), host, basePath: basePathOf(pathname) };
   }
 
   /** Cuts every connection. Used at the end of the process and of tests. */
@@ -32,8 +48,9 @@ export class Pools {
     this.#pools.clear();
   }
 
-  #pool(origin: string): PoolType {
-    let pool = this.#pools.get(origin);
+  #pool(origin: string, lookup: LookupFunction | null): PoolType {
+    const key = lookup === null ? origin : `public ${origin}`;
+    let pool = this.#pools.get(key);
     if (!pool) {
       const silence = this.limits.upstreamSilenceSeconds * 1000;
       pool = new Pool(origin, {
@@ -42,10 +59,17 @@ export class Pools {
         keepAliveTimeout: 30_000,
         headersTimeout: silence,
         bodyTimeout: silence,
-        connect: { timeout: this.limits.connectTimeoutSeconds * 1000 },
+        connect: {
+          timeout: this.limits.connectTimeoutSeconds * 1000,
+          ...(lookup === null ? {} : { lookup }),
+        },
       });
-      this.#pools.set(origin, pool);
+      this.#pools.set(key, pool);
     }
     return pool;
   }
+}
+
+function basePathOf(pathname: string): string {
+  return pathname.replace(/\/+$/, '');
 }

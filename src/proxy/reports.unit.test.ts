@@ -5,7 +5,7 @@ import type { ControlPlaneAnswer } from './control-plane.js';
 import type { Limits } from './limits.js';
 import { ReportOutbox, type NewReport } from './reports.js';
 
-const served = (generation: number): NewReport => ({
+const served = (generation: number): Extract<NewReport, { type: 'served' }> => ({
   type: 'served',
   credentialId: '0198c0de-0000-7000-8000-000000000001',
   generation,
@@ -56,7 +56,7 @@ function setUp(statuses: number[], limits: Partial<Limits> = {}) {
     outbox,
     deliveries,
     hold,
-    generations: () => deliveries.flat().map(({ generation }) => generation),
+    generations: () => deliveries.flat().map((item) => ('generation' in item ? item.generation : null)),
   };
 }
 

@@ -1,5 +1,8 @@
 import { chmod, lstat, unlink } from 'node:fs/promises';
+import { blockedSentence } from '../contracts/egress-sentences.js';
 import { BerthError, causeFields } from '../kernel/index.js';
+import { ConnectCall } from './egress/connect-call.js';
+import { parseAbsoluteTarget } from './egress/connect-target.js';
 import { GitCall } from './git-route.js';
 import { answerHead, HttpEdge, type EdgeRequest } from './http-edge.js';
 import { ModelCall } from './model-route.js';
@@ -24,6 +27,14 @@ export class WorkspaceServer {
         log[level]({ workspaceId: workspace.id, ...causeFields(workspace.cause), ...fields }, message),
       formatFor,
       route: (request) => this.#route(request),
+      tunnel: (request, client, head) => void new ConnectCall(workspace, request, client, head).run(),
+      elsewhere: (url, response) => {
+        const blocked = parseAbsoluteTarget(url);
+        if (!blocked) return null;
+        workspace.blocked.tell(blocked);
+        response.setHeader('x-berth-egress', blocked.reason);
+        return { status: 403, message: blockedSentence(blocked) };
+      },
     });
   }
 
@@ -44,6 +55,8 @@ export class WorkspaceServer {
 
   /** Closes the socket and every connection; calls under way are broken off. */
   close(): Promise<void> {
+    // Tunnels are no connections of the HTTP server any more.
+    this.workspace.tunnels.close();
     return this.#edge.close();
   }
 
@@ -68,7 +81,9 @@ export class WorkspaceServer {
 function formatFor(url: string): RefusalFormat {
   const first = url.split(/[/?]/, 2)[1] ?? '';
   const adapter = Object.values(upstreams).find(({ name }) => name === first);
-  return adapter?.formatRefusal ?? (first === 'git' ? textFormat : plainFormat);
+  // Who takes this for a proxy of the web (`http://elsewhere/…`) reads a sentence, as git does.
+  const isText = first === 'git' || url.includes('://');
+  return adapter?.formatRefusal ?? (isText ? textFormat : plainFormat);
 }
 
 /** Removes the socket file of a proxy that has ended. Anything else at that path is not ours to remove. */

@@ -3,6 +3,11 @@ import { NO_CAUSE, Secret, type Cause, type Clock, type Ids, type Log } from '..
 import type { Observers } from './call-record.js';
 import { CallsUnderWay } from './calls-under-way.js';
 import type { ControlPlane } from './control-plane.js';
+import { AllowedHosts } from './egress/allowed-hosts.js';
+import { BlockedReports } from './egress/blocked-reports.js';
+import type { Destinations } from './egress/destinations.js';
+import type { Network } from './egress/network.js';
+import { Tunnels } from './egress/tunnels.js';
 import { GitRepository } from './git-repository.js';
 import { LeaseCache, type HeldCredential } from './leases.js';
 import type { Limits } from './limits.js';
@@ -20,6 +25,9 @@ export interface ProxyContext {
   /** Ids at Bedrock by a model's name, where the owner of the instance says so. */
   bedrockModels: Readonly<Record<string, string>>;
   pools: Pools;
+  network: Network;
+  /** Where tunnels go. */
+  destinations: Destinations;
   clock: Clock;
   ids: Ids;
   log: Log;
@@ -37,6 +45,9 @@ export class Workspace {
   readonly reports: ReportOutbox;
   readonly bodies: BodyBudget;
   readonly calls: CallsUnderWay;
+  readonly allowedHosts: AllowedHosts;
+  readonly blocked: BlockedReports;
+  readonly tunnels: Tunnels;
   /** Whose doing the latest model call was; the log's lines name it. */
   cause: Cause = NO_CAUSE;
   #token: Secret;
@@ -56,6 +67,10 @@ export class Workspace {
     this.leases = new LeaseCache({ workspaceId, token, controlPlane, clock, log });
     this.reports = new ReportOutbox({ workspaceId, token, controlPlane, ids, log, limits });
     this.calls = new CallsUnderWay({ workspaceId, token, controlPlane, log, limits });
+    this.allowedHosts = new AllowedHosts({ workspaceId, token, controlPlane, clock, log, limits });
+    const add = this.reports.add.bind(this.reports);
+    this.blocked = new BlockedReports({ workspaceId, add, clock, log, limits });
+    this.tunnels = new Tunnels({ workspaceId, allowed: this.allowedHosts, log, limits });
     this.bodies = new BodyBudget(limits.maxWorkspaceBodyBytes);
     this.#token = new Secret(command.proxyToken);
     this.#git = this.#repository(command);

@@ -8,7 +8,10 @@ import {
   type Log,
 } from '../kernel/index.js';
 import type { Observers } from './call-record.js';
+import type { PrivateHost } from '../contracts/proxy.js';
 import { ControlPlane } from './control-plane.js';
+import { Destinations } from './egress/destinations.js';
+import { systemNetwork, type Network } from './egress/network.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { Placeholder } from './placeholder.js';
 import { Pools, type Target } from './pools.js';
@@ -25,7 +28,11 @@ export interface ProxyOptions {
   bedrockUrl: string;
   /** Ids at Bedrock by a model's name, beside the table in upstreams/bedrock/models.ts. */
   bedrockModels: Readonly<Record<string, string>>;
+  /** Hosts in private networks that agents may be let to all the same. */
+  privateHosts?: readonly PrivateHost[];
   log: Log;
+  /** The machine's by default. */
+  network?: Network;
   clock?: Clock;
   ids?: Ids;
   limits?: Partial<Limits>;
@@ -35,6 +42,13 @@ export interface ProxyOptions {
 
 /** For an address of which only the rest matters. */
 const ANY_REGION = 'us-east-1';
+
+const nobody: Observers = {
+  tracer: noTracer,
+  measured: () => undefined,
+  held: () => undefined,
+  tunnel: () => undefined,
+};
 
 interface Open {
   server: WorkspaceServer;
@@ -50,7 +64,9 @@ export class Workspaces {
   /** Throws BerthError `config-invalid` when a URL is neither http nor https. */
   constructor(options: ProxyOptions) {
     const limits = { ...defaultLimits, ...options.limits };
-    const pools = new Pools(limits);
+    const network = options.network ?? systemNetwork;
+    const destinations = new Destinations(network, options.privateHosts ?? []);
+    const pools = new Pools(limits, destinations.lookup);
     const target = (url: string): Target => pools.target(checked(url));
     const always = (url: string): (() => Target) => {
       const one = target(url);
@@ -68,11 +84,13 @@ export class Workspaces {
       },
       bedrockModels: options.bedrockModels,
       pools,
+      network,
+      destinations,
       clock: options.clock ?? systemClock,
       ids: options.ids ?? systemIds,
       log: options.log,
       limits,
-      observers: options.observers ?? { tracer: noTracer, measured: () => undefined, held: () => undefined },
+      observers: options.observers ?? nobody,
     };
   }
 

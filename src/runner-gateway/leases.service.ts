@@ -15,6 +15,7 @@ import { BerthError, METRICS, Turnstile, type Metrics } from '../kernel/index.js
 import { Budgets, UsageLedger, type ReportedUse } from '../usage/index.js';
 import {
   nameOfSource,
+  EgressPolicy,
   statesWithRunner,
   WorkspaceMachines,
   type LockedWorkspace,
@@ -27,7 +28,7 @@ const OWN_SECONDS_WHERE_SHARED = 1;
 /** So many calls of one organization's proxies use the database at a time in this process, which has ten connections for everything. A crowd that comes at once waits here and is answered, where it would be turned away for want of a connection. */
 const AT_A_TIME = 4;
 
-/** What a proxy may ask: the credential that serves its workspace now; and what it tells of model calls. */
+/** What a proxy may ask: the credential that serves its workspace now, and which hosts its agent may reach; and what it tells of model calls and of ways out that it refused. */
 @Injectable()
 export class LeasesService {
   readonly #turnstile = new Turnstile(AT_A_TIME);
@@ -40,6 +41,7 @@ export class LeasesService {
     private readonly receipts: ReceiptsService,
     private readonly budgets: Budgets,
     private readonly ledger: UsageLedger,
+    private readonly egress: EgressPolicy,
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
@@ -101,6 +103,11 @@ export class LeasesService {
     });
   }
 
+  /** What the workspace's agent may reach. Throws `forbidden` when it does not run. */
+  allowedHosts({ organizationId, workspaceId }: Machine): Promise<string[]> {
+    return this.inTurn(organizationId, (tenant) => this.egress.hostsOf(tenant, workspaceId));
+  }
+
   /** The workspace, and the member it works for now: who wrote the turn, and not who owns the workspace. */
   private async served(
     tenant: Tenant,
@@ -152,6 +159,11 @@ export class LeasesService {
     workspace: LockedWorkspace,
     item: ProxyReportItem,
   ): Promise<ReportedUse | null> {
+    if (item.type === 'blocked') {
+      this.metrics.count('berth_egress_blocked_total', { reason: item.reason });
+      await this.receipts.blocked(tenant, workspace, item);
+      return null;
+    }
     const { credentialId, generation } = item;
     // Reports count by the lease that was given: a proxy cannot write a receipt for a credential it never had.
     const by = await this.credentials.servedBy(tenant, workspace.id, credentialId, generation);

@@ -1,5 +1,6 @@
 import { Controller } from '@nestjs/common';
 import {
+  proxyEgressRoute,
   proxyLeaseRoute,
   proxyReportRoute,
   proxyWithdrawnRoute,
@@ -36,5 +37,10 @@ export class ProxyController {
     @Input() { body }: InputOf<typeof proxyWithdrawnRoute>,
   ): Promise<Answer<typeof proxyWithdrawnRoute>> {
     return { credentialIds: await this.leases.withdrawn(machine, body.credentialIds) };
+  }
+
+  @BindRoute(proxyEgressRoute)
+  async egress(@CurrentMachine() machine: Machine): Promise<Answer<typeof proxyEgressRoute>> {
+    return { allowedHosts: await this.leases.allowedHosts(machine) };
   }
 }

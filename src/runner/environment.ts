@@ -40,6 +40,24 @@ export function baseEnvironment({ sandbox, path }: EnvironmentOptions): Record<s
   };
 }
 
+/**
+ * Sends an agent's tools to the proxy, which tunnels to hosts that the organization allows (CONNECT) and explains each refusal, also of plain http. In both spellings: curl reads
+ * `http_proxy` in lower case only, others upper case only. What is on loopback stays there, the way to the model first of all.
+ */
+export function egressEnvironment(proxyUrl: string): Record<string, string> {
+  const direct = 'localhost,127.0.0.1,::1';
+  return {
+    HTTPS_PROXY: proxyUrl,
+    https_proxy: proxyUrl,
+    HTTP_PROXY: proxyUrl,
+    http_proxy: proxyUrl,
+    NO_PROXY: direct,
+    no_proxy: direct,
+    // Node's own fetch, from 24 on.
+    NODE_USE_ENV_PROXY: '1',
+  };
+}
+
 /** Git configuration for one process and its children (git-config(1), GIT_CONFIG_COUNT). */
 export function gitConfiguration(entries: readonly (readonly [string, string])[]): Record<string, string> {
   const environment: Record<string, string> = { GIT_CONFIG_COUNT: String(entries.length) };

@@ -1,3 +1,4 @@
+export { EgressPolicy } from './egress.service.js';
 export { WorkspaceMachines } from './machines.service.js';
 export type { StoppingWorkspace } from './moves.js';
 export { nameOfSource, repositoryName } from './repository.js';

@@ -3,6 +3,8 @@ import { CredentialsModule } from '../credentials/index.js';
 import { IdentityModule } from '../identity/index.js';
 import { CredentialNews } from './credential-news.js';
 import { Departures } from './departures.js';
+import { EgressController } from './egress.controller.js';
+import { EgressPolicy } from './egress.service.js';
 import { LeaseRecall } from './lease-recall.js';
 import { LimitsController } from './limits.controller.js';
 import { WorkspaceLimits } from './limits.service.js';
@@ -27,19 +29,28 @@ import { WorkspacesService } from './workspaces.service.js';
     Departures,
     CredentialNews,
     WorkspaceLimits,
+    EgressPolicy,
     WorkspacesService,
     WorkspaceMachines,
     DueWorkspaces,
     SweepReport,
   ],
-  exports: [Moves, WorkspaceLimits, DueWorkspaces, SweepReport, WorkspacesService, WorkspaceMachines],
+  exports: [
+    Moves,
+    WorkspaceLimits,
+    EgressPolicy,
+    DueWorkspaces,
+    SweepReport,
+    WorkspacesService,
+    WorkspaceMachines,
+  ],
 })
 export class WorkspacesModule {}
 
 /** What people may ask, in processes that serve the API. */
 @Module({
   imports: [WorkspacesModule],
-  controllers: [WorkspacesController, LimitsController, SweepController],
+  controllers: [WorkspacesController, LimitsController, EgressController, SweepController],
 })
 export class WorkspacesApiModule {}
 

@@ -27,6 +27,7 @@ const ofMachines = ({ runner: { runnerId } }: PlayedWorkspace): Record<string, o
     items: [{ id: randomUUID(), type: 'served', credentialId: randomUUID(), generation: 1 }],
   },
   proxyWithdrawnRoute: { credentialIds: [randomUUID()] },
+  proxyEgressRoute: {},
 });
 
 /** One to every route of the contracts, those of machines too. What they need is there, and none is sent. The owner of the bench administers the instance from here on. */

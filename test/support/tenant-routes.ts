@@ -21,6 +21,7 @@ const bodies: Record<string, object> = {
   createBudgetRoute: { scope: 'organization', limitUsd: 100, period: 'month' },
   putBudgetRoute: { scope: 'organization', limitTokens: 1_000_000, period: 'day' },
   setCredentialPolicyRoute: { organizationFallback: false },
+  setEgressPolicyRoute: { allowedHosts: ['registry.example.com'] },
 };
 /** Of routes that are not for every kind of credential. */
 const kindsOf: Record<string, string> = {

@@ -39,6 +39,8 @@ const matrix: Record<string, [member: Cell, admin: Cell, owner: Cell]> = {
   rotateCredentialRoute: ['ok', 'ok', 'ok'],
   showCredentialPolicyRoute: ['ok', 'ok', 'ok'],
   setCredentialPolicyRoute: [403, 'ok', 'ok'],
+  showEgressPolicyRoute: ['ok', 'ok', 'ok'],
+  setEgressPolicyRoute: [403, 'ok', 'ok'],
   resolutionRoute: ['ok', 'ok', 'ok'],
   createWorkspaceRoute: ['ok', 'ok', 'ok'],
   listWorkspacesRoute: ['ok', 'ok', 'ok'],

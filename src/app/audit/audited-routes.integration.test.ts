@@ -22,6 +22,7 @@ const NOT_AUDITED: Record<string, string> = {
   runnerReportRoute: 'what an agent did is the event log, which is numbered and never changed either',
   proxyReportRoute: 'receipts and usage are facts of their own, never changed',
   proxyWithdrawnRoute: 'asks, and changes nothing',
+  proxyEgressRoute: 'asks, and changes nothing',
 };
 
 /** Routes outside of an organization, and machines: each called so that it succeeds. Answers the id of the request. */

@@ -31,6 +31,7 @@ export const auditActions = {
   'credential.rotation-forced': 'somebody asked to renew a login now',
   'credential-policy.changed':
     'an admin decided whether the organization’s credentials serve where a member’s own fail',
+  'egress-policy.changed': 'an admin decided which hosts the agents of the organization may reach',
   'workspace.created': 'a workspace was made',
   'workspace.updated':
     'name, model or idle time of a workspace were changed, or it was shared or not any more',

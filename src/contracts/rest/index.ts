@@ -1,5 +1,6 @@
 export * from './audit.js';
 export * from './credentials.js';
+export * from './egress.js';
 export * from './identity.js';
 export * from './instance.js';
 export * from './issuer.js';

@@ -2,7 +2,7 @@ import type { ProxyReportItem } from '../../contracts/index.js';
 import type { Renewal } from '../providers/token-source.js';
 
 /** What was reported of a credential, as far as a reaction depends on it. */
-export type ReportedType = Exclude<ProxyReportItem['type'], 'served' | 'usage'>;
+export type ReportedType = Exclude<ProxyReportItem['type'], 'served' | 'usage' | 'blocked'>;
 
 export interface Reported {
   type: ReportedType;

@@ -36,6 +36,9 @@ export class FakeControlPlane {
   withdrawn: Prepared = { status: 200, body: { credentialIds: [] } };
   /** What was asked about calls under way. */
   readonly withdrawnCalls: unknown[] = [];
+  /** Which hosts it says are allowed, with this status; null: it gives no answer. */
+  egress: Prepared | null = { status: 200, body: { allowedHosts: [] } };
+  egressCalls = 0;
   #close: () => Promise<void> = () => Promise.resolve();
 
   static async start(): Promise<FakeControlPlane> {
@@ -48,6 +51,11 @@ export class FakeControlPlane {
 
   close(): Promise<void> {
     return this.#close();
+  }
+
+  /** Allows these hosts from now on. */
+  allow(...allowedHosts: string[]): void {
+    this.egress = { status: 200, body: { allowedHosts } };
   }
 
   /** Leases this secret from now on. */
@@ -90,6 +98,13 @@ export class FakeControlPlane {
       this.withdrawnCalls.push(body.credentialIds);
       response.writeHead(this.withdrawn.status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(this.withdrawn.body));
+      return;
+    }
+    if (request.url === proxyPaths.egress) {
+      this.egressCalls += 1;
+      if (!this.egress) return void request.socket.destroy();
+      response.writeHead(this.egress.status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(this.egress.body));
       return;
     }
     const { items } = proxyReportRequestSchema.parse(body);

@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type http from 'node:http';
-import type { Log } from '../../kernel/index.js';
+import type { PrivateHost } from '../../contracts/proxy.js';
+import { systemClock, type Clock, type Log } from '../../kernel/index.js';
+import { systemNetwork, type Network } from '../egress/network.js';
 import { FakeControlPlane } from './fake-control-plane.js';
 import { serve, type TestServer } from './http.js';
 import type { Limits } from '../limits.js';
@@ -44,6 +46,10 @@ export interface TestOptions {
   /** Another model server than the handler's own. */
   upstreamUrl?: string;
   bedrockUrl?: string;
+  /** The open internet of the test. */
+  network?: Network;
+  privateHosts?: PrivateHost[];
+  clock?: Clock;
 }
 
 /** One open workspace between a fake control plane and the test's own model server. */
@@ -63,6 +69,9 @@ export async function startProxy(
     chatgptUrl: `${upstreamUrl}/backend-api`,
     bedrockUrl: options.bedrockUrl ?? `${upstreamUrl}/bedrock-{region}`,
     bedrockModels: {},
+    network: options.network ?? systemNetwork,
+    privateHosts: options.privateHosts ?? [],
+    clock: options.clock ?? systemClock,
     log,
     limits: { firstRetrySeconds: 0.01, maxRetrySeconds: 0.05, ...options.limits },
   });

@@ -3,6 +3,7 @@ import type { Ids } from '../../kernel/ids.js';
 import type { Log } from '../../kernel/log.js';
 import {
   baseEnvironment,
+  egressEnvironment,
   gitConfiguration,
   identityEnvironment,
   proxyRoutes,
@@ -28,12 +29,13 @@ export interface DriverOptions {
   log: Log;
 }
 
-/** Environment of an agent: the allow-list, git's way through the proxy, and who asked. */
+/** Environment of an agent: the allow-list, its tools' and git's way through the proxy, and who asked. */
 export function agentEnvironment(options: DriverOptions, author: Person): Record<string, string> {
   return {
     ...baseEnvironment(options),
     ...gitConfiguration(proxyRoutes(options.repository, options.sandbox.proxyUrl)),
     ...identityEnvironment(author),
+    ...egressEnvironment(options.sandbox.proxyUrl),
     // Agents ask whether it is safe to work without questions. This is a sandbox.
     IS_SANDBOX: '1',
   };

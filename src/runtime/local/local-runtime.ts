@@ -153,7 +153,7 @@ export class LocalRuntime implements Runtime {
 
   private async openOnce(): Promise<void> {
     const { options } = this;
-    const { nodeBinary, metrics, traceExport } = defaults(options);
+    const { nodeBinary, metrics, traceExport, privateHosts } = defaults(options);
     await this.sandbox.announce();
     this.proxy = new ProxyProcess({
       program: { nodeBinary, entry: options.proxyEntry, path: options.path },
@@ -164,6 +164,7 @@ export class LocalRuntime implements Runtime {
         chatgptUrl: options.chatgptUrl,
         bedrockUrl: options.bedrockUrl,
         bedrockModels: options.bedrockModels,
+        privateHosts: [...privateHosts],
         ...(traceExport ? { traceExport } : {}),
       }),
       measured: ({ upstream, statusClass, seconds }) =>
@@ -175,6 +176,11 @@ export class LocalRuntime implements Runtime {
       held: ({ upstream, outcome, seconds, resends }) => {
         metrics.observe('berth_proxy_held_seconds', { upstream, outcome }, seconds);
         if (resends > 0) metrics.count('berth_proxy_resends_total', { upstream }, resends);
+      },
+      tunnel: ({ outcome, bytesOut, bytesIn }) => {
+        metrics.count('berth_egress_tunnels_total', { outcome });
+        metrics.count('berth_egress_bytes_total', { direction: 'out' }, bytesOut);
+        metrics.count('berth_egress_bytes_total', { direction: 'in' }, bytesIn);
       },
       ids: options.ids,
       log: options.log,
@@ -235,12 +241,13 @@ function defaults(
 ): Required<
   Pick<
     LocalRuntimeOptions,
-    'nodeBinary' | 'temporaryDirectory' | 'stopGraceSeconds' | 'metrics' | 'traceExport'
+    'nodeBinary' | 'temporaryDirectory' | 'stopGraceSeconds' | 'metrics' | 'traceExport' | 'privateHosts'
   >
 > {
   return {
     metrics: options.metrics ?? silentMetrics,
     traceExport: options.traceExport ?? null,
+    privateHosts: options.privateHosts ?? [],
     nodeBinary: options.nodeBinary ?? process.execPath,
     temporaryDirectory: options.temporaryDirectory ?? tmpdir(),
     stopGraceSeconds: options.stopGraceSeconds ?? 5,

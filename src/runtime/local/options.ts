@@ -1,3 +1,4 @@
+import type { PrivateHost } from '../../contracts/proxy.js';
 import type { Ids, Log, Metrics, TraceExport } from '../../kernel/index.js';
 
 /** What to do about the sandbox: insist on it, fall back to none with a warning, or use none. */
@@ -18,6 +19,8 @@ export interface LocalRuntimeOptions {
   bedrockUrl: string;
   /** Ids at Bedrock by a model's name. */
   bedrockModels: Readonly<Record<string, string>>;
+  /** Hosts in private networks that agents may be let to; none by default. */
+  privateHosts?: readonly PrivateHost[];
   sandboxMode: SandboxMode;
   /** Finds the agents' programs, null when not installed. Asked at each start, since one may have been installed meanwhile. */
   findAgents: () => Promise<{ claude: string | null; codex: string | null }>;

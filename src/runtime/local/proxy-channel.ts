@@ -3,6 +3,7 @@ import {
   type ProxyCommand,
   type ProxyHeld,
   type ProxyMeasure,
+  type ProxyTunnel,
   proxyMessageSchema,
 } from '../../contracts/proxy.js';
 import { BerthError, type Ids, type Log } from '../../kernel/index.js';
@@ -31,6 +32,7 @@ export interface ChannelOptions {
   log: Log;
   measured?: (measure: ProxyMeasure) => void;
   held?: (held: ProxyHeld) => void;
+  tunnel?: (tunnel: ProxyTunnel) => void;
 }
 
 interface Waiter {
@@ -137,6 +139,10 @@ export class ProxyChannel {
     }
     if (parsed.data.type === 'held') {
       this.options.held?.(parsed.data);
+      return;
+    }
+    if (parsed.data.type === 'tunnel') {
+      this.options.tunnel?.(parsed.data);
       return;
     }
     const key = parsed.data.type === 'ready' ? 'ready' : parsed.data.requestId;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ProxyCommand, ProxyHeld, ProxyMeasure } from '../../contracts/proxy.js';
+import type { ProxyCommand, ProxyHeld, ProxyMeasure, ProxyTunnel } from '../../contracts/proxy.js';
 import { BerthError, type Ids, type Log, messageOf, type Secret } from '../../kernel/index.js';
 import type { GitRoute } from '../runtime.js';
 import { within } from './deadline.js';
@@ -24,6 +24,8 @@ export interface ProxyProcessOptions {
   measured?: (measure: ProxyMeasure) => void;
   /** Told of each call that had to wait for a credential. */
   held?: (held: ProxyHeld) => void;
+  /** Told of each tunnel that an agent asked for. */
+  tunnel?: (tunnel: ProxyTunnel) => void;
   /** A proxy that does not answer within this time hangs; it is killed and started again. 10 by default. */
   answerSeconds?: number;
 }
