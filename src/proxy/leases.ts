@@ -33,6 +33,8 @@ export interface HeldLease {
   credential: HeldCredential;
   /** The turn that was under way when the lease was given. */
   cause: Cause;
+  /** Calls with it use a budget: it is good for one, and not kept. */
+  budgeted?: boolean;
 }
 
 interface Cached {
@@ -85,6 +87,11 @@ export class LeaseCache {
     return slot.flight ?? this.#begin(upstream, slot);
   }
 
+  /** As `get`, and asked for from now on: neither one that is kept nor one that is on its way. */
+  fresh(upstream: Upstream): Promise<HeldLease> {
+    return this.#begin(upstream, this.#slot(upstream));
+  }
+
   /**
    * Forgets a lease whose credential was refused. `told` is the delivery of the report about it: the next lease is asked for after that, since a
    * control plane that does not know of the refusal yet would lease the same credential again.
@@ -126,7 +133,8 @@ export class LeaseCache {
     slot.cached = null;
     const flight = this.#fetch(upstream, slot)
       .then(({ lease, expiresAt }) => {
-        if (slot.flight === flight && !isRefused(slot, lease)) slot.cached = { lease, expiresAt };
+        if (slot.flight === flight && !isRefused(slot, lease) && !lease.budgeted)
+          slot.cached = { lease, expiresAt };
         return lease;
       })
       .finally(() => {
@@ -169,8 +177,8 @@ function isRefused(slot: Slot, { credentialId, generation }: HeldLease): boolean
 }
 
 function hold(lease: Lease): HeldLease {
-  const { credentialId, generation, cause = NO_CAUSE } = lease;
-  return { credentialId, generation, credential: heldOf(lease.secret), cause };
+  const { credentialId, generation, cause = NO_CAUSE, budgeted = false } = lease;
+  return { credentialId, generation, credential: heldOf(lease.secret), cause, budgeted };
 }
 
 function heldOf(secret: LeaseSecret): HeldCredential {

@@ -36,8 +36,9 @@ export class ModelCall {
     const onClose = (): void => over.abort();
     this.response.once('close', onClose);
     if (this.response.destroyed || this.response.closed) over.abort();
-    const { leases, context } = this.workspace;
-    const hold = new Hold(leases, this.adapter.name, context.limits, over.signal);
+    const { leases, budget, context } = this.workspace;
+    const budgeted = operation.metered ? budget.call() : null;
+    const hold = new Hold(budgeted ?? leases, this.adapter.name, context.limits, over.signal);
     let outcome: ProxyHeld['outcome'] = 'left';
     try {
       outcome = await this.#answer(operation, target, hold);
@@ -45,6 +46,7 @@ export class ModelCall {
       this.response.off('close', onClose);
       // What still waits for a lease (the body was too large, say) waits for nobody.
       over.abort();
+      budgeted?.end();
       this.#tellHeld(hold, outcome);
     }
   }

@@ -15,6 +15,7 @@ import {
   type UpstreamRequest,
 } from './upstream-call.js';
 import {
+  count,
   modelName,
   type Operation,
   type UpstreamAdapter,
@@ -25,6 +26,10 @@ import type { Workspace } from './workspace.js';
 
 /** Above this size a request is not parsed only to learn its model. */
 const MAX_PARSED_REQUEST_BYTES = 1024 * 1024;
+
+const BYTES_PER_TOKEN = 3;
+/** How the APIs call the most tokens that an answer may have. */
+const OUTPUT_BOUNDS = ['max_tokens', 'max_output_tokens', 'max_completion_tokens'];
 
 /** What is told of a credential that was refused within a stream that had begun with 200: as if it had been said at the beginning. */
 const UNAUTHORIZED = 401;
@@ -157,7 +162,9 @@ export class ModelSend {
     return new Meter(answer, reader, (readable) => {
       const usage = readable ? reader.usage() : UNKNOWN;
       const model = usage.model ?? requestedModel(this.sent.body);
-      this.workspace.reports.add({ type: 'usage', ...this.#used(), ...usage, model });
+      const isKnown = usage.inputTokens !== null && usage.outputTokens !== null;
+      const atMost = isKnown ? {} : { atMost: atMostOf(this.sent.body) };
+      this.workspace.reports.add({ type: 'usage', ...this.#used(), ...usage, model, ...atMost });
       record.usage({ ...usage, model });
       // The agent has a part of this answer, so that nothing is sent again; but the next call shall come with another credential.
       const failure = reader.failure();
@@ -244,6 +251,15 @@ const UNKNOWN: Usage = {
   cacheReadTokens: null,
   cacheWriteTokens: null,
 };
+
+/** What a call may have used of which the provider did not say: a token is seldom less than three bytes of a request, and answers end at the bound that the request sets. */
+function atMostOf(body: HeldBody | null): { inputTokens: number; outputTokens: number | null } {
+  const bytes = body?.bytes ?? Buffer.alloc(0);
+  const request = bytes.length > MAX_PARSED_REQUEST_BYTES ? null : jsonOf(bytes);
+  const bounds = OUTPUT_BOUNDS.map((name) => count(field(request, name)));
+  const outputTokens = bounds.find((bound) => bound !== null) ?? null;
+  return { inputTokens: Math.ceil(bytes.length / BYTES_PER_TOKEN), outputTokens };
+}
 
 /** The model that was asked for, where the answer did not name one. Read only then, since parsing a long conversation takes time. */
 function requestedModel(body: HeldBody | null): string | null {

@@ -1,5 +1,6 @@
 import type { ProxyCommand } from '../contracts/proxy.js';
 import { NO_CAUSE, Secret, type Cause, type Clock, type Ids, type Log } from '../kernel/index.js';
+import { BudgetGate } from './budget-gate.js';
 import type { Observers } from './call-record.js';
 import { CallsUnderWay } from './calls-under-way.js';
 import type { ControlPlane } from './control-plane.js';
@@ -43,6 +44,7 @@ export class Workspace {
   readonly placeholder: Placeholder;
   readonly leases: LeaseCache;
   readonly reports: ReportOutbox;
+  readonly budget: BudgetGate;
   readonly bodies: BodyBudget;
   readonly calls: CallsUnderWay;
   readonly allowedHosts: AllowedHosts;
@@ -66,6 +68,7 @@ export class Workspace {
     this.placeholder = new Placeholder(command.placeholder);
     this.leases = new LeaseCache({ workspaceId, token, controlPlane, clock, log });
     this.reports = new ReportOutbox({ workspaceId, token, controlPlane, ids, log, limits });
+    this.budget = new BudgetGate(this.leases, () => this.#accounted());
     this.calls = new CallsUnderWay({ workspaceId, token, controlPlane, log, limits });
     this.allowedHosts = new AllowedHosts({ workspaceId, token, controlPlane, clock, log, limits });
     const add = this.reports.add.bind(this.reports);
@@ -99,6 +102,11 @@ export class Workspace {
   track(meter: Promise<void>): void {
     this.#meters.add(meter);
     void meter.finally(() => this.#meters.delete(meter));
+  }
+
+  async #accounted(): Promise<void> {
+    await Promise.all(this.#meters);
+    await this.reports.delivered();
   }
 
   /** Delivers the last reports, within the time that the limits allow. The socket must be closed before. */

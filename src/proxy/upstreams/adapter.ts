@@ -23,6 +23,8 @@ export interface Usage {
   outputTokens: number | null;
   cacheReadTokens: number | null;
   cacheWriteTokens: number | null;
+  /** Of what was written to a cache, what was written for an hour; absent where nothing was. */
+  cacheHourTokens?: number;
 }
 
 /** Follows one answer and keeps what it says about usage. Ill-formed pieces are skipped; they leave their numbers unknown. */

@@ -128,6 +128,8 @@ class AnthropicUsage implements UsageReader {
     mine.inputTokens = count(field(usage, 'input_tokens')) ?? mine.inputTokens;
     mine.cacheReadTokens = count(field(usage, 'cache_read_input_tokens')) ?? mine.cacheReadTokens;
     mine.cacheWriteTokens = count(field(usage, 'cache_creation_input_tokens')) ?? mine.cacheWriteTokens;
+    const forAnHour = count(field(field(usage, 'cache_creation'), 'ephemeral_1h_input_tokens'));
+    if (forAnHour) mine.cacheHourTokens = forAnHour;
   }
 
   #output(usage: unknown): void {
