@@ -96,9 +96,12 @@ export class ReceiptsService {
   /** For whom the workspace may be given credentials now; null: for nobody at the moment. */
   async servedFor(
     tenant: Tenant,
-    workspace: Pick<LockedWorkspace, 'id' | 'ownerId'>,
+    workspace: Pick<LockedWorkspace, 'id' | 'ownerId' | 'state'>,
   ): Promise<string | null> {
-    return servedFor(await chatsStore.askers(tenant, workspace.id), workspace.ownerId);
+    const askers = await chatsStore.askers(tenant, workspace.id);
+    // The tree is prepared before the next turn can begin, and may need a credential for that.
+    const isPreparing = workspace.state !== 'running';
+    return servedFor(isPreparing ? { ...askers, next: null } : askers, workspace.ownerId);
   }
 
   /** For whom the workspace works, as far as it is known, and in which turn. */

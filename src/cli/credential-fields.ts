@@ -87,6 +87,14 @@ export const kindFields: Record<Kind, KindFields> = {
     ],
     fallback: true,
   },
+  git_token: {
+    title: 'git token (for private repositories of one host)',
+    fields: [
+      { name: 'token', question: 'Access token of the git host (github_pat_…)', secret: true },
+      { name: 'host', question: 'Git host (for example github.com)', secret: false },
+    ],
+    fallback: false,
+  },
 };
 
 /**

@@ -20,7 +20,11 @@ export const proxyPaths = {
   egress: '/internal/v1/proxy/egress',
 } as const;
 
-export const leaseRequestSchema = z.strictObject({ upstream: upstreamSchema });
+/** What credentials are lent for: a model provider's wire, or git. Which host and repository git is for, the control plane knows and the proxy does not say. */
+export const lentForSchema = z.enum([...upstreamSchema.options, 'git']);
+export type LentFor = z.infer<typeof lentForSchema>;
+
+export const leaseRequestSchema = z.strictObject({ upstream: lentForSchema });
 
 /** Of AWS: it becomes a part of a host's name. */
 export const awsRegionSchema = z
@@ -42,12 +46,15 @@ export const leaseSecretSchema = z.discriminatedUnion('kind', [
     sessionToken: z.string().nullable(),
     region: awsRegionSchema,
   }),
+  /** Of one git host, and for no other: as Basic credentials with this user name. */
+  z.object({ kind: z.literal('git_token'), host: z.string(), username: z.string(), token: z.string() }),
 ]);
 export type LeaseSecret = z.infer<typeof leaseSecretSchema>;
 
 /**
  * The right to use one credential at one generation until `expiresAt`; asked anew after that. Errors: 401 the workspace sleeps or is gone; 409
- * `no-agent-credential` with a message for people; 403 `budget-spent`, with one too; 503 for the moment.
+ * `no-agent-credential` with a message for people, or `no-git-credential`: git goes without one; 403 `budget-spent`, with a message too; 503 for the
+ * moment.
  */
 export const leaseSchema = z.object({
   credentialId: z.uuid(),
@@ -148,8 +155,12 @@ export const proxyReportRequestSchema = z.strictObject({
   items: z.array(proxyReportItemSchema).min(1).max(100),
 });
 
-/** The git route of a workspace: where `/git/<path>/…` goes. Null when the repository is not reached over https. */
-export const gitRouteSchema = z.strictObject({ path: z.string(), upstreamUrl: z.url() });
+/** The git route of a workspace: where `/git/<path>/…` goes, and the only refs that a push may write, in full. Null when the repository is not reached over https. */
+export const gitRouteSchema = z.strictObject({
+  path: z.string(),
+  upstreamUrl: z.url(),
+  pushRefs: z.array(z.string()),
+});
 
 const traceExportSchema = z.strictObject({
   url: z.url(),
@@ -206,7 +217,7 @@ export type ProxyCommand = z.infer<typeof proxyCommandSchema>;
 
 /** What came of one call to an upstream. */
 export const proxyMeasureSchema = z.strictObject({
-  upstream: z.enum([...upstreamSchema.options, 'git']),
+  upstream: lentForSchema,
   /** Of the upstream's status; `none`: it gave no answer, or the agent left first. */
   statusClass: z.enum(['2xx', '3xx', '4xx', '5xx', 'none']),
   seconds: z.number().min(0),

@@ -17,7 +17,7 @@ import { credentialsStore, type CredentialPlace, type CredentialRow } from './cr
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
 import { warnAtOf, withEnds } from './login-end.js';
 import { leasesStore } from './leases.store.js';
-import { Leasing, type LeaseTerms, type ServedMember } from './leasing.js';
+import { Leasing, type LeaseTerms, type ServedAgent, type ServedMember } from './leasing.js';
 import { Renewals } from './renewal/renewals.service.js';
 import { CredentialReports, type CredentialReport } from './reports.js';
 import { Vault } from './vault.js';
@@ -127,14 +127,14 @@ export class CredentialsService {
     return withEnds(resolution, rows, this.world.clock.now());
   }
 
-  resolve(member: ServedMember): Promise<Resolution> {
+  resolve(member: ServedAgent): Promise<Resolution> {
     return this.leasing.resolve(member);
   }
 
   /**
    * Leases the chosen credential to a workspace (`subjectId`; what it is does not matter here). Resolved at each lease from the rows as they are, never from memory
    * (rule 7). Where its token does not serve, it is renewed first, and the lease waits for it. `stillFor` is asked in the transaction that books the lease, whether the subject still works for
-   * this member. Throws `no-agent-credential`, `not-ready`.
+   * this member. Throws `no-agent-credential` (git: `no-git-credential`), `not-ready`.
    */
   lease(member: ServedMember, subjectId: string, terms: LeaseTerms): Promise<Lease> {
     return this.leasing.lease(member, subjectId, terms);

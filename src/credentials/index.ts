@@ -1,6 +1,12 @@
 export { CredentialsApiModule, CredentialsModule, CredentialsWorkModule } from './credentials.module.js';
 export { CredentialsService, type ServedBy } from './credentials.service.js';
-export { CredentialPolicy, noCredential, type ServedMember } from './leasing.js';
+export {
+  CredentialPolicy,
+  noCredential,
+  noGitCredential,
+  type ServedAgent,
+  type ServedGit,
+} from './leasing.js';
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
 export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
 export { KeyRotation } from './key-rotation.service.js';

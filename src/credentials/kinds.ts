@@ -18,6 +18,8 @@ export interface CredentialSettings {
   region?: string;
   account?: { email: string | null; plan: string | null };
   federation?: Federation;
+  /** Of a git token: the only host that it is for. */
+  host?: string;
 }
 
 /** Workload identity at Anthropic: which rule of theirs is asked for which account (providers.md 2.1). */
@@ -30,8 +32,11 @@ export interface Federation {
   identity: 'berth' | 'kubernetes';
 }
 
+/** Whom a credential serves: an agent's model calls, or git. */
+export type Served = Agent | 'git';
+
 export interface KindDefinition {
-  agent: Agent;
+  serves: Served;
   /** Name for people. */
   title: string;
   /** A provider's subscription: whether it may be connected is the instance owner's decision (BERTH_SUBSCRIPTION_OAUTH). */
@@ -164,11 +169,40 @@ function claimsOf(token: string): Record<string, unknown> {
   }
 }
 
+/** As it stands in a repository's URL: a name, and a port where there is one. */
+const GIT_HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/;
+
+const gitHost = z
+  .string('must be text')
+  .max(260, 'is too long to be a host')
+  .transform((text) => text.trim().toLowerCase())
+  .superRefine((host, context) => {
+    if (GIT_HOST.test(host)) return;
+    const message = /[/@]/.test(host)
+      ? 'must be the host alone, without https:// and without a path, as in github.com'
+      : 'must be the name of a git host, as in github.com';
+    context.addIssue({ code: 'custom', message });
+  })
+  // A port that is the usual one of https is not said in a URL.
+  .transform((host) => host.replace(/:443$/, ''));
+
+const isModelKey = 'is a key or token of a model provider, and would be sent to the git host';
+
+const gitToken = pasted(/^[\x21-\x7e]+$/, 'an access token', [
+  [/^sk-/, isModelKey],
+  [/^berth_/, 'is an API key of Berth; make an access token at the git host'],
+  [/^[a-z]+:\/\//, 'is a URL; paste the token alone'],
+  isAwsKey,
+]);
+
+/** The user name that goes with a token: GitHub wants this one of apps, and any with a person's token (github.md 8); so do the others that take a token as the password. */
+const GIT_USERNAME = 'x-access-token';
+
 const UUID = 'must be an id (a UUID), as the Console shows it';
 
 export const kinds: Record<Kind, KindDefinition> = {
   claude_oauth: {
-    agent: 'claude',
+    serves: 'claude',
     title: 'Claude login',
     subscription: true,
     renewal: 'login',
@@ -185,7 +219,7 @@ export const kinds: Record<Kind, KindDefinition> = {
     lease: ({ accessToken = '' }) => ({ kind: 'claude_oauth', token: accessToken }),
   },
   anthropic_wif: {
-    agent: 'claude',
+    serves: 'claude',
     title: 'Anthropic workload identity',
     subscription: false,
     renewal: 'minted',
@@ -217,7 +251,7 @@ export const kinds: Record<Kind, KindDefinition> = {
     lease: ({ token = '' }) => ({ kind: 'anthropic_wif', token }),
   },
   openai_oauth: {
-    agent: 'codex',
+    serves: 'codex',
     title: 'ChatGPT login',
     subscription: true,
     renewal: 'login',
@@ -250,7 +284,7 @@ export const kinds: Record<Kind, KindDefinition> = {
     }),
   },
   claude_setup_token: {
-    agent: 'claude',
+    serves: 'claude',
     title: 'Claude setup token',
     subscription: true,
     renewal: null,
@@ -261,7 +295,7 @@ export const kinds: Record<Kind, KindDefinition> = {
     lease: ({ token = '' }) => ({ kind: 'claude_setup_token', token }),
   },
   anthropic_api_key: {
-    agent: 'claude',
+    serves: 'claude',
     title: 'Anthropic API key',
     subscription: false,
     renewal: null,
@@ -275,7 +309,7 @@ export const kinds: Record<Kind, KindDefinition> = {
     lease: ({ apiKey = '' }) => ({ kind: 'anthropic_api_key', apiKey }),
   },
   aws_bedrock: {
-    agent: 'claude',
+    serves: 'claude',
     title: 'AWS Bedrock',
     subscription: false,
     renewal: null,
@@ -313,7 +347,7 @@ export const kinds: Record<Kind, KindDefinition> = {
     }),
   },
   openai_api_key: {
-    agent: 'codex',
+    serves: 'codex',
     title: 'OpenAI API key',
     subscription: false,
     renewal: null,
@@ -325,6 +359,21 @@ export const kinds: Record<Kind, KindDefinition> = {
       expiresAt: null,
     })),
     lease: ({ apiKey = '' }) => ({ kind: 'openai_api_key', apiKey }),
+  },
+  git_token: {
+    serves: 'git',
+    title: 'git token',
+    subscription: false,
+    renewal: null,
+    loginDays: null,
+    input: z.strictObject({ host: gitHost, token: gitToken }).transform(({ host, token }) => ({
+      // The host is sealed with the token, so that no change of a row sends it elsewhere.
+      secret: { host, token },
+      hint: `${host} ${hintOf(token)}`,
+      settings: { host },
+      expiresAt: null,
+    })),
+    lease: ({ host = '', token = '' }) => ({ kind: 'git_token', host, username: GIT_USERNAME, token }),
   },
 };
 

@@ -13,6 +13,7 @@ const SETUP = 'sk-ant-oat01-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2';
 const REFRESH = 'sk-ant-ort01-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2';
 const ADMIN = 'sk-ant-admin01-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2';
 const OPENAI = 'sk-proj-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2';
+const GIT_TOKEN = 'github_pat_11Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2';
 const JWT = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln';
 const AWS_ID = 'AKIAIOSFODNN7EXAMPLE';
 const TEMPORARY_ID = 'ASIAIOSFODNN7EXAMPLE';
@@ -248,6 +249,7 @@ describe('kinds', () => {
     ['claude_setup_token', { token: SETUP }],
     ['openai_api_key', { apiKey: OPENAI }],
     ['aws_bedrock', { accessKeyId: AWS_ID, secretAccessKey: AWS_SECRET, region: 'us-east-1' }],
+    ['git_token', { host: 'github.com', token: GIT_TOKEN }],
   ])('%s takes no field it does not know, and misses none it needs', (kind, body) => {
     expect(said(kind, body)).toBeNull();
     const unknown = kinds[kind].input.safeParse({ ...body, apikey: 'x', extra: 1 });
@@ -303,11 +305,46 @@ describe('kinds', () => {
     expect(kinds.aws_bedrock.lease(session, settings)).toEqual({ ...lent, sessionToken: 'token' });
   });
 
+  it('keep of a git token the host, sealed with it and in the open, and lease it for that host', () => {
+    const parsed = kinds.git_token.input.parse({ host: ' GitHub.com:443', token: GIT_TOKEN });
+    expect(parsed).toEqual({
+      secret: { host: 'github.com', token: GIT_TOKEN },
+      hint: 'github.com github_pat_…9Kf2',
+      settings: { host: 'github.com' },
+      expiresAt: null,
+    });
+    const { lease } = kinds.git_token;
+    expect(lease(parsed.secret, parsed.settings)).toEqual({
+      kind: 'git_token',
+      host: 'github.com',
+      username: 'x-access-token',
+      token: GIT_TOKEN,
+    });
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['a URL', { host: 'https://github.com', token: GIT_TOKEN }, /host alone/],
+    ['a repository', { host: 'github.com/acme', token: GIT_TOKEN }, /host alone/],
+    ['a user', { host: 'ada@github.com', token: GIT_TOKEN }, /host alone/],
+    ['no host', { host: '-', token: GIT_TOKEN }, /name of a git host/],
+    ['a key of a model', { host: 'github.com', token: API_KEY }, /model provider/],
+    ['a token of a login', { host: 'github.com', token: SETUP }, /model provider/],
+    ['a key of OpenAI', { host: 'github.com', token: OPENAI }, /model provider/],
+    ['a key of Berth', { host: 'github.com', token: 'berth_abc' }, /API key of Berth/],
+    ['an AWS key', { host: 'github.com', token: AWS_ID }, /AWS access key id/],
+    ['a URL as the token', { host: 'github.com', token: 'https://x:y@github.com' }, /is a URL/],
+    ['two lines', { host: 'github.com', token: `${GIT_TOKEN}\n` }, /space or line break/],
+  ])('say of a git token with %s what is wrong, and nothing of the token', (_, body, expected) => {
+    const message = said('git_token', body);
+    expect(message).toMatch(expected);
+    expect(message).not.toContain('Zq8rT1');
+  });
+
   it('are all in the contract, and each stands once in the order of its agent', () => {
     expect(Object.keys(kinds).sort()).toEqual([...kindSchema.options].sort());
     for (const kind of kindSchema.options) {
-      const agents = (['claude', 'codex'] as const).filter((agent) => kindOrder[agent].includes(kind));
-      expect(agents).toEqual([kinds[kind].agent]);
+      const served = (['claude', 'codex', 'git'] as const).filter((one) => kindOrder[one].includes(kind));
+      expect(served).toEqual([kinds[kind].serves]);
     }
   });
 });

@@ -5,6 +5,7 @@ import {
   type Candidate,
   type Kind,
   type Lease,
+  type Resolution,
   type Scope,
 } from '../contracts/index.js';
 import { Audit } from '../audit/index.js';
@@ -13,7 +14,7 @@ import { IdentityService } from '../identity/index.js';
 import { BerthError, METRICS, SharedLooks, Turnstile, World, type Metrics } from '../kernel/index.js';
 import { reasonToRenew, serves } from '../oauth/index.js';
 import { credentialsStore, type CandidateRow } from './credentials.store.js';
-import { kinds, type CredentialSettings } from './kinds.js';
+import { kinds, type CredentialSettings, type Served } from './kinds.js';
 import { leasesStore, type LeaseRow } from './leases.store.js';
 import { TokenSources } from './providers/token-source.js';
 import { placeOf } from './renewal/place.js';
@@ -44,12 +45,23 @@ export class CredentialPolicy {
   constructor(readonly subscriptions: SubscriptionPolicy) {}
 }
 
-/** Whom a credential serves: the member for whom the agent works. */
-export interface ServedMember {
+/** For whom a credential serves: the member for whom the agent works, or git is used. */
+interface Member {
   organizationId: string;
   userId: string;
+}
+
+/** Whose agent is served. */
+export interface ServedAgent extends Member {
   agent: Agent;
 }
+
+/** Whose git is served, at one host: as it stands in the repository's URL. */
+export interface ServedGit extends Member {
+  gitHost: string;
+}
+
+export type ServedMember = ServedAgent | ServedGit;
 
 export interface LeaseTerms {
   /** Asked in the transaction in which a credential of this kind is lent. What it throws is answered in place of the lease. */
@@ -96,19 +108,27 @@ export class Leasing {
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
-  resolve(member: ServedMember): Promise<Decision> {
+  resolve(member: ServedAgent): Promise<Resolution> {
     return this.database.tenant(member.organizationId, async (tenant) => {
-      const rows = await credentialsStore.candidatesFor(tenant, member.userId);
-      return this.decide(tenant, member, rows, new Map());
+      const rows = await this.candidatesFor(tenant, member);
+      const { chosen, candidates } = await this.decide(tenant, member, rows, new Map());
+      return { agent: member.agent, chosen, candidates };
     });
   }
 
   /** See `CredentialsService.withdrawn`. */
-  async withdrawn(tenant: Tenant, { userId, agent }: ServedMember, ids: string[]): Promise<string[]> {
-    const rows = await credentialsStore.candidatesFor(tenant, userId);
+  async withdrawn(tenant: Tenant, member: ServedMember, ids: string[]): Promise<string[]> {
+    const rows = await this.candidatesFor(tenant, member);
     const policy = await this.policyFor(tenant, rows);
     const facts = rows.map(({ id, scope, kind }) => ({ id, scope: scope as Scope, kind: kind as Kind }));
-    return withdrawn(agent, ids, facts, policy);
+    return withdrawn(usedBy(member), ids, facts, policy);
+  }
+
+  /** What may serve a member: for git, of the repository's host alone. An installation of a GitHub App, once there is one, comes before these. */
+  private async candidatesFor(tenant: Tenant, member: ServedMember): Promise<CandidateRow[]> {
+    const rows = await credentialsStore.candidatesFor(tenant, member.userId);
+    if (!('gitHost' in member)) return rows;
+    return rows.filter(({ settings }) => (settings as CredentialSettings).host === member.gitHost);
   }
 
   /** See `CredentialsService.lease`. */
@@ -162,12 +182,13 @@ export class Leasing {
 
   /** One look for all who ask for this member at the moment: a thousand workspaces whose token has just been renewed ask together. */
   private async choose(member: ServedMember, subjectId: string): Promise<Choice> {
-    const { organizationId, userId, agent } = member;
-    const shared = await this.#looks.take([organizationId, userId, agent].join(), () =>
+    const { organizationId, userId } = member;
+    const what = 'gitHost' in member ? `git ${member.gitHost}` : member.agent;
+    const shared = await this.#looks.take([organizationId, userId, what].join(), () =>
       this.look(member, null),
     );
     const choice = shared === 'each' ? await this.look(member, subjectId) : shared;
-    if (!choice || choice === 'each') throw noCredential(agent);
+    if (!choice || choice === 'each') throw nothingFor(member);
     return choice;
   }
 
@@ -176,7 +197,7 @@ export class Leasing {
     const lookedAt = performance.now();
     // Apart: it may be shared, and no part of the transaction of whoever came first.
     return this.database.apart(member.organizationId, async (tenant) => {
-      const rows = await credentialsStore.candidatesFor(tenant, member.userId);
+      const rows = await this.candidatesFor(tenant, member);
       if (subjectId === null && rows.some(isMinted)) return 'each';
       const tokens = await this.tokensOf(tenant, rows, subjectId ?? '');
       const { chosen, lastHope, isFallback } = await this.decide(tenant, member, rows, tokens);
@@ -203,13 +224,13 @@ export class Leasing {
 
   private async decide(
     tenant: Tenant,
-    { agent }: ServedMember,
+    member: ServedMember,
     rows: CandidateRow[],
     tokens: Map<string, Token>,
   ): Promise<Decision> {
     const policy = await this.policyFor(tenant, rows);
     const facts = rows.map((row) => this.factsOf(row, tokens.get(row.id) ?? null));
-    return resolve(agent, facts, policy, this.world.clock.now());
+    return resolve(usedBy(member), facts, policy, this.world.clock.now());
   }
 
   private async policyFor(tenant: Tenant, rows: CandidateRow[]): Promise<Policy> {
@@ -317,20 +338,36 @@ export class Leasing {
   private record(
     tenant: Tenant,
     action: 'credential.used' | 'credential.fallback',
-    { userId, agent }: ServedMember,
+    member: ServedMember,
     { workspaceId, credentialId, kind, scope, generation, reason }: LeaseRow,
   ): void {
     this.audit.record(tenant, {
       action,
       actor: { type: 'machine', id: workspaceId, name: 'proxy of the workspace', apiKeyId: null },
       subject: { type: 'credential', id: credentialId, name: kind },
-      details: { scope, generation, agent, reason, forMember: userId },
+      details: { scope, generation, agent: usedBy(member), reason, forMember: member.userId },
     });
   }
 }
 
 function isMinted({ kind }: Pick<CandidateRow, 'kind'>): boolean {
   return kinds[kind as Kind].renewal === 'minted';
+}
+
+function usedBy(member: ServedMember): Served {
+  return 'gitHost' in member ? 'git' : member.agent;
+}
+
+function nothingFor(member: ServedMember): BerthError {
+  return 'gitHost' in member ? noGitCredential(member.gitHost) : noCredential(member.agent);
+}
+
+/** Git goes without one then. */
+export function noGitCredential(host: string): BerthError {
+  return new BerthError(
+    'no-git-credential',
+    `No usable git token for ${host}. Set your own or the organization's (PUT …/credentials/{scope}/git_token).`,
+  );
 }
 
 export function noCredential(agent: Agent): BerthError {

@@ -1,6 +1,6 @@
-import type { Agent, Candidate, Kind, Resolution, Scope } from '../contracts/index.js';
+import type { Candidate, Kind, Resolution, Scope } from '../contracts/index.js';
 import { isStoodDown, type TokenState } from '../oauth/index.js';
-import { kinds } from './kinds.js';
+import { kinds, type Served } from './kinds.js';
 
 /** What resolution needs to know of a stored credential; never its secret. */
 export interface CredentialFacts {
@@ -29,17 +29,18 @@ export interface Policy {
 }
 
 /** A resolution, and what only Berth needs to know of it. */
-export interface Decision extends Resolution {
+export interface Decision extends Omit<Resolution, 'agent'> {
   /** When none can serve: the first that could not be renewed for a while, and is waited for since there is no other. */
   lastHope: Candidate | null;
   /** True when the chosen one serves in place of one that failed. */
   isFallback: boolean;
 }
 
-/** The order of kinds within one scope (contract, "Resolution order"). */
-export const kindOrder: Record<Agent, readonly Kind[]> = {
+/** The order of kinds within one scope (contract, "Resolution order"). What serves git serves no agent, and the other way round. */
+export const kindOrder: Record<Served, readonly Kind[]> = {
   claude: ['claude_oauth', 'claude_setup_token', 'anthropic_wif', 'anthropic_api_key', 'aws_bedrock'],
   codex: ['openai_oauth', 'openai_api_key'],
+  git: ['git_token'],
 };
 
 /** Why a credential cannot serve: in full for people who ask, and in short words that do not change by the minute for receipts. */
@@ -53,17 +54,18 @@ interface Obstacle {
 }
 
 /**
- * Who serves an agent: first the user's own credentials in the order of kinds, then the organization's in the same order. All are listed with the reason
- * why they would or would not serve; `chosen` is the first usable one. `facts` holds the user's and the organization's credentials, in any order.
+ * Who serves an agent, or git: first the user's own credentials in the order of kinds, then the organization's in the same order. All are listed with the reason
+ * why they would or would not serve; `chosen` is the first usable one. `facts` holds the user's and the organization's credentials, in any order; for
+ * git those of the host in question alone.
  */
 export function resolve(
-  agent: Agent,
+  served: Served,
   facts: readonly CredentialFacts[],
   policy: Policy,
   now: Date,
 ): Decision {
   const ordered = (['user', 'organization'] as const).flatMap((scope) =>
-    kindOrder[agent].flatMap((kind) => facts.filter((fact) => fact.scope === scope && fact.kind === kind)),
+    kindOrder[served].flatMap((kind) => facts.filter((fact) => fact.scope === scope && fact.kind === kind)),
   );
   const hasOwn = ordered[0]?.scope === 'user';
   const obstacles = ordered.map(
@@ -83,7 +85,6 @@ export function resolve(
   });
   const passing = first < 0 ? obstacles.findIndex((obstacle) => obstacle?.passes) : -1;
   return {
-    agent,
     chosen: candidates[first] ?? null,
     candidates,
     lastHope: candidates[passing] ?? null,
@@ -96,14 +97,15 @@ export function resolve(
  * rejected or is used up is no such thing: what was begun with it may end.
  */
 export function withdrawn(
-  agent: Agent,
+  served: Served,
   ids: readonly string[],
   facts: readonly Pick<CredentialFacts, 'id' | 'scope' | 'kind'>[],
   policy: Policy,
 ): string[] {
-  const hasOwn = facts.some(({ scope, kind }) => scope === 'user' && kindOrder[agent].includes(kind));
+  const hasOwn = facts.some(({ scope, kind }) => scope === 'user' && kindOrder[served].includes(kind));
   const may = facts.filter(
     ({ scope, kind }) =>
+      kindOrder[served].includes(kind) &&
       (scope === 'user' || !hasOwn || policy.organizationFallback) &&
       (!kinds[kind].subscription || subscriptionAllowed(scope, policy.subscriptions)),
   );

@@ -1,4 +1,4 @@
-import type { Agent } from '../contracts/index.js';
+import type { Served } from './kinds.js';
 import {
   kindOrder,
   resolve,
@@ -10,7 +10,7 @@ import { FUTURE, login, minutesFrom, NOW, PAST, policyOf, runOut, stored } from 
 
 interface Case {
   name: string;
-  agent?: Agent;
+  agent?: Served;
   policy?: SubscriptionPolicy;
   organizationFallback?: boolean;
   facts: CredentialFacts[];
@@ -233,6 +233,28 @@ const cases: Case[] = [
     order: ['user/claude_setup_token', 'organization/claude_setup_token', '+organization/anthropic_api_key'],
   },
   {
+    name: 'all of git, which serves no agent',
+    agent: 'git',
+    facts: [
+      stored('organization/git_token'),
+      stored('user/anthropic_api_key'),
+      stored('user/git_token', { status: 'rejected' }),
+    ],
+    order: ['user/git_token', '+organization/git_token'],
+  },
+  {
+    name: 'the organization’s git token, not for members who have their own where that is the policy',
+    agent: 'git',
+    organizationFallback: false,
+    facts: [stored('organization/git_token'), stored('user/git_token', { status: 'rejected' })],
+    order: ['user/git_token', 'organization/git_token'],
+  },
+  {
+    name: 'no agent by git',
+    facts: [stored('user/git_token')],
+    order: [],
+  },
+  {
     name: 'none that can serve',
     facts: [
       stored('user/anthropic_api_key', { status: 'rejected' }),
@@ -249,7 +271,6 @@ describe('resolution', () => {
     expect(shown).toEqual(order);
     const first = order.find((name) => name.startsWith('+'))?.slice(1) ?? null;
     expect(result.chosen?.credentialId ?? null).toBe(first);
-    expect(result.agent).toBe(agent);
     for (const { reason } of result.candidates) expect(reason).not.toBe('');
     // Chosen is said of exactly one.
     expect(

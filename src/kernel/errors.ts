@@ -30,6 +30,7 @@ export const errorCodes = {
   'limit-budgets': 429,
   'budget-spent': 403,
   'no-agent-credential': 409,
+  'no-git-credential': 409,
   'not-rotatable': 409,
   'workspace-deleting': 409,
   'workspace-failed': 409,

@@ -34,7 +34,7 @@ export class Secret {
 }
 
 const MIN_LENGTH_TO_SHOW_TAIL = 20;
-const KNOWN_PREFIX = /^(sk-ant-api03-|sk-ant-oat01-|sk-proj-|sk-|AKIA|ASIA)/;
+const KNOWN_PREFIX = /^(sk-ant-api03-|sk-ant-oat01-|sk-proj-|sk-|AKIA|ASIA|github_pat_|gh[opsu]_|glpat-)/;
 
 /** A masked form of a secret by which its owner recognises it: the well-known prefix and the last four characters. */
 export function hintOf(text: string): string {

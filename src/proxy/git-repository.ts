@@ -21,6 +21,10 @@ const SERVICES: readonly GitService[] = ['git-upload-pack', 'git-receive-pack'];
 export class GitRepository {
   readonly #url: URL;
   readonly #paths: readonly string[];
+  /** As it stands in the repository's URL: a credential is for this one. */
+  readonly host: string;
+  /** The only refs that a push may write. */
+  readonly pushRefs: readonly string[];
   #target: Target;
 
   constructor(
@@ -29,6 +33,8 @@ export class GitRepository {
   ) {
     this.#url = new URL(route.upstreamUrl);
     this.#target = pools.publicTarget(route.upstreamUrl);
+    this.host = route.path.split('/', 1)[0] ?? '';
+    this.pushRefs = route.pushRefs;
     // Git asks with the spelling of its own remote, with or without the ending.
     const bare = route.path.replace(/\.git$/, '');
     this.#paths = [`/git/${bare}`, `/git/${bare}.git`];
@@ -54,7 +60,7 @@ export class GitRepository {
 
   /**
    * Follows a redirect of `info/refs` to another path of the same origin (a renamed repository) and says whether it did. Other origins are
-   * refused: the redirect would decide where the workspace's traffic, and later its credential, goes.
+   * refused: the redirect would decide where the workspace's traffic and its credential go.
    */
   follow(location: string | undefined, service: GitService): boolean {
     if (location === undefined || !URL.canParse(location, this.#url.href)) return false;

@@ -1,29 +1,16 @@
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
 import { until } from '../../test/emulators/until.js';
 import { startGitEmulator, type GitEmulator } from '../../test/emulators/git.js';
+import { forward, gitThrough } from './testing/git-client.js';
 import { send, sendRaw, serve, textOf } from './testing/http.js';
+import { pushOf } from './testing/pushes.js';
 import { PLACEHOLDER, startProxy, type ProxyUnderTest } from './testing/proxy-under-test.js';
 
-const run = promisify(execFile);
-
-/** What stands between git in its sandbox and the socket: a loopback port whose connections go to the socket. */
-async function forward(socketPath: string): Promise<{ port: number; close: () => Promise<void> }> {
-  const server = net.createServer((client) => {
-    const socket = net.connect(socketPath);
-    client.pipe(socket).pipe(client);
-    client.on('error', () => socket.destroy());
-    socket.on('error', () => client.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return { port, close: () => new Promise((resolve) => server.close(() => resolve())) };
-}
+const PUSH_REFS = ['refs/heads/berth/push0', 'refs/heads/berth/push4', 'refs/heads/berth/abc'];
 
 describe('git through the proxy', () => {
   let root: string;
@@ -42,7 +29,11 @@ describe('git through the proxy', () => {
   beforeEach(async () => {
     emulator.reset();
     proxy = await startProxy((_request, response) => void response.end(), {
-      git: { path: 'git.example/acme/app.git', upstreamUrl: `${emulator.url}/acme/app.git` },
+      git: {
+        path: 'git.example/acme/app.git',
+        upstreamUrl: `${emulator.url}/acme/app.git`,
+        pushRefs: PUSH_REFS,
+      },
     });
     way = await forward(proxy.socket);
   });
@@ -57,23 +48,8 @@ describe('git through the proxy', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  const git = (cwd: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> =>
-    run('git', args, {
-      cwd,
-      env: {
-        PATH: '/usr/local/bin:/usr/bin:/bin',
-        HOME: root,
-        GIT_CONFIG_NOSYSTEM: '1',
-        GIT_TERMINAL_PROMPT: '0',
-        GIT_AUTHOR_NAME: 'A',
-        GIT_AUTHOR_EMAIL: 'a@example.com',
-        GIT_COMMITTER_NAME: 'A',
-        GIT_COMMITTER_EMAIL: 'a@example.com',
-        GIT_CONFIG_COUNT: '1',
-        GIT_CONFIG_KEY_0: `url.http://127.0.0.1:${way.port}/git/git.example/.insteadOf`,
-        GIT_CONFIG_VALUE_0: 'https://git.example/',
-      },
-    });
+  const git = (cwd: string, ...args: string[]): ReturnType<typeof gitThrough> =>
+    gitThrough(way.port, root, cwd, ...args);
 
   it.each(['', '.git'])('clones, pushes and fetches the repository (named with “%s”)', async (ending) => {
     await git(root, 'clone', '-q', `https://git.example/acme/app${ending}`, `tree${ending}`);
@@ -92,6 +68,7 @@ describe('git through the proxy', () => {
     const { stdout: tracked } = await git(tree, 'rev-parse', `origin/${branch}`);
     expect(tracked).toBe(head);
     expect(emulator.requests.every(({ credential }) => credential.kind === 'none')).toBe(true);
+    expect(new Set(proxy.controlPlane.leaseCalls.map(({ upstream }) => upstream))).toEqual(new Set(['git']));
   });
 
   it('sends gzipped request bodies on', async () => {
@@ -126,10 +103,12 @@ describe('git through the proxy', () => {
     emulator.protect('acme/other');
     await proxy.workspaces.open({
       ...proxy.command,
-      git: { path: 'git.example/acme/other.git', upstreamUrl: `${emulator.url}/acme/other` },
+      git: { path: 'git.example/acme/other.git', upstreamUrl: `${emulator.url}/acme/other`, pushRefs: [] },
     });
     const refused = git(root, 'ls-remote', 'https://git.example/acme/other');
-    await expect(refused).rejects.toThrow(/could not read Username|Authentication failed/);
+    await expect(refused).rejects.toThrow(
+      /remote: The git server asks for a login, and Berth holds no git token/,
+    );
   });
 
   it.each([
@@ -163,7 +142,11 @@ describe('git through the proxy', () => {
   });
 
   it('says so when the workspace has no https repository, or its server is away', async () => {
-    const away = { path: 'git.example/acme/app.git', upstreamUrl: 'http://127.0.0.1:1/acme/app.git' };
+    const away = {
+      path: 'git.example/acme/app.git',
+      upstreamUrl: 'http://127.0.0.1:1/acme/app.git',
+      pushRefs: PUSH_REFS,
+    };
     await proxy.workspaces.open({ ...proxy.command, git: away });
     const refs = { method: 'GET', path: '/git/git.example/acme/app.git/info/refs?service=git-upload-pack' };
     expect(await send(proxy.socket, refs)).toMatchObject({
@@ -173,7 +156,7 @@ describe('git through the proxy', () => {
     // With a body on its way, too: the answer must arrive before the connection goes.
     const push = {
       path: '/git/git.example/acme/app.git/git-receive-pack',
-      body: Buffer.alloc(4 * 1024 * 1024),
+      body: pushOf('refs/heads/berth/abc', Buffer.alloc(4 * 1024 * 1024)),
     };
     expect(await send(proxy.socket, push)).toMatchObject({ status: 502 });
     await proxy.workspaces.open({ ...proxy.command, git: null });
@@ -183,7 +166,7 @@ describe('git through the proxy', () => {
 
 describe('a push that does not come to its end', () => {
   const head = (more: string): string =>
-    `POST /git/git.example/app.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n${more}\r\n0000`;
+    `POST /git/git.example/app.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n${more}\r\n${pushOf('refs/heads/berth/abc').toString('latin1')}`;
 
   it('never reaches the git server as one that did', async () => {
     let begun = 0;
@@ -200,7 +183,7 @@ describe('a push that does not come to its end', () => {
       );
     });
     const proxy = await startProxy((_request, response) => void response.end(), {
-      git: { path: 'git.example/app.git', upstreamUrl: `${server.url}/app.git` },
+      git: { path: 'git.example/app.git', upstreamUrl: `${server.url}/app.git`, pushRefs: PUSH_REFS },
       limits: { bodyTimeoutSeconds: 0.3 },
     });
     const leaver = net.connect(proxy.socket);
@@ -217,9 +200,12 @@ describe('a push that does not come to its end', () => {
   it('gets the answer that a git server gives before its end', async () => {
     const server = await serve((_request, response) => void response.writeHead(403).end('no pushes here'));
     const proxy = await startProxy((_request, response) => void response.end(), {
-      git: { path: 'git.example/app.git', upstreamUrl: `${server.url}/app.git` },
+      git: { path: 'git.example/app.git', upstreamUrl: `${server.url}/app.git`, pushRefs: PUSH_REFS },
     });
-    const push = { path: '/git/git.example/app.git/git-receive-pack', body: Buffer.alloc(8 * 1024 * 1024) };
+    const push = {
+      path: '/git/git.example/app.git/git-receive-pack',
+      body: pushOf('refs/heads/berth/abc', Buffer.alloc(8 * 1024 * 1024)),
+    };
     const answer = await send(proxy.socket, push);
     expect([403, 502]).toContain(answer.status); // The git server may cut its connection while the body is still on its way.
     await Promise.all([proxy.close(), server.close()]);
@@ -241,7 +227,7 @@ describe('redirects of a git server', () => {
       else response.end('refs');
     });
     const proxy = await startProxy((_request, response) => void response.end(), {
-      git: { path: 'git.example/old.git', upstreamUrl: `${server.url}/old.git` },
+      git: { path: 'git.example/old.git', upstreamUrl: `${server.url}/old.git`, pushRefs: PUSH_REFS },
     });
     await check(proxy, seen);
     await Promise.all([proxy.close(), server.close()]);
@@ -283,9 +269,9 @@ describe('redirects of a git server', () => {
       (_request, response) => void response.writeHead(302, { location: '/x' }).end(),
     );
     const proxy = await startProxy((_request, response) => void response.end(), {
-      git: { path: 'git.example/old.git', upstreamUrl: `${server.url}/old.git` },
+      git: { path: 'git.example/old.git', upstreamUrl: `${server.url}/old.git`, pushRefs: PUSH_REFS },
     });
-    const push = { path: '/git/git.example/old.git/git-receive-pack', body: '0000' };
+    const push = { path: '/git/git.example/old.git/git-receive-pack', body: pushOf('refs/heads/berth/abc') };
     expect(await send(proxy.socket, push)).toMatchObject({ status: 502 });
     await Promise.all([proxy.close(), server.close()]);
   });

@@ -1,5 +1,5 @@
 import { BerthError } from '../kernel/index.js';
-import type { Upstream } from '../contracts/agents.js';
+import type { LentFor } from '../contracts/proxy.js';
 import type { HeldLease, LeaseCache } from './leases.js';
 import type { Limits } from './limits.js';
 import { pause, waitFor } from './wait.js';
@@ -18,7 +18,7 @@ export class Hold {
   /** `gone` aborts when there is nobody to answer any more. */
   constructor(
     private readonly leases: Pick<LeaseCache, 'get'>,
-    private readonly upstream: Upstream,
+    private readonly upstream: LentFor,
     private readonly limits: Pick<Limits, 'holdSeconds' | 'maxSends' | 'notYetSeconds'>,
     private readonly gone: AbortSignal,
   ) {

@@ -1,5 +1,4 @@
-import { leaseSchema, proxyPaths, type Lease, type LeaseSecret } from '../contracts/proxy.js';
-import type { Upstream } from '../contracts/agents.js';
+import { leaseSchema, proxyPaths, type Lease, type LeaseSecret, type LentFor } from '../contracts/proxy.js';
 import {
   BerthError,
   messageOf,
@@ -20,11 +19,23 @@ export interface HeldCredential {
   accountId: string | null;
   /** Of an AWS key, whose secret signs: all else that its requests name. */
   aws: { accessKeyId: string; sessionToken: Secret | null; region: string } | null;
+  /** Of a git token: the only host that it may be sent to, and the user name that goes with it. */
+  git: { host: string; username: string } | null;
 }
 
 /** What of a credential must show up nowhere. */
-export function secretsOf({ secret, aws }: HeldCredential): string[] {
-  return aws?.sessionToken ? [secret.reveal(), aws.sessionToken.reveal()] : [secret.reveal()];
+export function secretsOf(credential: HeldCredential): string[] {
+  const { secret, aws, git } = credential;
+  const more = [
+    ...(aws?.sessionToken ? [aws.sessionToken.reveal()] : []),
+    ...(git ? [basicOf(credential)] : []),
+  ];
+  return [secret.reveal(), ...more];
+}
+
+/** A git token as Basic credentials (RFC 7617). */
+export function basicOf({ secret, git }: HeldCredential): string {
+  return Buffer.from(`${git?.username ?? ''}:${secret.reveal()}`).toString('base64');
 }
 
 export interface HeldLease {
@@ -43,7 +54,7 @@ interface Cached {
   expiresAt: number;
 }
 
-/** What the cache knows of one upstream. */
+/** What the cache knows of one upstream (or git). */
 interface Slot {
   cached: Cached | null;
   /** The newest request for a lease. One that was begun before a refusal or a `forget` stands here no more: it serves those who wait for it, and is not kept. */
@@ -71,15 +82,15 @@ const MAX_DETAIL_LENGTH = 1000;
 
 /** The leases of one workspace: asked for once at a time per upstream, kept until they end or are refused. */
 export class LeaseCache {
-  readonly #slots = new Map<Upstream, Slot>();
+  readonly #slots = new Map<LentFor, Slot>();
 
   constructor(private readonly options: LeaseOptions) {}
 
   /**
    * The lease to use now. Throws BerthError: `forbidden` (the workspace is not running), `no-agent-credential` (with the control plane's
-   * sentence), `not-ready` (for the moment, with `retryAfterSeconds`).
+   * sentence), `no-git-credential`, `not-ready` (for the moment, with `retryAfterSeconds`).
    */
-  get(upstream: Upstream): Promise<HeldLease> {
+  get(upstream: LentFor): Promise<HeldLease> {
     const slot = this.#slot(upstream);
     if (slot.cached && slot.cached.expiresAt > this.options.clock.now().getTime()) {
       return Promise.resolve(slot.cached.lease);
@@ -88,7 +99,7 @@ export class LeaseCache {
   }
 
   /** As `get`, and asked for from now on: neither one that is kept nor one that is on its way. */
-  fresh(upstream: Upstream): Promise<HeldLease> {
+  fresh(upstream: LentFor): Promise<HeldLease> {
     return this.#begin(upstream, this.#slot(upstream));
   }
 
@@ -96,7 +107,7 @@ export class LeaseCache {
    * Forgets a lease whose credential was refused. `told` is the delivery of the report about it: the next lease is asked for after that, since a
    * control plane that does not know of the refusal yet would lease the same credential again.
    */
-  refused(upstream: Upstream, { credentialId, generation }: HeldLease, told: Promise<unknown>): void {
+  refused(upstream: LentFor, { credentialId, generation }: HeldLease, told: Promise<unknown>): void {
     const slot = this.#slot(upstream);
     slot.told = told;
     // Known: whoever asks for a lease by now asks for the next one, and a hundred calls with one refused credential shall not ask a hundred times.
@@ -120,7 +131,7 @@ export class LeaseCache {
     this.#slots.clear();
   }
 
-  #slot(upstream: Upstream): Slot {
+  #slot(upstream: LentFor): Slot {
     let slot = this.#slots.get(upstream);
     if (!slot) {
       slot = { cached: null, flight: null, refused: new Map(), told: Promise.resolve() };
@@ -129,7 +140,7 @@ export class LeaseCache {
     return slot;
   }
 
-  #begin(upstream: Upstream, slot: Slot): Promise<HeldLease> {
+  #begin(upstream: LentFor, slot: Slot): Promise<HeldLease> {
     slot.cached = null;
     const flight = this.#fetch(upstream, slot)
       .then(({ lease, expiresAt }) => {
@@ -144,13 +155,13 @@ export class LeaseCache {
     return flight;
   }
 
-  async #fetch(upstream: Upstream, slot: Slot): Promise<Cached> {
+  async #fetch(upstream: LentFor, slot: Slot): Promise<Cached> {
     await within(slot.told, TELL_MILLISECONDS);
     const lease = await this.#ask(upstream);
     return { lease: hold(lease), expiresAt: Date.parse(lease.expiresAt) };
   }
 
-  async #ask(upstream: Upstream): Promise<Lease> {
+  async #ask(upstream: LentFor): Promise<Lease> {
     const { controlPlane, token, log, workspaceId } = this.options;
     let answer: ControlPlaneAnswer;
     try {
@@ -190,13 +201,14 @@ function heldOf(secret: LeaseSecret): HeldCredential {
       sessionToken: sessionToken === null ? null : new Secret(sessionToken),
       region,
     };
-    return { kind, secret: new Secret(secret.secretAccessKey), accountId: null, aws };
+    return { kind, secret: new Secret(secret.secretAccessKey), accountId: null, aws, git: null };
   }
   return {
     kind,
     secret: new Secret('token' in secret ? secret.token : secret.apiKey),
     accountId: 'accountId' in secret ? secret.accountId : null,
     aws: null,
+    git: secret.kind === 'git_token' ? { host: secret.host, username: secret.username } : null,
   };
 }
 
@@ -206,6 +218,7 @@ function refusalOf(answer: ControlPlaneAnswer): BerthError {
   if (answer.status === 401 || answer.status === 403) return notRunning();
   if (answer.status !== 409) return notReady(answer.retryAfterSeconds);
   const code = field(answer.body, 'code');
+  if (code === 'no-git-credential') return noGitCredential();
   if (code !== undefined && code !== 'no-agent-credential') return notRunning();
   const message =
     sentenceOf(answer) ?? 'There is no usable credential for this agent. Add one in Berth under Credentials.';
@@ -216,6 +229,10 @@ function refusalOf(answer: ControlPlaneAnswer): BerthError {
 function sentenceOf({ body }: ControlPlaneAnswer): string | null {
   const detail = field(body, 'detail');
   return typeof detail === 'string' && detail !== '' ? detail.slice(0, MAX_DETAIL_LENGTH) : null;
+}
+
+function noGitCredential(): BerthError {
+  return new BerthError('no-git-credential', 'There is no git token for the host of this repository.');
 }
 
 function notRunning(): BerthError {

@@ -60,7 +60,9 @@ describe('the proxy process', () => {
       message: expect.stringMatching(/shorter data directory/) as string,
     });
     expect(await child.ask({ type: 'close', workspaceId: WORKSPACE_ID })).toMatchObject({ type: 'done' });
-    expect(await child.ask({ ...open, git: { path: 'x', upstreamUrl: 'file:///etc' } })).toMatchObject({
+    expect(
+      await child.ask({ ...open, git: { path: 'x', upstreamUrl: 'file:///etc', pushRefs: [] } }),
+    ).toMatchObject({
       type: 'failed',
       message: expect.stringMatching(/http and https/) as string,
     });

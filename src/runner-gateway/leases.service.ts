@@ -5,10 +5,16 @@ import {
   type Agent,
   type Kind,
   type Lease,
+  type LentFor,
   type ProxyReportItem,
-  type Upstream,
 } from '../contracts/index.js';
-import { CredentialsService, noCredential } from '../credentials/index.js';
+import {
+  CredentialsService,
+  noCredential,
+  noGitCredential,
+  type ServedAgent,
+  type ServedGit,
+} from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
 import { BerthError, METRICS, Turnstile, type Metrics } from '../kernel/index.js';
@@ -28,7 +34,7 @@ const OWN_SECONDS_WHERE_SHARED = 1;
 /** So many calls of one organization's proxies use the database at a time in this process, which has ten connections for everything. A crowd that comes at once waits here and is answered, where it would be turned away for want of a connection. */
 const AT_A_TIME = 4;
 
-/** What a proxy may ask: the credential that serves its workspace now, and which hosts its agent may reach; and what it tells of model calls and of ways out that it refused. */
+/** What a proxy may ask: the credential that serves its workspace now, a model call's or git's, and which hosts its agent may reach; and what it tells of its calls, and of ways out that it refused. */
 @Injectable()
 export class LeasesService {
   readonly #turnstile = new Turnstile(AT_A_TIME);
@@ -45,8 +51,8 @@ export class LeasesService {
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
-  /** Throws `forbidden` when the workspace does not run, or whoever asked is a member no more; `not-ready` between two persons' turns; `no-agent-credential`. */
-  async lease(machine: Machine, upstream: Upstream): Promise<Lease> {
+  /** Throws `forbidden` when the workspace does not run, or whoever asked is a member no more; `not-ready` between two persons' turns; `no-agent-credential`, `no-git-credential`. */
+  async lease(machine: Machine, upstream: LentFor): Promise<Lease> {
     const counted = (outcome: string): void =>
       this.metrics.count('berth_leases_total', { upstream, outcome });
     try {
@@ -69,24 +75,24 @@ export class LeasesService {
     });
   }
 
-  private async take(machine: Machine, upstream: Upstream): Promise<Lease> {
+  private async take(machine: Machine, upstream: LentFor): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
     const { workspace, userId, cause } = await this.inTurn(organizationId, async (tenant) => ({
       ...(await this.served(tenant, workspaceId)),
       cause: await this.receipts.cause(tenant, workspaceId),
     }));
-    const agent = workspace.agent as Agent;
-    // A workspace's placeholder opens its own agent's provider and no other.
-    if (upstreamOf[agent] !== upstream) throw noCredential(upstream === 'anthropic' ? 'claude' : 'codex');
+    const member = { organizationId, userId, ...useOf(workspace, upstream) };
     // Asked again when the lease is booked: meanwhile that turn may be over, and another person's begun.
     const repository = nameOfSource(workspace.source);
     const use = { budgeted: false };
     const stillFor = async (tenant: Tenant, kind: Kind): Promise<boolean> => {
       if ((await this.served(tenant, workspaceId)).userId !== userId) return false;
+      // Git costs nothing, and what was made while there was a budget shall get out.
+      if (upstream === 'git') return true;
       use.budgeted = await this.budgets.admit(tenant, { workspaceId, repository, memberId: userId, kind });
       return true;
     };
-    const lease = await this.credentials.lease({ organizationId, userId, agent }, workspaceId, {
+    const lease = await this.credentials.lease(member, workspaceId, {
       stillFor,
       ownSeconds: workspace.shared ? OWN_SECONDS_WHERE_SHARED : undefined,
     });
@@ -98,8 +104,12 @@ export class LeasesService {
     const { organizationId, workspaceId } = machine;
     return this.database.tenant(organizationId, async (tenant) => {
       const { workspace, userId } = await this.served(tenant, workspaceId);
-      const member = { organizationId, userId, agent: workspace.agent as Agent };
-      return this.credentials.withdrawn(tenant, member, credentialIds);
+      const host = gitHostOf(workspace);
+      const uses = [{ agent: workspace.agent as Agent }, ...(host ? [{ gitHost: host }] : [])];
+      let withdrawn = credentialIds;
+      for (const use of uses)
+        withdrawn = await this.credentials.withdrawn(tenant, { organizationId, userId, ...use }, withdrawn);
+      return withdrawn;
     });
   }
 
@@ -168,12 +178,36 @@ export class LeasesService {
     // Reports count by the lease that was given: a proxy cannot write a receipt for a credential it never had.
     const by = await this.credentials.servedBy(tenant, workspace.id, credentialId, generation);
     if (!by) return null;
+    // What became of git is told by the runner: receipts, tokens and a turn's state are of model calls.
+    const isGit = by.kind === 'git_token';
+    if (isGit && (item.type === 'served' || item.type === 'usage')) return null;
     if (item.type === 'served') await this.receipts.served(tenant, workspace, item, by);
     if (item.type === 'usage') await this.receipts.used(tenant, workspace, item);
     if (item.type === 'refused') await this.credentials.refused(tenant, item, by);
-    if (item.type === 'refused') await this.receipts.refused(tenant, workspace, item, by);
+    if (item.type === 'refused' && !isGit) await this.receipts.refused(tenant, workspace, item, by);
     if (item.type === 'denied') await this.credentials.denied(tenant, item, by);
     if (item.type === 'limited') await this.credentials.limited(tenant, item, by);
     return item.type === 'usage' ? { item, scope: by.scope, kind: by.kind } : null;
   }
+}
+
+/** What a workspace may be lent something for: its own agent's provider, and the host of its own repository. */
+function useOf(
+  workspace: WorkspacePlace,
+  upstream: LentFor,
+): Pick<ServedAgent, 'agent'> | Pick<ServedGit, 'gitHost'> {
+  if (upstream === 'git') {
+    const gitHost = gitHostOf(workspace);
+    if (!gitHost) throw noGitCredential('a repository that is not reached over https');
+    return { gitHost };
+  }
+  const agent = workspace.agent as Agent;
+  // A workspace's placeholder opens its own agent's provider and no other.
+  if (upstreamOf[agent] !== upstream) throw noCredential(upstream === 'anthropic' ? 'claude' : 'codex');
+  return { agent };
+}
+
+function gitHostOf({ source }: WorkspacePlace): string | null {
+  if (source.type !== 'https') return null;
+  return source.path.split('/', 1)[0] ?? null;
 }

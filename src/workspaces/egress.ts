@@ -1,6 +1,6 @@
 import type { EgressPolicyView, RepositorySource } from '../contracts/index.js';
 import { hostNameOf } from '../kernel/index.js';
-import { gitRouteOf } from './repository.js';
+import { gitUrlOf } from './repository.js';
 
 /** What an organization decided; `hosts` means nothing while it has not. */
 export interface EgressDecision {
@@ -41,8 +41,8 @@ export function hostsOf(decision: EgressDecision, source: RepositorySource, gith
 }
 
 function gitHostOf(source: RepositorySource, githubUrl: string): string | null {
-  const route = gitRouteOf(source, githubUrl);
-  if (!route) return null;
-  const { protocol, port, hostname } = new URL(route.upstreamUrl);
+  const url = gitUrlOf(source, githubUrl);
+  if (url === null) return null;
+  const { protocol, port, hostname } = new URL(url);
   return protocol === 'https:' && port === '' ? hostNameOf(hostname) : null;
 }

@@ -22,7 +22,11 @@ describe('the life of a workspace', () => {
       organizationId: bench.organization.id,
       repository: { type: 'https', path: 'github.com/acme/app.git' },
       agent: 'claude',
-      git: { path: 'github.com/acme/app.git', upstreamUrl: 'https://github.com/acme/app.git' },
+      git: {
+        path: 'github.com/acme/app.git',
+        upstreamUrl: 'https://github.com/acme/app.git',
+        pushRefs: [`refs/heads/${created.branch}`],
+      },
     });
     const { body: assignment } = await first.runner.hello();
     expect(assignment).toEqual({

@@ -33,7 +33,7 @@ function parseHttps(input: string): ParsedRepository {
   if (!url) return { problem: 'is not a valid URL' };
   if (url.username || url.password)
     return {
-      problem: 'must not contain a user name or password; private repositories come with a later version',
+      problem: 'must not contain a user name or password; set a git_token credential for its host instead',
     };
   if (url.search || url.hash) return { problem: 'must not contain a query or fragment' };
   // The text and not the parsed URL: a parser resolves `..`, takes `\` for `/` and drops empty parts, all silently.
@@ -113,17 +113,21 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
-/** Where the proxy's git route of a source leads: github.com may stand for a GitHub Enterprise (BERTH_GITHUB_URL). Null for folders. */
-export function gitRouteOf(
-  source: RepositorySource,
-  githubUrl: string,
-): { path: string; upstreamUrl: string } | null {
+/** Where a source is reached over https: github.com may stand for a GitHub Enterprise (BERTH_GITHUB_URL). Null for folders. */
+export function gitUrlOf(source: RepositorySource, githubUrl: string): string | null {
   if (source.type !== 'https') return null;
   const { path } = source;
-  const upstreamUrl = path.startsWith(`${GITHUB}/`)
-    ? `${githubUrl}${path.slice(GITHUB.length)}`
-    : `https://${path}`;
-  return { path, upstreamUrl };
+  return path.startsWith(`${GITHUB}/`) ? `${githubUrl}${path.slice(GITHUB.length)}` : `https://${path}`;
+}
+
+/** The proxy's git route of a source, and what a push may write there. Null for folders. */
+export function gitRouteOf(
+  source: RepositorySource,
+  branch: string,
+  githubUrl: string,
+): { path: string; upstreamUrl: string; pushRefs: string[] } | null {
+  const upstreamUrl = gitUrlOf(source, githubUrl);
+  return upstreamUrl === null ? null : { path: source.path, upstreamUrl, pushRefs: [`refs/heads/${branch}`] };
 }
 
 /** Why a text cannot be a branch, tag or commit (git-check-ref-format(1)); null when it can. It never begins with a dash, so git takes it for no option. */

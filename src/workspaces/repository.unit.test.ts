@@ -159,10 +159,11 @@ describe('fileObstacle', () => {
 describe('gitRouteOf', () => {
   it('lets github.com stand for the configured GitHub, and no other host', () => {
     const route = (path: string) =>
-      gitRouteOf({ type: 'https', url: `https://${path}`, path }, 'https://ghe.example');
+      gitRouteOf({ type: 'https', url: `https://${path}`, path }, 'berth/0badcafe', 'https://ghe.example');
     expect(route('github.com/acme/app.git')).toEqual({
       path: 'github.com/acme/app.git',
       upstreamUrl: 'https://ghe.example/acme/app.git',
+      pushRefs: ['refs/heads/berth/0badcafe'],
     });
     expect(route('github.com.evil.example/acme/app.git')?.upstreamUrl).toBe(
       'https://github.com.evil.example/acme/app.git',
@@ -171,7 +172,7 @@ describe('gitRouteOf', () => {
   });
   it('has none for a folder', () => {
     expect(
-      gitRouteOf({ type: 'file', url: 'file:///srv/app', path: '/srv/app' }, 'https://github.com'),
+      gitRouteOf({ type: 'file', url: 'file:///srv/app', path: '/srv/app' }, 'berth/x', 'https://github.com'),
     ).toBeNull();
   });
 });

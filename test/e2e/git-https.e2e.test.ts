@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { OperationView, WorkspaceView } from '../../src/contracts/index.js';
+import { plantProbes, PROBES, runCommand, runProbe } from './hostile/agent.js';
+import { canary, foundBelow, foundInProcesses, inMemoryForms, masked, needleOf } from './hostile/needles.js';
 import { expectWhole, statesOf } from './support/events.js';
 import { processesNaming } from './support/processes.js';
 import { repositoryAt } from './support/repository.js';
@@ -43,7 +45,7 @@ it('clones owner/name, and pushes a turn’s commit back', async () => {
     .filter(({ type }) => type === 'git.pushed')
     .map(({ data }) => [data.branch, data.commit]);
   expect(pushed).toEqual([[branch, await upstream.git('rev-parse', branch)]]);
-  // Anonymous for now: nothing that the agent holds may reach the git host.
+  // There is no token for it: nothing that the agent holds may reach the git host.
   expect(new Set(system.git.requests.map(({ credential }) => credential.kind))).toEqual(new Set(['none']));
 
   await system.deleteWorkspace(id);
@@ -116,6 +118,116 @@ it('fails with the reason when the repository asks for a login, and can be delet
   await system.deleteWorkspace(id);
   expect(existsSync(system.filesOf(id))).toBe(false);
   expect(processesNaming(id)).toEqual([]);
+});
+
+describe('a private repository', () => {
+  const began = Date.now();
+  const token = canary('ghp_');
+  const needles = [needleOf('the git token', token, 'ghp_')];
+  let place: { id: string; branch: string; folder: string };
+
+  beforeAll(async () => {
+    const folder = await system.git.createRepository('private/app', { 'README.md': '# App\n' });
+    await system.git.createRepository('private/other');
+    system.git.protect('private/*');
+    system.git.accept(token);
+    system.git.reset();
+    await system.api.setCredential('organization', 'git_token', { host: 'github.com', token });
+    const { id, branch } = await system.api.createWorkspace({ repository: 'private/app', agent: 'claude' });
+    await system.api.untilState(id, 'running');
+    place = { id, branch, folder };
+  });
+  afterAll(async () => {
+    await system.api.call('DELETE', system.api.path('/credentials/organization/git_token'), undefined, 204);
+  });
+
+  const words = async (command: string): Promise<string> => {
+    await runCommand(system, place.id, command);
+    return (await system.api.messages(place.id)).at(-1)?.text ?? '';
+  };
+
+  it('is cloned, and what a turn made is pushed to its branch, with a token that only the proxy has', async () => {
+    const { id, branch, folder } = place;
+    const asked = await system.api.send(id, 'create hello.txt');
+    expect(await system.api.untilEnded(id, asked.id)).toMatchObject({ state: 'completed' });
+    expect(await repositoryAt(folder).git('show', `${branch}:hello.txt`)).toBe('Hello from hello.txt');
+    const said = await words(
+      'git commit --quiet --allow-empty -m Mine && git push --quiet && git clone --quiet https://github.com/private/app ~/again && echo done',
+    );
+    expect(said).toContain('done');
+    expect(await repositoryAt(folder).git('log', '-1', '--format=%s', branch)).toBe('Mine');
+    expect(new Set(system.git.requests.map(({ credential }) => credential.value))).toEqual(
+      new Set([`x-access-token:${token}`]),
+    );
+  });
+
+  it('is the only one, and the branch the only one that is pushed to', async () => {
+    const { branch, folder } = place;
+    const refs = (): Promise<string> =>
+      repositoryAt(folder).git('for-each-ref', '--format=%(refname) %(objectname)');
+    const before = await refs();
+    const pushes = await words(
+      `(git push origin HEAD:main; git tag v1; git push origin v1; git push origin :${branch}) 2>&1`,
+    );
+    const only = `this workspace may push ${branch} and nothing else`;
+    expect(pushes).toContain(`[remote rejected] HEAD -> main (${only})`);
+    expect(pushes).toContain(`[remote rejected] v1 -> v1 (${only})`);
+    expect(pushes).toContain(`${branch} may not be deleted from here`);
+    const others = ['private/other', 'acme/site', 'private/app.wiki'];
+    const asked = others.map((name) => `git ls-remote https://github.com/${name}`).join('; ');
+    expect((await words(`(${asked}) 2>&1`)).split('own repository is allowed')).toHaveLength(
+      1 + others.length,
+    );
+    expect(await refs()).toBe(before);
+  });
+
+  it('leaves the token in no file, process, memory, setting, event or line', async () => {
+    const { id } = place;
+    await plantProbes(system, id);
+    const report = await runProbe<{ findings: string[]; files: number; memories: number }>(
+      system,
+      id,
+      'secrets',
+      {
+        masked: masked(needles),
+        inMemory: masked(inMemoryForms(needles)),
+        hostPaths: [],
+        since: began,
+        own: PROBES,
+      },
+    );
+    expect(report.findings).toEqual([]);
+    expect(report.files).toBeGreaterThan(1000);
+    expect(report.memories).toBeGreaterThanOrEqual(2);
+    expect(foundInProcesses(needles)).toEqual([]);
+    expect(foundBelow(system.berth.dataDirectory, needles)).toEqual([]);
+    expect(JSON.stringify(await system.api.events(id)) + system.berth.output.join('')).not.toContain(
+      token.slice(4, 20),
+    );
+  });
+
+  it('is not pushed to with a token that its host ended, and is again with a new one', async () => {
+    const { id, branch, folder } = place;
+    system.git.revoke(token);
+    const asked = await system.api.send(id, 'create later.txt');
+    expect(await system.api.untilEnded(id, asked.id)).toMatchObject({ state: 'completed' });
+    const events = await system.api.events(id);
+    expect(events.findLast(({ type }) => type === 'git.failed')?.data).toMatchObject({
+      messageId: asked.id,
+      code: 'push-not-allowed',
+      message: expect.stringContaining('git_token') as string,
+    });
+    expect(events.findLast(({ type }) => type === 'credential.state')?.data).toMatchObject({
+      kind: 'git_token',
+      status: 'rejected',
+    });
+    const next = canary('ghp_');
+    system.git.accept(next);
+    await system.api.setCredential('organization', 'git_token', { host: 'github.com', token: next });
+    const again = await system.api.send(id, 'Good day');
+    expect(await system.api.untilEnded(id, again.id)).toMatchObject({ state: 'completed' });
+    expect(await repositoryAt(folder).git('show', `${branch}:later.txt`)).toBe('Hello from later.txt');
+  });
 });
 
 it('says when a ref does not exist, and when the host answers with an error', async () => {

@@ -3,12 +3,12 @@ import type {
   ClaimedTurn,
   CommandsAnswer,
   Lease,
+  LentFor,
   ProxyReportItem,
   ReportAnswer,
   RunnerAssignment,
   RunnerItem,
   TurnOutcome,
-  Upstream,
 } from '../../src/contracts/index.js';
 import { proxyPaths, runnerPaths } from '../../src/contracts/index.js';
 import { Api, type Answered } from './api.js';
@@ -118,11 +118,11 @@ export class TestProxy {
     return this.calls.call<T>('POST', path, body);
   }
 
-  tryLease(upstream: Upstream = 'anthropic'): Promise<Answered<Lease>> {
+  tryLease(upstream: LentFor = 'anthropic'): Promise<Answered<Lease>> {
     return this.call(proxyPaths.lease, { upstream });
   }
 
-  async lease(upstream: Upstream = 'anthropic'): Promise<Lease> {
+  async lease(upstream: LentFor = 'anthropic'): Promise<Lease> {
     const { status, body } = await this.tryLease(upstream);
     if (status !== 200) throw new Error(`lease answered ${status}: ${JSON.stringify(body)}`);
     return body;

@@ -14,6 +14,7 @@ export const kindSchema = z.enum([
   'aws_bedrock',
   'openai_oauth',
   'openai_api_key',
+  'git_token',
 ]);
 export type Kind = z.infer<typeof kindSchema>;
 

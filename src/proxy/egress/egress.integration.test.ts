@@ -18,7 +18,7 @@ it('lets a git host that a person named lead into no private network either', as
   const path = 'git.example/acme/app.git';
   const proxy = await startProxy((_request, response) => response.end(), {
     network: internet,
-    git: { path, upstreamUrl: `https://${path}` },
+    git: { path, upstreamUrl: `https://${path}`, pushRefs: [] },
   });
   const call = { method: 'GET', path: `/git/${path}/info/refs?service=git-upload-pack` };
   const answer = await send(proxy.socket, call);

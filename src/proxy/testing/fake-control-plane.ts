@@ -66,6 +66,12 @@ export class FakeControlPlane {
     return lease;
   }
 
+  /** Has no credential for git, from now on. */
+  lendNothingToGit(): void {
+    this.leaseAnswers = [{ status: 409, body: { code: 'no-git-credential' } }];
+    this.nextLease = null;
+  }
+
   /**
    * Leases these secrets one after the other, as generations of one credential: each until a report says that it was refused. After the last there is none: 409. Gives the
    * current generation.

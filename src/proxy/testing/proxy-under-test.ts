@@ -85,6 +85,7 @@ export async function startProxy(
     proxyToken: PROXY_TOKEN,
     git: options.git ?? null,
   };
+  if (options.git) controlPlane.lendNothingToGit();
   await workspaces.open(command);
   const close = async (): Promise<void> => {
     await workspaces.closeAll();

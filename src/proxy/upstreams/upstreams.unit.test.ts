@@ -13,7 +13,7 @@ function applied(
   accountId: string | null = null,
 ): HeaderList {
   const result = [...headers];
-  adapter.applyCredential(result, { kind, secret: new Secret('real'), accountId, aws: null });
+  adapter.applyCredential(result, { kind, secret: new Secret('real'), accountId, aws: null, git: null });
   return result;
 }
 

@@ -25,14 +25,15 @@ export class GitFailure extends Error {
 }
 
 const SENTENCES: Record<Exclude<GitFailureCode, 'git-failed'>, string> = {
-  'repository-not-found': 'The repository was not found. Check its name, and that Berth may read it.',
+  'repository-not-found':
+    'The repository was not found. Check its name. If it is private, set a git token that may read it (git_token).',
   'repository-authentication':
-    'The repository asks for a login. Connect GitHub or add a git token that may read it.',
+    'The repository asks for a login. Set a git token that may read it (git_token); if there is one, its host refused it.',
   'ref-not-found': 'The repository has no such branch, tag or commit. Check the ref.',
   'disk-full': 'The disk of the workspace is full. Free some space, then try again.',
   network: 'The repository could not be reached. Check that its server is up, then try again.',
   'push-not-allowed':
-    'Berth may not push to this repository. Give it write access, then send another message.',
+    'Berth may not push to this repository. Set a git token that may write to it (git_token), then send another message.',
   'push-rejected':
     'The repository refused the branch (protected, or it has commits that the workspace does not have).',
   'branch-checked-out': 'The branch is checked out in the repository itself. Check out another branch there.',

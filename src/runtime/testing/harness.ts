@@ -97,7 +97,7 @@ export class Harness {
       agent: 'claude',
       runnerToken: `runner-token-${randomBytes(12).toString('hex')}`,
       proxyToken: `proxy-token-${randomBytes(12).toString('hex')}`,
-      git: { path: 'git.example/a/b.git', upstreamUrl: 'https://git.example/a/b.git' },
+      git: { path: 'git.example/a/b.git', upstreamUrl: 'https://git.example/a/b.git', pushRefs: [] },
     };
   }
 

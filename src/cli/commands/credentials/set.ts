@@ -16,6 +16,7 @@ interface SetOptions extends OutputOptions {
   fromFile?: string;
   accessKeyId?: string;
   region?: string;
+  host?: string;
   fallback: boolean;
 }
 
@@ -27,6 +28,7 @@ export function setCommand(context: CliContext): Command {
     .addOption(scopeOption())
     .option('--access-key-id <id>', 'aws_bedrock: the access key id')
     .option('--region <region>', 'aws_bedrock: the region')
+    .option('--host <host>', 'git_token: the git host, such as github.com')
     .option('--no-fallback', 'use it only when it is the first choice, never after another one was refused')
     .option('--json', 'print what is stored as JSON, without the secret')
     .action((kind: Kind, options: SetOptions) => set(context, kind, options));
@@ -39,6 +41,7 @@ export function setCommand(context: CliContext): Command {
     command,
     'berth credentials set anthropic_api_key',
     'berth credentials set openai_api_key --scope organization < key.txt',
+    'berth credentials set git_token --host github.com',
     'aws configure export-credentials | berth credentials set aws_bedrock --region us-east-1',
   );
 }
@@ -69,9 +72,9 @@ async function set(context: CliContext, kind: Kind, options: SetOptions): Promis
 }
 
 /** What stands on the command line and is no secret. Throws CliError for an option that the kind does not have. */
-function flagsOf(kind: Kind, { accessKeyId, region, fallback }: SetOptions): Record<string, string> {
+function flagsOf(kind: Kind, { accessKeyId, region, host, fallback }: SetOptions): Record<string, string> {
   const { fields, fallback: mayFallBack } = kindFields[kind];
-  const flags = Object.entries({ accessKeyId, region }).filter(
+  const flags = Object.entries({ accessKeyId, region, host }).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
   );
   const wrong = flags.filter(([name]) => !fields.some((field) => field.name === name)).map(([name]) => name);

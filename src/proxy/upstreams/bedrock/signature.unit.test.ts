@@ -10,7 +10,7 @@ const path = '/base/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ax%2Fy/invoke';
 function key(sessionToken: string | null): HeldCredential {
   const token = sessionToken === null ? null : new Secret(sessionToken);
   const aws = { accessKeyId: 'AKIDEXAMPLE', sessionToken: token, region: 'eu-west-1' };
-  return { kind: 'aws_bedrock', secret: new Secret(SECRET), accountId: null, aws };
+  return { kind: 'aws_bedrock', secret: new Secret(SECRET), accountId: null, aws, git: null };
 }
 
 describe('a signed request', () => {
