@@ -1,89 +1,24 @@
-import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { BerthError, crashPoints, type CrashPoint } from '../kernel/index.js';
 import { parsePrivateHosts, privateGitHost } from './private-hosts.js';
 import { telemetryVariables, traceExportOf } from './telemetry.js';
+import {
+  host,
+  isLoopback,
+  namedIds,
+  oneOf,
+  ownUrl,
+  regionalUrl,
+  splitOnce,
+  upstreamUrl,
+  wholeNumber,
+} from './values.js';
 
-/** Loopback addresses are the only ones that plain `http:` upstreams and open defaults are meant for. */
-const LOOPBACK_HOSTS = new Set(['127.0.0.1', 'localhost', '[::1]', '::1']);
-
-export function isLoopback(host: string): boolean {
-  return LOOPBACK_HOSTS.has(host);
-}
-
-/** An absolute http(s) URL with nothing in it that a base of other URLs cannot have; the slash at its end is dropped. */
-const baseUrl = (mayBe: (url: URL) => boolean, expected: string) =>
-  z
-    .string()
-    .refine(
-      (text) => {
-        const url = URL.canParse(text) ? new URL(text) : null;
-        return url !== null && mayBe(url) && !url.username && !url.password && !/[?#]/.test(text);
-      },
-      { error: `must be ${expected}, without user name, password, query or fragment` },
-    )
-    .transform((text) => text.replace(/\/+$/, ''));
-
-/** Where Berth itself is reached. Plain http is for whom to decide who runs it, for example behind a proxy of their own. */
-const ownUrl = baseUrl(
-  ({ protocol }) => protocol === 'https:' || protocol === 'http:',
-  'an absolute http:// or https:// URL',
-);
-
-/** Where secrets are sent to: never in the clear over a network. */
-const upstreamUrl = (fallback: string) =>
-  baseUrl(
-    ({ protocol, hostname }) => protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)),
-    'an absolute https:// URL (http:// only on loopback)',
-  ).default(fallback);
-
-/** Where AWS serves Bedrock: each region under a name of its own, or all of them behind one address. */
-const REGION = '{region}';
-
-const regionalUrl = (fallback: string) => {
-  const inOne = (text: string): string => text.replace(REGION, 'us-east-1');
-  const whole = upstreamUrl(inOne(fallback));
-  return z
-    .string()
-    .refine((text) => !/[{}]/.test(inOne(text)) && whole.safeParse(inOne(text)).success, {
-      error: `must be an absolute https:// URL (http:// only on loopback), without user name, password, query or fragment; ${REGION} in it stands for a region`,
-    })
-    .transform((text) => text.replace(/\/+$/, ''))
-    .default(fallback);
-};
-
-/** Ids by names, as in `claude-opus-5=arn:aws:bedrock:…`. */
-const namedIds = z
-  .string()
-  .default('')
-  .transform((text, context) => {
-    const pairs = text.split(',').filter((pair) => pair.trim() !== '');
-    const ids = pairs.map((pair) => splitOnce(pair.trim(), '='));
-    if (ids.some(([name, id]) => !/^[\w.:/[\]-]+$/.test(name ?? '') || !/^[\w.:/-]+$/.test(id ?? ''))) {
-      context.addIssue({
-        code: 'custom',
-        message: 'must be name=id[,name=id…], as in claude-opus-5=eu.anthropic.claude-opus-5',
-      });
-      return z.NEVER;
-    }
-    return Object.fromEntries(ids) as Record<string, string>;
-  });
-
-/** Digits only: `Number` would take a space for 0 and "1e3" for 1000. */
-const wholeNumber = (minimum: number, maximum: number) =>
-  z
-    .string()
-    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum, {
-      error: `must be a whole number from ${minimum} to ${maximum}`,
-    })
-    .transform(Number);
+export { isLoopback };
 
 const MAX_SECONDS = 7 * 24 * 3600;
 const seconds = (fallback: number) => wholeNumber(1, MAX_SECONDS).default(fallback);
-
-const oneOf = <const T extends readonly [string, ...string[]]>(...words: T) =>
-  z.enum(words, { error: `must be one of ${words.join(', ')}` });
 
 /** Node drops what is not base64 without a word; a key with a typing error must not become another key. */
 const BASE64_OF_32_BYTES = /^[A-Za-z0-9+/_-]{43}=?$/;
@@ -105,11 +40,6 @@ const encryptionKeys = z.string().transform((text, context) => {
   }
   return keys;
 });
-
-function splitOnce(text: string, separator: string): string[] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
-}
 
 const postgresUrl = z.string().refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), {
   error: 'must be a postgres:// URL',
@@ -142,12 +72,6 @@ const privateHosts = z.string().transform((text, context) => {
   });
   return z.NEVER;
 });
-
-const host = z
-  .string()
-  .refine((text) => isIP(text) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text), {
-    error: 'must be an address or a host name, without scheme and port',
-  });
 
 const environmentSchema = z.object({
   BERTH_ROLE: oneOf('all', 'api', 'worker').default('all'),

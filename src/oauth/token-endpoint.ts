@@ -39,12 +39,35 @@ export const POST_LIMITS: PostLimits = { deadlineSeconds: 200, connectSeconds: 2
  * followed, since the body is a secret. Never rejects.
  */
 export function post(url: string, body: PostedBody, limits: PostLimits = POST_LIMITS): Promise<Posted> {
-  return new Promise((resolve) => new Call(new URL(url), encoded(body), body.headers ?? {}, limits, resolve));
+  const { type, text } = encoded(body);
+  const headers = {
+    ...body.headers,
+    'content-type': type,
+    'content-length': String(Buffer.byteLength(text)),
+  };
+  return new Promise((resolve) => new Call(new URL(url), { method: 'POST', headers, text }, limits, resolve));
+}
+
+/** Asks as `post` does, for what is given for the asking: GitHub mints identity tokens so. */
+export function get(
+  url: string,
+  headers: Record<string, string>,
+  limits: PostLimits = POST_LIMITS,
+): Promise<Posted> {
+  return new Promise(
+    (resolve) => new Call(new URL(url), { method: 'GET', headers, text: '' }, limits, resolve),
+  );
 }
 
 function encoded(body: PostedBody): { type: string; text: string } {
   if ('json' in body) return { type: 'application/json', text: JSON.stringify(body.json) };
   return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(body.form).toString() };
+}
+
+interface Sent {
+  method: 'GET' | 'POST';
+  headers: Record<string, string>;
+  text: string;
 }
 
 class Call {
@@ -57,21 +80,18 @@ class Call {
 
   constructor(
     private readonly url: URL,
-    body: { type: string; text: string },
-    headers: Record<string, string>,
+    { method, headers, text }: Sent,
     private readonly limits: PostLimits,
     private readonly resolve: (posted: Posted) => void,
   ) {
     const isSecure = url.protocol === 'https:';
     this.#request = (isSecure ? https : http).request(url, {
-      method: 'POST',
+      method,
       agent: false,
       headers: {
         ...headers,
         accept: 'application/json',
         'accept-encoding': 'identity',
-        'content-type': body.type,
-        'content-length': Buffer.byteLength(body.text),
         'user-agent': 'berth',
       },
     });
@@ -84,7 +104,7 @@ class Call {
       this.#after(limits.deadlineSeconds, () => true),
       this.#after(limits.connectSeconds, () => !this.#wasConnected),
     ];
-    this.#request.end(body.text);
+    this.#request.end(text);
   }
 
   #after(seconds: number, isOver: () => boolean): NodeJS.Timeout {

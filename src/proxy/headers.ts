@@ -20,7 +20,12 @@ const NOT_FROM_AGENT = new Set([
   ...HOP_BY_HOP,
   'authorization',
   'x-api-key',
+  'x-goog-api-key',
+  'api-key',
   'cookie',
+  // Where a request comes from is nobody's business, and an agent could make it up.
+  'forwarded',
+  'via',
   'host',
   // The body is sent in one piece with a length of its own, after Node has answered any `100-continue`.
   'content-length',
@@ -61,7 +66,7 @@ function without(headers: HeaderList, dropped: (name: string, value: string) => 
  * so that `Connection: x-api-key` cannot take it away again.
  */
 export function requestHeaders(raw: HeaderList): HeaderList {
-  return without(raw, (name) => NOT_FROM_AGENT.has(name));
+  return without(raw, (name) => NOT_FROM_AGENT.has(name) || name.startsWith('x-forwarded-'));
 }
 
 /**

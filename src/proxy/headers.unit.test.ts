@@ -3,6 +3,11 @@ import { addToken, answerHeaders, headerOf, removeToken, requestHeaders } from '
 describe('requestHeaders', () => {
   it.each([
     ['credentials', ['Authorization', 'Bearer x', 'X-Api-Key', 'x', 'x-api-key', 'y', 'Cookie', 'a=b']],
+    ['keys of other APIs', ['X-Goog-Api-Key', 'x', 'Api-Key', 'y']],
+    [
+      'where it comes from',
+      ['Forwarded', 'for=x', 'Via', '1.1 y', 'X-Forwarded-For', 'z', 'x-forwarded-host', 'z'],
+    ],
     ['its host and length', ['Host', 'x', 'Content-Length', '3', 'Expect', '100-continue']],
     ['proxy headers', ['Proxy-Authorization', 'x', 'Proxy-Connection', 'y', 'proxy-anything', 'z']],
     [

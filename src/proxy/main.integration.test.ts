@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
@@ -7,7 +6,7 @@ import { until } from '../../test/emulators/until.js';
 import type { ProxyCommand } from '../contracts/proxy.js';
 import { FakeControlPlane } from './testing/fake-control-plane.js';
 import { begin, send, serve, type TestServer } from './testing/http.js';
-import { MAIN, ProxyChild } from '../../test/support/proxy-child.js';
+import { ProxyChild } from '../../test/support/proxy-child.js';
 import { PLACEHOLDER, PROXY_TOKEN, WORKSPACE_ID } from './testing/proxy-under-test.js';
 
 const KEY = 'sk-ant-api03-canary-of-the-process-tests';
@@ -146,13 +145,5 @@ describe('the proxy process', () => {
     const lines = child.output.trim().split('\n');
     for (const line of lines) expect(JSON.parse(line)).toMatchObject({ name: 'proxy' });
     for (const secret of [KEY, PLACEHOLDER, PROXY_TOKEN]) expect(child.output).not.toContain(secret);
-  });
-
-  it('does not run without a parent', async () => {
-    const alone = new ProxyChild(
-      spawn(process.execPath, ['--import', 'tsx', MAIN], { stdio: ['ignore', 'pipe', 'pipe'], env: {} }),
-    );
-    expect(await alone.ended()).toEqual({ code: 1, signal: null });
-    await until('the reason', () => alone.output.includes('Run `npm start` instead'));
   });
 });

@@ -1,6 +1,6 @@
 /**
  * The proxy process. Berth starts it as a child with an IPC channel and tells it what to open; see README.md. It ends when Berth ends, however
- * that comes about.
+ * that comes about. Started by anybody else it is the proxy on its own (docs/proxy-alone.md).
  */
 import './memory.js';
 import type { ProxyMessage } from '../contracts/proxy.js';
@@ -39,12 +39,20 @@ function run(): void {
   // Ctrl+C reaches the whole group; Berth stops the runners first and the proxy last.
   process.on('SIGINT', () => undefined);
   process.once('SIGTERM', () => void channel.close().then(() => end(0), crash));
-  process.on('uncaughtException', crash);
-  process.on('unhandledRejection', crash);
 }
 
+async function runWithoutParent(): Promise<void> {
+  // Loaded only here: the proxies inside of Berth have no use for it, and stay smaller.
+  const { runAlone } = await import('./alone/run.js');
+  await runAlone(log, end);
+}
+
+process.on('uncaughtException', crash);
+process.on('unhandledRejection', crash);
 if (process.connected) run();
 else {
-  log.error({}, 'This is the proxy of Berth, which starts it by itself. Run `npm start` instead.');
-  end(1);
+  runWithoutParent().catch((error: unknown) => {
+    log.error({ reason: messageOf(error) }, 'the proxy cannot start');
+    end(1);
+  });
 }

@@ -119,10 +119,10 @@ export class ModelSend {
     response: ServerResponse,
     record: CallRecord,
   ): Promise<CallOutcome> {
-    const { limits } = this.workspace.context;
+    const { limits, passesRefusals } = this.workspace.context;
     return relay(target, request, response, {
       change,
-      withhold: (status) => status === 401 || status === 403,
+      withhold: (status) => !passesRefusals && (status === 401 || status === 403),
       release: (status, answer, bytes) => this.#releases(status, answer, bytes),
       filter: (answer) => answerHeaders(answer, ...secretsOf(this.lease.credential)),
       onHead: (status, answer) => {

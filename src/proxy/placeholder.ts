@@ -12,14 +12,16 @@ function digestOf(text: string): Buffer {
  * shows in the time it takes.
  */
 export class Placeholder {
-  readonly #digest: Buffer;
+  readonly #digest: Buffer | null;
 
-  constructor(text: string) {
-    this.#digest = digestOf(text);
+  /** Null: whoever reaches this server may send, with whatever key or none. */
+  constructor(text: string | null) {
+    this.#digest = text === null ? null : digestOf(text);
   }
 
   /** True for the same placeholder. */
   equals(other: Placeholder): boolean {
+    if (!this.#digest || !other.#digest) return this.#digest === other.#digest;
     return timingSafeEqual(this.#digest, other.#digest);
   }
 
@@ -28,11 +30,11 @@ export class Placeholder {
    * values when both variables are set (agents.md section 2), and neither travels on.
    */
   isCarriedBy(headers: IncomingHttpHeaders): boolean {
+    const digest = this.#digest;
+    if (!digest) return true;
     const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
-    return this.#matches(bearer) || this.#matches(headers['x-api-key']);
-  }
-
-  #matches(shown: string | string[] | undefined): boolean {
-    return typeof shown === 'string' && timingSafeEqual(digestOf(shown), this.#digest);
+    return [bearer, headers['x-api-key']].some(
+      (shown) => typeof shown === 'string' && timingSafeEqual(digestOf(shown), digest),
+    );
   }
 }

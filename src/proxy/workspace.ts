@@ -20,7 +20,9 @@ import type { TargetName } from './upstreams/adapter.js';
 
 /** What all workspaces of one proxy share. */
 export interface ProxyContext {
-  controlPlane: ControlPlane;
+  controlPlane: Pick<ControlPlane, 'post'>;
+  /** True where no credential can be renewed: what upstream says of one goes to the agent as it is. */
+  passesRefusals: boolean;
   /** Where requests go; a ChatGPT login has a target of its own, and an AWS key one in its region. */
   targets: Record<TargetName, (credential: HeldCredential) => Target>;
   /** Ids at Bedrock by a model's name, where the owner of the instance says so. */
@@ -37,6 +39,11 @@ export interface ProxyContext {
 }
 
 export type OpenCommand = Extract<ProxyCommand, { type: 'open' }>;
+
+/** What makes a workspace. Without a placeholder whoever reaches it may send. */
+export type WorkspaceOptions = Pick<OpenCommand, 'workspaceId' | 'proxyToken' | 'git'> & {
+  placeholder: string | null;
+};
 
 /** One workspace as the proxy knows it while its socket is open. */
 export class Workspace {
@@ -58,7 +65,7 @@ export class Workspace {
   readonly #meters = new Set<Promise<void>>();
 
   constructor(
-    command: OpenCommand,
+    command: WorkspaceOptions,
     readonly context: ProxyContext,
   ) {
     const { controlPlane, clock, ids, log, limits } = context;
@@ -88,13 +95,13 @@ export class Workspace {
    * Takes over a new token and repository. Streams under way go on and report with the new token. No lease of before is used again: opening
    * anew means that credentials are resolved anew.
    */
-  renew(command: OpenCommand): void {
+  renew(command: WorkspaceOptions): void {
     this.#git = this.#repository(command);
     this.#token = new Secret(command.proxyToken);
     this.leases.clear();
   }
 
-  #repository({ git }: OpenCommand): GitRepository | null {
+  #repository({ git }: WorkspaceOptions): GitRepository | null {
     return git && new GitRepository(git, this.context.pools);
   }
 

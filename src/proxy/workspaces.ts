@@ -1,54 +1,13 @@
-import {
-  noTracer,
-  systemClock,
-  systemIds,
-  BerthError,
-  type Clock,
-  type Ids,
-  type Log,
-} from '../kernel/index.js';
-import type { Observers } from './call-record.js';
-import type { PrivateHost } from '../contracts/proxy.js';
+import { checkedUrl, contextOf, type ContextOptions } from './context.js';
 import { ControlPlane } from './control-plane.js';
-import { Destinations } from './egress/destinations.js';
-import { systemNetwork, type Network } from './egress/network.js';
-import { defaultLimits, type Limits } from './limits.js';
 import { Placeholder } from './placeholder.js';
-import { Pools, type Target } from './pools.js';
 import { Workspace, type OpenCommand, type ProxyContext } from './workspace.js';
 import { WorkspaceServer } from './workspace-server.js';
 
-export interface ProxyOptions {
+export interface ProxyOptions extends ContextOptions {
   /** The control plane, for leases and reports. */
   internalUrl: string;
-  anthropicUrl: string;
-  openaiUrl: string;
-  chatgptUrl: string;
-  /** With `{region}` in it where each region has a host of its own. */
-  bedrockUrl: string;
-  /** Ids at Bedrock by a model's name, beside the table in upstreams/bedrock/models.ts. */
-  bedrockModels: Readonly<Record<string, string>>;
-  /** Hosts in private networks that agents may be let to all the same. */
-  privateHosts?: readonly PrivateHost[];
-  log: Log;
-  /** The machine's by default. */
-  network?: Network;
-  clock?: Clock;
-  ids?: Ids;
-  limits?: Partial<Limits>;
-  /** Nobody by default. */
-  observers?: Observers;
 }
-
-/** For an address of which only the rest matters. */
-const ANY_REGION = 'us-east-1';
-
-const nobody: Observers = {
-  tracer: noTracer,
-  measured: () => undefined,
-  held: () => undefined,
-  tunnel: () => undefined,
-};
 
 interface Open {
   server: WorkspaceServer;
@@ -63,35 +22,10 @@ export class Workspaces {
 
   /** Throws BerthError `config-invalid` when a URL is neither http nor https. */
   constructor(options: ProxyOptions) {
-    const limits = { ...defaultLimits, ...options.limits };
-    const network = options.network ?? systemNetwork;
-    const destinations = new Destinations(network, options.privateHosts ?? []);
-    const pools = new Pools(limits, destinations.lookup);
-    const target = (url: string): Target => pools.target(checked(url));
-    const always = (url: string): (() => Target) => {
-      const one = target(url);
-      return () => one;
-    };
-    const inRegion = (region: string): string => options.bedrockUrl.replace('{region}', region);
-    checked(inRegion(ANY_REGION));
-    this.#context = {
-      controlPlane: new ControlPlane(target(options.internalUrl), limits.controlPlaneTimeoutSeconds),
-      targets: {
-        anthropic: always(options.anthropicUrl),
-        openai: always(options.openaiUrl),
-        chatgpt: always(options.chatgptUrl),
-        bedrock: ({ aws }) => target(inRegion(aws?.region ?? ANY_REGION)),
-      },
-      bedrockModels: options.bedrockModels,
-      pools,
-      network,
-      destinations,
-      clock: options.clock ?? systemClock,
-      ids: options.ids ?? systemIds,
-      log: options.log,
-      limits,
-      observers: options.observers ?? nobody,
-    };
+    this.#context = contextOf(options, ({ pools, limits }) => {
+      const target = pools.target(checkedUrl(options.internalUrl));
+      return new ControlPlane(target, limits.controlPlaneTimeoutSeconds);
+    });
   }
 
   /**
@@ -100,7 +34,7 @@ export class Workspaces {
    */
   open(command: OpenCommand): Promise<void> {
     return this.#inTurn(command.workspaceId, async () => {
-      if (command.git) checked(command.git.upstreamUrl);
+      if (command.git) checkedUrl(command.git.upstreamUrl);
       const current = this.#open.get(command.workspaceId);
       const samePlaceholder = current?.workspace.placeholder.equals(new Placeholder(command.placeholder));
       if (current?.server.socketPath === command.socketPath && samePlaceholder) {
@@ -156,13 +90,4 @@ export class Workspaces {
     this.#last.set(workspaceId, settled);
     return mine;
   }
-}
-
-function checked(url: string): string {
-  const { protocol } = new URL(url);
-  if (protocol === 'https:' || protocol === 'http:') return url;
-  throw new BerthError(
-    'config-invalid',
-    `The proxy reaches http and https addresses only, not ${protocol}//. Correct the setting.`,
-  );
 }

@@ -13,9 +13,12 @@ export class PrometheusMetrics implements Metrics {
   readonly #registry = new Registry();
   readonly #instruments = new Map<MetricName, Instrument>();
 
-  constructor(private readonly log: Log) {
-    for (const name of Object.keys(metricCatalog) as MetricName[])
-      this.#instruments.set(name, this.#make(name));
+  /** `names`: those of the catalog that this process has. All but few processes have all. */
+  constructor(
+    private readonly log: Log,
+    names: readonly MetricName[] = Object.keys(metricCatalog) as MetricName[],
+  ) {
+    for (const name of names) this.#instruments.set(name, this.#make(name));
     collectDefaultMetrics({ register: this.#registry });
   }
 

@@ -1,0 +1,207 @@
+import { z } from 'zod';
+import { BerthError } from '../kernel/errors.js';
+import { Secret } from '../kernel/secret.js';
+import { apiKeySchema, type Environment } from './cli-values.js';
+import {
+  host,
+  isSafeForSecrets,
+  namedIds,
+  oneOf,
+  ownUrl,
+  regionalUrl,
+  secretsUrl,
+  upstreamUrl,
+  wholeNumber,
+} from './values.js';
+
+/** How the proxy on its own comes by the token that says who it is. */
+export type AssertionSettings =
+  | { from: 'github'; requestUrl: string; requestToken: Secret; audience: string }
+  /** Read at each exchange, since whoever wrote it writes it anew before it ends. */
+  | { from: 'file'; path: string };
+
+/** What the proxy on its own puts on requests. */
+export type CredentialSource =
+  | { from: 'keys'; anthropic: Secret | null; openai: Secret | null }
+  | {
+      from: 'identity';
+      provider: 'anthropic';
+      assertion: AssertionSettings;
+      tokenUrl: string;
+      target: {
+        ruleId: string;
+        organizationId: string;
+        serviceAccountId: string;
+        workspaceId: string | null;
+      };
+    }
+  | { from: 'berth'; url: string; token: Secret | { file: string } };
+
+export interface ProxyAloneSettings {
+  host: string;
+  ports: { openai: number; anthropic: number };
+  upstreams: { anthropicUrl: string; openaiUrl: string; chatgptUrl: string; bedrockUrl: string };
+  bedrockModels: Record<string, string>;
+  credentials: CredentialSource;
+  /** Variables that are set and not used, since what is used was chosen by another one. */
+  unused: string[];
+}
+
+/** `api.example.com` or a URL. */
+const target = (fallback: string) =>
+  z
+    .string()
+    .transform((text) => (text.includes('://') ? text : `https://${text}`))
+    .pipe(secretsUrl)
+    .default(fallback);
+
+/** GitHub's has a query already. */
+const requestUrl = z.string().refine(
+  (text) => {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    return url !== null && isSafeForSecrets(url) && !url.username && !url.password && !url.hash;
+  },
+  { error: 'must be an absolute https:// URL (http:// only on loopback), without user name and fragment' },
+);
+
+const environmentSchema = z.object({
+  BERTH_PROXY_HOST: host.default('127.0.0.1'),
+  BERTH_PROXY_OPENAI_PORT: wholeNumber(0, 65_535).default(10_000),
+  BERTH_PROXY_ANTHROPIC_PORT: wholeNumber(0, 65_535).default(10_001),
+  ANTHROPIC_API_TARGET: target('https://api.anthropic.com'),
+  OPENAI_API_TARGET: target('https://api.openai.com'),
+  // For leases of kinds that only a control plane has.
+  BERTH_CHATGPT_API_URL: upstreamUrl('https://chatgpt.com/backend-api'),
+  BERTH_BEDROCK_URL: regionalUrl('https://bedrock-runtime.{region}.amazonaws.com'),
+  BERTH_BEDROCK_MODELS: namedIds,
+  ANTHROPIC_API_KEY: apiKeySchema.optional(),
+  OPENAI_API_KEY: apiKeySchema.optional(),
+  AWF_AUTH_TYPE: oneOf('github-oidc').optional(),
+  AWF_AUTH_PROVIDER: z
+    .enum(['anthropic'], {
+      error: 'must be anthropic (azure, gcp and aws are not built into this version)',
+    })
+    .optional(),
+  AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID: z.string().optional(),
+  AWF_AUTH_ANTHROPIC_ORGANIZATION_ID: z.string().optional(),
+  AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID: z.string().optional(),
+  AWF_AUTH_ANTHROPIC_WORKSPACE_ID: z.string().optional(),
+  AWF_AUTH_ANTHROPIC_TOKEN_URL: upstreamUrl('https://api.anthropic.com/v1/oauth/token'),
+  AWF_AUTH_OIDC_AUDIENCE: z.string().default('https://api.anthropic.com'),
+  ACTIONS_ID_TOKEN_REQUEST_URL: requestUrl.optional(),
+  ACTIONS_ID_TOKEN_REQUEST_TOKEN: apiKeySchema.optional(),
+  ANTHROPIC_IDENTITY_TOKEN_FILE: z.string().optional(),
+  BERTH_URL: ownUrl.optional(),
+  BERTH_WORKLOAD_TOKEN: apiKeySchema.optional(),
+  BERTH_WORKLOAD_TOKEN_FILE: z.string().optional(),
+});
+type Variables = z.infer<typeof environmentSchema>;
+type Name = keyof Variables;
+
+/** Every variable that the proxy on its own reads. */
+export const proxyAloneVariables: readonly string[] = Object.keys(environmentSchema.shape);
+
+/** Reads the environment of the proxy on its own. A blank variable counts as absent. Throws `config-invalid` that names every wrong or missing variable and never repeats a value. */
+export function parseProxyAlone(environment: Environment): ProxyAloneSettings {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const parsed = environmentSchema.safeParse(given);
+  if (!parsed.success) {
+    throw invalid(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  }
+  const env = parsed.data;
+  const { source, ignores } = sourceOf(env);
+  return {
+    host: env.BERTH_PROXY_HOST,
+    ports: { openai: env.BERTH_PROXY_OPENAI_PORT, anthropic: env.BERTH_PROXY_ANTHROPIC_PORT },
+    upstreams: {
+      anthropicUrl: env.ANTHROPIC_API_TARGET,
+      openaiUrl: env.OPENAI_API_TARGET,
+      chatgptUrl: env.BERTH_CHATGPT_API_URL,
+      bedrockUrl: env.BERTH_BEDROCK_URL,
+    },
+    bedrockModels: env.BERTH_BEDROCK_MODELS,
+    credentials: source,
+    unused: ignores.filter((name) => env[name] !== undefined),
+  };
+}
+
+const KEYS: Name[] = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY'];
+
+/** One source alone, chosen by what is set and never by what works: no failure makes it another. */
+function sourceOf(env: Variables): { source: CredentialSource; ignores: Name[] } {
+  if (env.BERTH_URL !== undefined && env.AWF_AUTH_TYPE !== undefined) {
+    throw invalid(['BERTH_URL, AWF_AUTH_TYPE: set one of the two, not both']);
+  }
+  if (env.BERTH_URL !== undefined) return { source: ofBerth(env, env.BERTH_URL), ignores: KEYS };
+  if (env.AWF_AUTH_TYPE !== undefined) return { source: ofIdentity(env), ignores: KEYS };
+  const { ANTHROPIC_API_KEY: anthropic, OPENAI_API_KEY: openai } = env;
+  if (anthropic === undefined && openai === undefined) {
+    throw invalid([
+      'ANTHROPIC_API_KEY, OPENAI_API_KEY: neither is set. Set one of them, or AWF_AUTH_TYPE, or BERTH_URL',
+    ]);
+  }
+  return {
+    source: { from: 'keys', anthropic: secretOf(anthropic), openai: secretOf(openai) },
+    ignores: [],
+  };
+}
+
+function ofBerth(env: Variables, url: string): CredentialSource {
+  const { BERTH_WORKLOAD_TOKEN: token, BERTH_WORKLOAD_TOKEN_FILE: file } = env;
+  if (token !== undefined) return { from: 'berth', url, token: new Secret(token) };
+  if (file !== undefined) return { from: 'berth', url, token: { file } };
+  throw missing(['BERTH_WORKLOAD_TOKEN (or BERTH_WORKLOAD_TOKEN_FILE)'], 'BERTH_URL');
+}
+
+function ofIdentity(env: Variables): CredentialSource {
+  const required: Name[] = [
+    'AWF_AUTH_PROVIDER',
+    'AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID',
+    'AWF_AUTH_ANTHROPIC_ORGANIZATION_ID',
+    'AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID',
+  ];
+  const file = env.ANTHROPIC_IDENTITY_TOKEN_FILE;
+  if (file === undefined) required.push('ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN');
+  const absent = required.filter((name) => env[name] === undefined);
+  if (absent.length > 0) throw missing(absent, 'AWF_AUTH_TYPE');
+  return {
+    from: 'identity',
+    provider: 'anthropic',
+    assertion:
+      file === undefined
+        ? {
+            from: 'github',
+            requestUrl: env.ACTIONS_ID_TOKEN_REQUEST_URL ?? '',
+            requestToken: new Secret(env.ACTIONS_ID_TOKEN_REQUEST_TOKEN ?? ''),
+            audience: env.AWF_AUTH_OIDC_AUDIENCE,
+          }
+        : { from: 'file', path: file },
+    tokenUrl: env.AWF_AUTH_ANTHROPIC_TOKEN_URL,
+    target: {
+      ruleId: env.AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID ?? '',
+      organizationId: env.AWF_AUTH_ANTHROPIC_ORGANIZATION_ID ?? '',
+      serviceAccountId: env.AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID ?? '',
+      workspaceId: env.AWF_AUTH_ANTHROPIC_WORKSPACE_ID ?? null,
+    },
+  };
+}
+
+function secretOf(text: string | undefined): Secret | null {
+  return text === undefined ? null : new Secret(text);
+}
+
+function missing(names: string[], because: string): BerthError {
+  return invalid(names.map((name) => `${name}: is missing, and ${because} needs it`));
+}
+
+function invalid(lines: string[]): BerthError {
+  return new BerthError(
+    'config-invalid',
+    `The proxy cannot start with this environment.\n  ${lines.join('\n  ')}`,
+  );
+}
+
+/** The environment of this process, read in one place. */
+export function loadProxyAlone(): ProxyAloneSettings {
+  return parseProxyAlone(process.env);
+}
