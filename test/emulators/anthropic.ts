@@ -164,6 +164,7 @@ class AnthropicCall {
       inputTokens: tokensIn(text),
       outputTokens: tokensIn(said),
     };
+    this.exchange.entry.tokens = { input: frame.inputTokens, output: frame.outputTokens };
     const pace = paceOf(this.server.gate, this.options.pieceDelayMilliseconds);
     if (body.stream) {
       await sendStream(this.exchange, messageEvents(frame, reply, pace, this.exchange.signal), {

@@ -24,6 +24,8 @@ export interface LedgerEntry {
   model: string | null;
   /** What persons had said in the conversation of a model call, oldest first; null for every other call. */
   asked: string[] | null;
+  /** What the answer of a model call counts, once it is known; also of one that is cut. */
+  tokens: { input: number; output: number } | null;
   /** What a token endpoint was asked for, once the body was read. */
   grant: string | null;
   /** With which refresh token, if with one. */
@@ -47,6 +49,7 @@ export function entryOf(request: IncomingMessage, at: Date): LedgerEntry {
     credential: credentialOf(request.headers),
     model: null,
     asked: null,
+    tokens: null,
     grant: null,
     refreshToken: null,
     status: null,

@@ -55,8 +55,9 @@ export class StandIn {
     proxy: Workspaces,
     organization: { id: string },
     member: TestMember,
+    repository = 'acme/app',
   ): Promise<StandIn> {
-    const { id } = await member.api.createWorkspace({ repository: 'acme/app', agent: 'claude' });
+    const { id } = await member.api.createWorkspace({ repository, agent: 'claude' });
     const standIn = new StandIn(app, proxy, organization.id, id);
     await standIn.started();
     return standIn;
