@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../../test/emulators/anthropic.js';
 import { startOpenaiEmulator, type OpenaiEmulator } from '../../test/emulators/openai.js';
 import type { Agent } from '../contracts/agents.js';
@@ -12,6 +12,8 @@ import { startWorkspaceProxy, type WorkspaceProxy } from './support/workspace-pr
 
 const ANTHROPIC_KEY = 'sk-ant-api03-runner-test';
 const OPENAI_KEY = 'sk-runner-test';
+/** Looks like a real one. */
+const PLANTED = `sk-ant-api03-${'Zq8rT1vLw6Yb3Nc0'.repeat(3)}`;
 
 function program(name: 'CLAUDE_BIN' | 'CODEX_BIN'): string {
   // eslint-disable-next-line no-restricted-properties -- a test takes the real agents from where they were installed
@@ -69,7 +71,11 @@ describe('a runner with a fake control plane and the real agents', () => {
     });
   }
 
-  async function begin(agent: Agent, more: Partial<MachineOptions> = {}): Promise<void> {
+  async function begin(
+    agent: Agent,
+    more: Partial<MachineOptions> = {},
+    first: () => void = () => undefined,
+  ): Promise<void> {
     machine = new Machine({
       compiled,
       agent,
@@ -79,6 +85,7 @@ describe('a runner with a fake control plane and the real agents', () => {
     });
     await machine.control.listen();
     await startProxy();
+    first();
     machine.start();
   }
 
@@ -295,6 +302,46 @@ describe('a runner with a fake control plane and the real agents', () => {
 
     expect(await machine.ended()).toBe(0);
     expect(machine.control.of('workspace.failed')[0]).toMatchObject({ code: 'ref-not-found' });
+  });
+
+  const refused = async (): Promise<string> => {
+    expect(await machine.ended()).toBe(0);
+    const said = machine.control.of('workspace.failed').at(-1);
+    expect(said?.code).toBe('planted-credential');
+    expect(JSON.stringify(machine.control.items) + machine.log).not.toContain(PLANTED.slice(20));
+    return said?.message ?? '';
+  };
+
+  it.each<[string, Partial<MachineOptions>]>([
+    ['PATH', { path: `/usr/bin:/opt/${PLANTED}/bin` }],
+    ['BERTH_PLACEHOLDER', { placeholder: PLANTED }],
+  ])('does not start with a real credential in %s', async (name, options) => {
+    await begin('claude', options);
+
+    expect(await refused()).toContain(`the variable ${name} of its environment`);
+    expect(existsSync(join(machine.directories.tree, '.git'))).toBe(false);
+  });
+
+  it('does not start with one in a file that the agent is given; of its own files it is asked about logins alone', async () => {
+    const plant = (path: string): void => {
+      const file = join(machine.directories.home, path);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, `key = ${PLANTED}\n`, { mode: 0o644 });
+    };
+    await begin('claude', {}, () => plant('.config/tool/settings'));
+    expect(await refused()).toContain('the file ~/.config/tool/settings');
+
+    rmSync(join(machine.directories.home, '.config'), { recursive: true });
+    machine.start();
+    await prepared();
+    await machine.end('SIGTERM');
+    plant('notes.txt');
+    machine.start();
+    await until('prepared again', () => machine.control.of('workspace.prepared')[1]);
+    await machine.end('SIGTERM');
+    plant('.codex/auth.json');
+    machine.start();
+    expect(await refused()).toContain('the file ~/.codex/auth.json');
   });
 
   it('fails the turn, not the runner, when the agent is not installed', async () => {

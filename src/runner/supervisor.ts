@@ -14,13 +14,14 @@ import { Outbox } from './outbox.js';
 import { pause, type Timer } from './timer.js';
 import { CANCEL, workOnTurn } from './turn.js';
 import type { Workspace } from './workspace.js';
+import { WorkspaceFailure } from './workspace-failure.js';
 
 /** Why a runner ended. `failed`: the workspace could not be prepared, and that was reported. */
 export type EndReason = 'stopped' | 'dismissed' | 'orphaned' | 'failed';
 
 export interface SupervisorOptions {
   controlPlane: ControlPlane;
-  /** Opens the workspace that `hello` assigned. Throws GitFailure when it cannot be used. */
+  /** Opens the workspace that `hello` assigned. Throws WorkspaceFailure when it cannot be used. */
   open(assignment: RunnerAssignment): Workspace;
   journal: AttemptJournal;
   timer: Timer;
@@ -119,11 +120,11 @@ export class Supervisor {
       return workspace;
     } catch (error) {
       if (this.#ended()) return null;
-      if (!(error instanceof GitFailure))
+      if (!(error instanceof WorkspaceFailure))
         this.options.log.error({ error: messageOf(error) }, 'prepare failed');
-      const code = error instanceof GitFailure ? error.code : 'git-failed';
+      const code = error instanceof WorkspaceFailure ? error.code : 'git-failed';
       const message =
-        error instanceof GitFailure
+        error instanceof WorkspaceFailure
           ? error.message
           : 'The workspace could not be prepared. Try to wake it again.';
       this.#outbox.add({ type: 'workspace.failed', code, message });

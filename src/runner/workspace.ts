@@ -4,13 +4,15 @@ import type { Log } from '../kernel/log.js';
 import { ClaudeDriver } from './agents/claude.js';
 import { CodexDriver } from './agents/codex.js';
 import type { AgentDriver } from './agents/driver.js';
-import type { Person } from './environment.js';
+import { agentEnvironment, type DriverOptions } from './agents/options.js';
+import { COMMITTER, type Person } from './environment.js';
 import { commitWork, headOf } from './git/commit.js';
 import { Git } from './git/git.js';
 import { readMarker, writeMarker } from './git/marker.js';
 import { prepareTree } from './git/prepare.js';
 import { publish } from './git/publish.js';
 import { sourceBinds } from './git/source.js';
+import { refusePlantedEnvironment, refusePlantedFiles } from './planted-keys.js';
 import type { Bind, Sandbox } from './sandbox/sandbox.js';
 import type { Timer } from './timer.js';
 
@@ -26,13 +28,13 @@ export interface WorkspaceOptions {
 /** One workspace's tree and agent, inside its sandbox. */
 export interface Workspace {
   readonly driver: AgentDriver;
-  /** Makes the tree ready, once. Throws GitFailure with a reason for people. */
+  /** Makes the tree ready, once. Throws WorkspaceFailure with a reason for people. */
   prepare(signal: AbortSignal): Promise<void>;
   /** Commits what a turn left and publishes the branch. The commit published, or null when there was nothing new. Throws GitFailure. */
   publishWork(text: string, author: Person, signal: AbortSignal): Promise<string | null>;
 }
 
-/** The workspace of an assignment. Throws GitFailure when its repository cannot be used at all. */
+/** The workspace of an assignment. Throws WorkspaceFailure when its repository cannot be used at all, or its agent would be given a real credential. */
 export function openWorkspace(options: WorkspaceOptions): Workspace {
   const { file, assignment, sandbox, timer } = options;
   const { tree, home, scratch } = file.directories;
@@ -46,9 +48,15 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
     repository: assignment.repository,
     placeholder: file.placeholder,
   });
+  const driverOptions = driverOptionsOf(options, binds);
+  refusePlantedEnvironment({
+    ...agentEnvironment(driverOptions, COMMITTER),
+    BERTH_PLACEHOLDER: file.placeholder,
+  });
   return {
-    driver: driverOf(options, binds),
+    driver: assignment.agent === 'claude' ? new ClaudeDriver(driverOptions) : new CodexDriver(driverOptions),
     prepare: async (signal) => {
+      await refusePlantedFiles(git, sandbox.paths.home, readMarker(scratch) === null, signal);
       await prepareTree({ git, assignment, tree, scratch, binds, signal });
     },
     publishWork: async (text, author, signal) => {
@@ -71,11 +79,11 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
   };
 }
 
-function driverOf(
+function driverOptionsOf(
   { file, assignment, sandbox, timer, ids, log }: WorkspaceOptions,
   binds: readonly Bind[],
-): AgentDriver {
-  const options = {
+): DriverOptions {
+  return {
     sandbox,
     program: file.agents[assignment.agent],
     placeholder: file.placeholder,
@@ -86,5 +94,4 @@ function driverOf(
     ids,
     log,
   };
-  return assignment.agent === 'claude' ? new ClaudeDriver(options) : new CodexDriver(options);
 }

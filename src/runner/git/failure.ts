@@ -1,3 +1,5 @@
+import { WorkspaceFailure } from '../workspace-failure.js';
+
 /**
  * What can go wrong between a workspace and its repository. Stable codes; they travel in `workspace.failed` and `git.failed`.
  */
@@ -12,15 +14,15 @@ export type GitFailureCode =
   | 'branch-checked-out'
   | 'git-failed';
 
-/** A git step that failed. `message` is for people and says what to do next; it holds no secret. */
-export class GitFailure extends Error {
+/** A git step that failed. */
+export class GitFailure extends WorkspaceFailure {
   override readonly name = 'GitFailure';
 
   constructor(
-    readonly code: GitFailureCode,
+    override readonly code: GitFailureCode,
     message: string,
   ) {
-    super(message);
+    super(code, message);
   }
 }
 

@@ -17,6 +17,9 @@ export interface MachineOptions {
   ref?: string | null;
   orphanSeconds?: number;
   turnTimeoutSeconds?: number;
+  /** PATH inside. */
+  path?: string;
+  placeholder?: string;
 }
 
 /** The commit author of every turn in tests. */
@@ -25,7 +28,7 @@ export const AUTHOR = { name: 'Ada Lovelace', email: 'ada@example.com' };
 /** One workspace on a machine: its folders, a control plane, and the real runner as a process of its own. */
 export class Machine {
   readonly folder = mkdtempSync(join(tmpdir(), 'berth-machine-'));
-  readonly placeholder = `placeholder-${randomUUID()}`;
+  readonly placeholder: string;
   readonly socketPath = join(this.folder, 'socket', 's');
   readonly directories = {
     tree: join(this.folder, 'tree'),
@@ -39,6 +42,7 @@ export class Machine {
   #runner: ChildProcess | null = null;
 
   constructor(private readonly options: MachineOptions) {
+    this.placeholder = options.placeholder ?? `placeholder-${randomUUID()}`;
     mkdirSync(join(this.folder, 'socket'));
     this.assignment = {
       workspaceId: randomUUID(),
@@ -121,7 +125,7 @@ export class Machine {
       git: '/usr/bin/git',
       orphanSeconds: this.options.orphanSeconds ?? 600,
       turnTimeoutSeconds: this.options.turnTimeoutSeconds ?? 120,
-      path: '/usr/local/bin:/usr/bin:/bin',
+      path: this.options.path ?? '/usr/local/bin:/usr/bin:/bin',
     };
   }
 }
