@@ -1,19 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/anthropic.js';
 import { startGithubOidcEmulator, type GithubOidcEmulator } from '../emulators/github-oidc.js';
+import type { Clock } from '../../src/kernel/index.js';
 import { parseProxyAlone } from '../../src/config/proxy-alone.js';
 import { Standalone } from '../../src/proxy/alone/standalone.js';
 import type { Time } from '../../src/proxy/alone/time.js';
 import type { Limits } from '../../src/proxy/limits.js';
 import { RecordingLog } from '../../src/proxy/testing/proxy-under-test.js';
 
-/** Time that stands still until a test moves it, and the work that waits for it. */
+/** Time that stands still until a test moves it, and the work that waits for it. The proxy's clock may be off; nobody else's is. */
 export class FakeTime implements Time {
   #now = Date.parse('2026-11-01T12:00:00Z');
+  #off = 0;
   readonly #waiting = new Map<() => void, number>();
+  /** What everybody else's clock says. */
+  readonly others: Clock = { now: () => new Date(this.#now) };
 
   now(): Date {
-    return new Date(this.#now);
+    return new Date(this.#now + this.#off);
   }
 
   random(): number {
@@ -26,10 +30,9 @@ export class FakeTime implements Time {
     return () => this.#waiting.delete(mine);
   }
 
-  /** Sets the clock alone, as somebody sets that of a machine: what waits still waits for as long as it did. */
-  set(milliseconds: number): void {
-    this.#now += milliseconds;
-    for (const [work, at] of this.#waiting) this.#waiting.set(work, at + milliseconds);
+  /** From now on the proxy's clock is off by so much. What waits still waits for as long as it did. */
+  skew(milliseconds: number): void {
+    this.#off = milliseconds;
   }
 
   /** Lets so much time pass. What falls due meanwhile is done at its time, and waited for until it waits again. */
@@ -69,7 +72,7 @@ export class AloneGround {
   /** `isReal`: on the machine's own time, for processes. */
   static async start(isReal = false): Promise<AloneGround> {
     const time = new FakeTime();
-    const clock = isReal ? {} : { clock: time };
+    const clock = isReal ? {} : { clock: time.others };
     const [anthropic, github] = [await startAnthropicEmulator(clock), await startGithubOidcEmulator(clock)];
     const ground = new AloneGround(time, anthropic, github);
     ground.rule();
@@ -143,6 +146,7 @@ export class AloneGround {
     this.github.reset();
     this.rule();
     this.log.lines.length = 0;
+    this.time.skew(0);
   }
 
   async close(): Promise<void> {

@@ -116,7 +116,7 @@ describe('the proxy on its own, with the identity of a GitHub job', () => {
     expect(ground.exchanges).toBe(2);
   });
 
-  it.each([10 * 60, 2 * 3600])('recovers by itself after an outage of %i s', async (seconds) => {
+  it.each([10 * 60, 3600])('recovers by itself after an outage of %i s', async (seconds) => {
     const port = await ready();
     ground.anthropic.fail({ status: 500, times: 'always', match: { path: TOKEN_PATH } });
     await ground.time.pass(seconds * 1000);
@@ -175,8 +175,8 @@ describe('the proxy on its own, with the identity of a GitHub job', () => {
 
   it('does not care when its clock is set', async () => {
     const port = await ready();
-    for (const minutes of [5, -10, 5]) {
-      ground.time.set(minutes * 60_000);
+    for (const minutes of [5, -5, 0]) {
+      ground.time.skew(minutes * 60_000);
       await ground.time.pass(60_000);
       expect((await call(port)).status).toBe(200);
     }

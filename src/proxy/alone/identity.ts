@@ -30,6 +30,8 @@ export interface IdentityOptions {
 
 /** The pauses after denials grow to five minutes and no more: what was mended in a Console is to be found. */
 const MAX_DENIALS_COUNTED = 3;
+/** A next try that is no further away is waited for: who asks then is served as soon as there is a token. */
+const PATIENCE_MS = 20_000;
 /** No wait is longer: a clock may be set, and timers of months overflow. */
 const LONGEST_SLEEP_MS = 3_600_000;
 
@@ -55,6 +57,7 @@ export class Identity {
   /** What the other side said it wants to be left alone for. */
   #notBefore: Date | null = null;
   #flight: Promise<void> | null = null;
+  readonly #waiters: (() => void)[] = [];
   #cancel: () => void = () => undefined;
   #isClosed = false;
 
@@ -68,6 +71,7 @@ export class Identity {
   close(): void {
     this.#isClosed = true;
     this.#cancel();
+    this.#release();
   }
 
   /** Why there is no token that serves; null when there is one. */
@@ -76,14 +80,10 @@ export class Identity {
     return this.#trouble ?? 'No token has been obtained yet';
   }
 
-  /** The token to use now. Waits for the next one when there is none that serves and it is on its way. */
+  /** The token to use now. Waits for the next one when there is none that serves, and it is on its way or tried for soon. */
   async get(): Promise<Available> {
-    if (this.#isDue()) {
-      const renewal = this.#renew();
-      if (!serves(this.#state, this.#now())) await renewal;
-    } else if (this.#flight && !serves(this.#state, this.#now())) {
-      await this.#flight;
-    }
+    if (this.#isDue()) this.#renew();
+    if (!serves(this.#state, this.#now()) && (this.#flight || this.#isNear())) await this.#nextEnd();
     return this.#available();
   }
 
@@ -122,12 +122,28 @@ export class Identity {
     return reasonToRenew(this.#state, now) !== null && !isPausing(this.#state, now);
   }
 
-  #renew(): Promise<void> {
+  /** Whether the pause that is on now is over soon. Of a denial nobody waits for the end. */
+  #isNear(): boolean {
+    const { retryAt } = this.#state;
+    if (this.#denied !== null || retryAt === null) return false;
+    return retryAt.getTime() - this.#now().getTime() <= PATIENCE_MS;
+  }
+
+  /** Ends with the call that is under way, or the next one. */
+  #nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  #renew(): void {
     this.#flight ??= this.#obtain().finally(() => {
       this.#flight = null;
+      this.#release();
       this.#wake();
     });
-    return this.#flight;
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
   async #obtain(): Promise<void> {
@@ -186,7 +202,7 @@ export class Identity {
     this.#cancel();
     if (this.#isClosed || this.#flight) return;
     if (this.#isDue()) {
-      void this.#renew();
+      this.#renew();
       return;
     }
     const now = this.#now();
