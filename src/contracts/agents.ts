@@ -8,7 +8,11 @@ export type Agent = z.infer<typeof agentSchema>;
 export const agentNames: Record<Agent, string> = { claude: 'Claude', codex: 'Codex' };
 
 /** The model provider's wire that an agent speaks, as the proxy's route prefix names it. */
-export const upstreamSchema = z.enum(['anthropic', 'openai']);
+export const upstreamSchema = z.enum(['anthropic', 'openai', 'bedrock']);
 export type Upstream = z.infer<typeof upstreamSchema>;
 
+/** The wire that Berth has an agent speak. */
 export const upstreamOf: Record<Agent, Upstream> = { claude: 'anthropic', codex: 'openai' };
+
+/** Whose wires they are: Claude can speak Bedrock's too, if somebody has it do so. */
+export const agentOf: Record<Upstream, Agent> = { anthropic: 'claude', openai: 'codex', bedrock: 'claude' };

@@ -7,7 +7,7 @@ import { seenSchema } from './text.js';
 /**
  * The wires of the proxy.
  *
- * 1. Agent side, on each workspace's Unix socket (HTTP/1.1): `/anthropic/…` and `/openai/…` (what follows is the provider's own path), and
+ * 1. Agent side, on each workspace's Unix socket (HTTP/1.1): `/anthropic/…`, `/openai/…` and `/bedrock/…` (what follows is the provider's own path), and
  *    `/git/<host>/<owner>/<name>.git/…` for the one repository of the workspace. The credential there is the workspace's placeholder. `CONNECT <host>:443` is a
  *    tunnel to a host that the organization allows; it needs no credential.
  * 2. Control side, over HTTP to the control plane with the proxy token of the workspace: leases and reports.

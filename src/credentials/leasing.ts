@@ -21,6 +21,7 @@ import { placeOf } from './renewal/place.js';
 import { Renewals } from './renewal/renewals.service.js';
 import { mintedState, tokensStore, type Token } from './renewal/tokens.store.js';
 import {
+  ofKind,
   resolve,
   withdrawn,
   type CredentialFacts,
@@ -54,6 +55,8 @@ interface Member {
 /** Whose agent is served. */
 export interface ServedAgent extends Member {
   agent: Agent;
+  /** Where it must be of one kind: the first of those that may serve, in the same order and by the same rules. */
+  only?: Kind | undefined;
 }
 
 /** Whose git is served, at one host: as it stands in the repository's URL. */
@@ -183,7 +186,7 @@ export class Leasing {
   /** One look for all who ask for this member at the moment: a thousand workspaces whose token has just been renewed ask together. */
   private async choose(member: ServedMember, subjectId: string): Promise<Choice> {
     const { organizationId, userId } = member;
-    const what = 'gitHost' in member ? `git ${member.gitHost}` : member.agent;
+    const what = 'gitHost' in member ? `git ${member.gitHost}` : [member.agent, member.only].join();
     const shared = await this.#looks.take([organizationId, userId, what].join(), () =>
       this.look(member, null),
     );
@@ -230,7 +233,8 @@ export class Leasing {
   ): Promise<Decision> {
     const policy = await this.policyFor(tenant, rows);
     const facts = rows.map((row) => this.factsOf(row, tokens.get(row.id) ?? null));
-    return resolve(usedBy(member), facts, policy, this.world.clock.now());
+    const decision = resolve(usedBy(member), facts, policy, this.world.clock.now());
+    return 'only' in member && member.only ? ofKind(member.only, decision) : decision;
   }
 
   private async policyFor(tenant: Tenant, rows: CandidateRow[]): Promise<Policy> {

@@ -92,6 +92,12 @@ export function resolve(
   };
 }
 
+/** The same decision where only one kind is understood: its first that may serve. What was set to serve in no other's place does so here neither, since another may be before it. */
+export function ofKind(kind: Kind, decision: Decision): Decision {
+  const chosen = decision.candidates.find((candidate) => candidate.usable && candidate.kind === kind) ?? null;
+  return { ...decision, chosen, lastHope: null, isFallback: chosen !== null && decision.isFallback };
+}
+
 /**
  * Those of `ids` from which people took the right to serve this member: removed, another's, the organization's where that does not serve members who have their own. That one ran out, was
  * rejected or is used up is no such thing: what was begun with it may end.

@@ -1,6 +1,7 @@
 import type { Served } from './kinds.js';
 import {
   kindOrder,
+  ofKind,
   resolve,
   withdrawn,
   type CredentialFacts,
@@ -278,6 +279,36 @@ describe('resolution', () => {
         .filter(({ reason }) => reason.startsWith('chosen'))
         .map(({ credentialId }) => credentialId),
     ).toEqual(first ? [first] : []);
+  });
+});
+
+describe('where only AWS keys are understood', () => {
+  const key = (place: 'user' | 'organization', more = {}): CredentialFacts =>
+    stored(`${place}/aws_bedrock`, more);
+  const [own, shared] = [key('user'), key('organization')];
+  it.each<[string, CredentialFacts[], CredentialFacts | null]>([
+    ['the first of them', [stored('user/anthropic_api_key'), own, shared], own],
+    [
+      'the next when it was rejected',
+      [stored('user/claude_oauth'), key('user', { status: 'rejected' }), shared],
+      shared,
+    ],
+    [
+      'none that may serve in no other’s place',
+      [stored('user/anthropic_api_key'), key('user', { fallback: false })],
+      null,
+    ],
+    ['none where there is none', [stored('user/anthropic_api_key')], null],
+  ])('serves %s', (_, facts, expected) => {
+    const decision = ofKind('aws_bedrock', resolve('claude', facts, policyOf('on'), NOW));
+    expect(decision.chosen?.credentialId).toBe(expected?.id);
+    expect(decision.lastHope).toBeNull();
+  });
+
+  it('serves one that stands alone, whatever was said of others', () => {
+    const alone = key('user', { fallback: false });
+    const decision = ofKind('aws_bedrock', resolve('claude', [alone], policyOf('on'), NOW));
+    expect(decision.chosen?.credentialId).toBe(alone.id);
   });
 });
 

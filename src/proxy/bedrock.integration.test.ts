@@ -218,6 +218,104 @@ describe('Bedrock behind an agent of Anthropic’s', () => {
   });
 });
 
+describe('Bedrock behind an agent that speaks it itself', () => {
+  let bedrock: BedrockEmulator;
+  let proxy: ProxyUnderTest;
+
+  beforeEach(async () => {
+    bedrock = await startBedrockEmulator();
+    bedrock.keys.accept(KEY);
+    proxy = await startProxy((_, response) => response.writeHead(500).end(), {
+      bedrockUrl: `${bedrock.url}/`,
+      limits: { notYetSeconds: 0.01 },
+    });
+    proxy.controlPlane.lease(lent(KEY));
+  });
+
+  afterEach(async () => {
+    expect(proxy.log.lines.join('\n')).not.toMatch(NO_AGENT_MAY_SEE);
+    await Promise.all([proxy.close(), bedrock.close()]);
+  });
+
+  const call = (
+    operation: string,
+    headers: object = {},
+    model = 'us.anthropic.claude-sonnet-4-5-20250929-v1%3A0',
+  ): Call => ({
+    path: `/bedrock/model/${model}/${operation}`,
+    headers: { authorization: `Bearer ${PLACEHOLDER}`, 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({
+      anthropic_version: 'bedrock-2023-05-31',
+      max_tokens: 20,
+      messages: [{ role: 'user', content: 'Good day' }],
+    }),
+  });
+
+  it('is signed, and passed on as it is; tokens are read from a copy', async () => {
+    const own = {
+      'x-amz-date': '19990101T000000Z',
+      'X-Amz-Security-Token': 'mine',
+      'x-amzn-bedrock-trace': 'ENABLED',
+    };
+    const answer = await send(proxy.socket, call('invoke-with-response-stream', own));
+    expect([answer.status, answer.headers['content-type']]).toEqual([
+      200,
+      'application/vnd.amazon.eventstream',
+    ]);
+    expect(answer.headers['x-amzn-requestid']).toBeDefined();
+    expect(answer.body).toContain(':event-type');
+    const { headers = {} } = bedrock.requests[0] ?? {};
+    expect(headers).toMatchObject({
+      'x-amzn-bedrock-trace': 'ENABLED',
+      'x-amz-security-token': KEY.sessionToken,
+    });
+    await until('the usage', () => proxy.controlPlane.reports('usage').length === 1);
+    const [usage] = proxy.controlPlane.reports('usage');
+    expect(usage).toMatchObject({ model: 'claude-sonnet-4-5-20250929' });
+    expect(usage?.outputTokens).toBeGreaterThan(1);
+    expect(proxy.controlPlane.leaseCalls.map(({ upstream }) => upstream)).toEqual(['bedrock']);
+  });
+
+  it('gets a whole message, with its receipt', async () => {
+    const answer = await send(proxy.socket, call('invoke'));
+    expect(JSON.parse(answer.body)).toMatchObject({ content: [{ text: 'You said: Good day' }] });
+    await until('the usage', () => proxy.controlPlane.reports('usage').length === 1);
+    expect(proxy.controlPlane.reports('served')).toHaveLength(1);
+  });
+
+  it('waits while a key is refused, and sees AWS’s own error where the call is', async () => {
+    bedrock.keys.accept(OTHER);
+    bedrock.keys.expire(KEY.accessKeyId);
+    proxy.controlPlane.succession([lent(KEY), lent(OTHER)]);
+    expect((await send(proxy.socket, call('invoke'))).status).toBe(200);
+    expect(proxy.controlPlane.reports('refused')).toMatchObject([
+      { generation: 1, status: 403, errorType: 'expired_token_exception' },
+    ]);
+    bedrock.failWith('AccessDeniedException', { message: 'You may not.' });
+    const denied = await send(proxy.socket, call('invoke'));
+    expect([denied.status, denied.body]).toEqual([403, '{"message":"You may not."}']);
+    expect(denied.headers['x-amzn-errortype']).toMatch(/^AccessDeniedException/);
+    await until('what is told', () => proxy.controlPlane.reports('denied').length === 1);
+  });
+
+  it.each([
+    ['/bedrock/inference-profiles?type=SYSTEM_DEFINED', 'GET', 404, 'ResourceNotFoundException'],
+    ['/bedrock/model/amazon.nova-pro-v1%3A0/invoke', 'POST', 404, 'ResourceNotFoundException'],
+    ['/bedrock/model/us.anthropic.claude-x%2F..%2Fy/invoke', 'POST', 400, 'ValidationException'],
+  ])('is refused %s', async (path, method, status, code) => {
+    const answer = await send(proxy.socket, { ...call('invoke'), path, method });
+    expect([answer.status, (JSON.parse(answer.body) as { __type: string }).__type]).toEqual([status, code]);
+    expect(bedrock.requests).toEqual([]);
+  });
+
+  it('is refused without the placeholder, whatever it signs itself', async () => {
+    const authorization =
+      'AWS4-HMAC-SHA256 Credential=AKIA/20261126/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00';
+    expect((await send(proxy.socket, call('invoke', { authorization }))).status).toBe(401);
+    expect(bedrock.requests).toEqual([]);
+  });
+});
+
 describe('a clock that is off', () => {
   it('is no fault of the key', async () => {
     const ahead = { now: () => new Date(Date.now() + 10 * 60_000) };

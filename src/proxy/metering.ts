@@ -2,7 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import zlib from 'node:zlib';
 import type { Transform } from 'node:stream';
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import type { UsageReader } from './upstreams/adapter.js';
+import type { Legible, UsageReader } from './upstreams/adapter.js';
 import { headerOf, type HeaderList } from './headers.js';
 import { jsonOf } from './json.js';
 import type { Tap } from './upstream-call.js';
@@ -22,13 +22,14 @@ export class Meter implements Tap {
   #ended = false;
   #told = false;
 
-  /** `done` is called once, after the last byte was read; `readable` is false when the answer could not be followed to its end. */
+  /** `done` is called once, after the last byte was read; `readable` is false when the answer could not be followed to its end. `legible`: for streams of another kind than server-sent events. */
   constructor(
     headers: HeaderList,
     reader: UsageReader,
     private readonly done: (readable: boolean) => void,
+    legible?: Legible,
   ) {
-    this.#text = sinkFor(headerOf(headers, 'content-type') ?? '', reader);
+    this.#text = sinkFor(headerOf(headers, 'content-type') ?? '', reader, legible);
     const encoding = (headerOf(headers, 'content-encoding') ?? 'identity').trim().toLowerCase();
     if (encoding === 'identity' || this.#text === null) return;
     this.#decoder = decoderFor(encoding);
@@ -96,7 +97,9 @@ interface TextSink {
   end(): void;
 }
 
-function sinkFor(contentType: string, reader: UsageReader): TextSink | null {
+function sinkFor(contentType: string, reader: UsageReader, legible: Legible | undefined): TextSink | null {
+  if (legible && contentType.startsWith('application/vnd.amazon.eventstream'))
+    return new LegibleSink(legible(), new EventSink(reader));
   if (contentType.startsWith('text/event-stream')) return new EventSink(reader);
   if (contentType.startsWith('application/json')) return new JsonSink(reader);
   return null;
@@ -126,6 +129,21 @@ class EventSink implements TextSink {
 
   end(): void {
     // An event without its empty line at the end was cut off and does not count.
+  }
+}
+
+class LegibleSink implements TextSink {
+  constructor(
+    private readonly events: (chunk: Buffer) => string,
+    private readonly inner: EventSink,
+  ) {}
+
+  write(chunk: Buffer): void {
+    this.inner.write(Buffer.from(this.events(chunk)));
+  }
+
+  end(): void {
+    this.inner.end();
   }
 }
 

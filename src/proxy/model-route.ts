@@ -22,7 +22,7 @@ export class ModelCall {
   /** Answers the request. `target` is the provider's own path and query. Throws what has no answer of its own (ClientGone, bugs). */
   async run(target: RequestTarget): Promise<void> {
     const operation = this.adapter.operations.find(
-      (each) => each.method === this.request.method && each.path === target.path,
+      (each) => each.method === this.request.method && isOf(each, target.path),
     );
     if (!operation) {
       this.#refuse(notAllowed(this.adapter));
@@ -51,13 +51,13 @@ export class ModelCall {
     }
   }
 
-  async #answer(operation: Operation, { query }: RequestTarget, hold: Hold): Promise<ProxyHeld['outcome']> {
+  async #answer(operation: Operation, target: RequestTarget, hold: Hold): Promise<ProxyHeld['outcome']> {
     let body: HeldBody | null = null;
     try {
       let lease: HeldLease;
       [body, lease] = await this.#prepare(operation, hold);
       for (;;) {
-        const result = await this.#send({ operation, query, body }, lease);
+        const result = await this.#send({ operation, ...target, body }, lease);
         if (result !== 'refused') return this.#conclude(result);
         hold.refused(lease);
         lease = await hold.next();
@@ -119,6 +119,10 @@ export class ModelCall {
     const requestId = this.workspace.context.ids.next();
     refuse(this.request, this.response, this.adapter.formatRefusal, refusal, requestId);
   }
+}
+
+function isOf({ path }: Operation, asked: string): boolean {
+  return typeof path === 'string' ? path === asked : path.test(asked);
 }
 
 const WRONG_PLACEHOLDER: Refusal = {

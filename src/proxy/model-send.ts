@@ -17,6 +17,7 @@ import {
 import {
   count,
   modelName,
+  type Legible,
   type Operation,
   type UpstreamAdapter,
   type Usage,
@@ -37,6 +38,7 @@ const UNAUTHORIZED = 401;
 /** What is sent: the same at each send, but for the credential. */
 export interface ModelRequest {
   operation: Operation;
+  path: string;
   query: string;
   body: HeldBody | null;
 }
@@ -52,6 +54,7 @@ interface Departure {
   target: Target;
   request: UpstreamRequest;
   change: AnswerChange | null;
+  legible?: Legible;
 }
 
 /** One send of a model call, with one lease. */
@@ -70,7 +73,7 @@ export class ModelSend {
   async run(request: IncomingMessage, response: ServerResponse): Promise<SendResult> {
     const { credential } = this.lease;
     if (!this.adapter.kinds.has(credential.kind)) throw this.#wrongKind();
-    const place = this.adapter.place(credential.kind, this.sent.operation.path);
+    const place = this.adapter.place(credential.kind, this.sent.path);
     if (!place) return 'no-place';
     const target = this.workspace.context.targets[place.target](credential);
     const headers = requestHeaders(request.rawHeaders);
@@ -103,7 +106,8 @@ export class ModelSend {
 
   async #translated(wire: Wire, target: Target, headers: HeaderList): Promise<Departure> {
     const { clock, limits, bedrockModels } = this.workspace.context;
-    const call = { operation: this.sent.operation, headers, body: this.sent.body?.bytes ?? null };
+    const { operation, path, body } = this.sent;
+    const call = { operation, path, headers, body: body?.bytes ?? null };
     const translated = await wire.translate(call, this.lease.credential, {
       target,
       now: clock.now(),
@@ -115,7 +119,7 @@ export class ModelSend {
   }
 
   #relay(
-    { target, request, change }: Departure,
+    { target, request, change, legible }: Departure,
     response: ServerResponse,
     record: CallRecord,
   ): Promise<CallOutcome> {
@@ -127,7 +131,7 @@ export class ModelSend {
       filter: (answer) => answerHeaders(answer, ...secretsOf(this.lease.credential)),
       onHead: (status, answer) => {
         record.head(status);
-        return this.#tapFor(status, answer, record);
+        return this.#tapFor(status, answer, record, legible);
       },
       maxWithheldBytes: limits.maxErrorBytes,
       withheldTimeoutSeconds: limits.withheldTimeoutSeconds,
@@ -137,13 +141,13 @@ export class ModelSend {
   /** True for an answer that refuses the call and not the credential: the agent is to read it, and nobody could do better with a newer token. */
   #releases(status: number, answer: HeaderList, bytes: Buffer): boolean {
     const body = this.#parsed(answer, bytes);
-    if (this.adapter.refuses(status, body)) return false;
-    const errorType = this.adapter.errorType(body);
+    if (this.adapter.refuses(status, body, answer)) return false;
+    const errorType = this.adapter.errorType(body, answer);
     this.workspace.reports.add({ type: 'denied', ...this.#used(), status, errorType });
     return true;
   }
 
-  #tapFor(status: number, answer: HeaderList, record: CallRecord): Tap | null {
+  #tapFor(status: number, answer: HeaderList, record: CallRecord, legible: Legible | undefined): Tap | null {
     if (status === 429) {
       return new ErrorTap(this.workspace.context.limits.maxErrorBytes, (bytes) =>
         this.#reportLimited(answer, bytes),
@@ -151,15 +155,15 @@ export class ModelSend {
     }
     if (!this.sent.operation.metered || status < 200 || status > 299) return null;
     this.workspace.reports.add({ type: 'served', ...this.#used() });
-    return this.#meter(answer, record);
+    return this.#meter(answer, record, legible);
   }
 
-  #meter(answer: HeaderList, record: CallRecord): Tap {
+  #meter(answer: HeaderList, record: CallRecord, legible: Legible | undefined): Tap {
     const reader = this.adapter.newUsageReader();
     let finished: () => void = () => undefined;
     this.#metered = new Promise((resolve) => (finished = resolve));
     this.workspace.track(this.#metered);
-    return new Meter(answer, reader, (readable) => {
+    const done = (readable: boolean): void => {
       const usage = readable ? reader.usage() : UNKNOWN;
       const model = usage.model ?? requestedModel(this.sent.body);
       const isKnown = usage.inputTokens !== null && usage.outputTokens !== null;
@@ -168,14 +172,16 @@ export class ModelSend {
       record.usage({ ...usage, model });
       // The agent has a part of this answer, so that nothing is sent again; but the next call shall come with another credential.
       const failure = reader.failure();
-      if (failure !== null && this.adapter.refuses(200, failure)) this.#refused(UNAUTHORIZED, failure);
+      if (failure !== null && this.adapter.refuses(200, failure, []))
+        this.#refused(UNAUTHORIZED, failure, []);
       finished();
-    });
+    };
+    return new Meter(answer, reader, done, legible);
   }
 
   #conclude(outcome: CallOutcome): SendResult {
     if (outcome.kind === 'withheld') {
-      this.#refused(outcome.status, this.#parsed(outcome.headers, outcome.body));
+      this.#refused(outcome.status, this.#parsed(outcome.headers, outcome.body), outcome.headers);
       return 'refused';
     }
     if (outcome.kind !== 'unreachable') return 'done';
@@ -185,9 +191,9 @@ export class ModelSend {
     return 'unreachable';
   }
 
-  #refused(status: number, body: unknown): void {
+  #refused(status: number, body: unknown, headers: HeaderList): void {
     const { reports, leases } = this.workspace;
-    const errorType = this.adapter.errorType(body);
+    const errorType = this.adapter.errorType(body, headers);
     const told = reports.tell({ type: 'refused', ...this.#used(), status, errorType });
     leases.refused(this.adapter.name, this.lease, told);
   }
@@ -196,7 +202,7 @@ export class ModelSend {
     const body = this.#parsed(answer, bytes);
     const now = this.workspace.context.clock.now();
     const until = this.adapter.limitedUntil({ headers: answer, body }, now)?.toISOString() ?? null;
-    const errorType = this.adapter.errorType(body);
+    const errorType = this.adapter.errorType(body, answer);
     this.workspace.reports.add({ type: 'limited', ...this.#used(), errorType, until });
   }
 

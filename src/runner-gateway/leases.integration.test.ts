@@ -248,6 +248,22 @@ describe('leases and receipts', () => {
     expect((await proxy.call(proxyPaths.lease, { upstream: 'aws' })).status).toBe(422);
   });
 
+  it('leases to who speaks Bedrock an AWS key alone, with its region', async () => {
+    const { proxy } = await bench.running();
+    expect((await proxy.tryLease('bedrock')).status).toBe(409);
+    const key = { accessKeyId: 'AKIAOFBEDROCK0000001', secretAccessKey: 's'.repeat(40), region: 'eu-west-1' };
+    await bench.api.setCredential('organization', 'aws_bedrock', key);
+    expect(await proxy.tryLease('bedrock')).toMatchObject({
+      status: 200,
+      body: { secret: { kind: 'aws_bedrock', ...key, sessionToken: null } },
+    });
+    expect((await proxy.lease()).secret.kind).toBe('anthropic_api_key');
+    await bench.api.setCredential('organization', 'aws_bedrock', { ...key, fallback: false });
+    expect((await proxy.tryLease('bedrock')).status).toBe(409);
+    const path = bench.api.path('/credentials/organization/aws_bedrock');
+    await bench.api.call('DELETE', path, undefined, 204);
+  });
+
   it('leases while a workspace starts and runs, and not when it fails, sleeps or goes', async () => {
     for (const state of ['provisioning', 'running'] as const) {
       expect((await (await bench.inState(state)).proxy.tryLease()).status).toBe(200);

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ReceiptsService } from '../chats/index.js';
 import {
-  upstreamOf,
+  agentOf,
   type Agent,
   type Kind,
   type Lease,
@@ -33,6 +33,9 @@ import type { RepositorySource, WorkspaceState } from '../contracts/index.js';
 const OWN_SECONDS_WHERE_SHARED = 1;
 /** So many calls of one organization's proxies use the database at a time in this process, which has ten connections for everything. A crowd that comes at once waits here and is answered, where it would be turned away for want of a connection. */
 const AT_A_TIME = 4;
+
+/** Of upstreams that understand one kind alone. */
+const onlyKind: Partial<Record<LentFor, Kind>> = { bedrock: 'aws_bedrock' };
 
 /** What a proxy may ask: the credential that serves its workspace now, a model call's or git's, and which hosts its agent may reach; and what it tells of its calls, and of ways out that it refused. */
 @Injectable()
@@ -195,7 +198,7 @@ export class LeasesService {
 function useOf(
   workspace: WorkspacePlace,
   upstream: LentFor,
-): Pick<ServedAgent, 'agent'> | Pick<ServedGit, 'gitHost'> {
+): Pick<ServedAgent, 'agent' | 'only'> | Pick<ServedGit, 'gitHost'> {
   if (upstream === 'git') {
     const gitHost = gitHostOf(workspace);
     if (!gitHost) throw noGitCredential('a repository that is not reached over https');
@@ -203,8 +206,8 @@ function useOf(
   }
   const agent = workspace.agent as Agent;
   // A workspace's placeholder opens its own agent's provider and no other.
-  if (upstreamOf[agent] !== upstream) throw noCredential(upstream === 'anthropic' ? 'claude' : 'codex');
-  return { agent };
+  if (agentOf[upstream] !== agent) throw noCredential(agentOf[upstream]);
+  return { agent, only: onlyKind[upstream] };
 }
 
 function gitHostOf({ source }: WorkspacePlace): string | null {

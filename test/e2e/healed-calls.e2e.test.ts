@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import http from 'node:http';
-import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import type { Lease } from '../../src/contracts/proxy.js';
@@ -17,6 +16,7 @@ import {
   type AgentPlace,
   type AgentRun,
 } from '../emulators/run-agents.js';
+import { bridgeTo, type Bridge } from './support/bridge.js';
 
 /** The real agents through the proxy alone, while their login is revoked under their hands: they are not to notice. */
 
@@ -25,7 +25,7 @@ const MESSAGE = 'run echo one && echo two';
 let emulator: ModelEmulator;
 let proxy: ProxyUnderTest;
 let place: AgentPlace;
-let bridge: net.Server;
+let bridge: Bridge;
 /** Digests of the bodies that model calls had, with the answer's status. */
 let calls: { digest: string; status: number }[];
 let pair: IssuedPair;
@@ -44,12 +44,7 @@ async function start(model: ModelEmulator, secretOf: (pair: IssuedPair) => Lease
     }
     return { status: 200, body: leaseOf(pair, secretOf(pair)) };
   };
-  bridge = net.createServer((socket) => {
-    const inner = net.connect(proxy.socket);
-    for (const each of [socket, inner]) each.on('error', () => undefined);
-    socket.pipe(inner).pipe(socket);
-  });
-  await new Promise<void>((resolve) => bridge.listen(0, '127.0.0.1', resolve));
+  bridge = await bridgeTo(proxy.socket);
   place = await makeAgentPlace();
 }
 
@@ -75,10 +70,7 @@ function leaseOf({ generation, expiresAt }: IssuedPair, secret: Lease['secret'])
   };
 }
 
-const url = (upstream: string): string => {
-  const { port } = bridge.address() as AddressInfo;
-  return `http://127.0.0.1:${port}/${upstream}`;
-};
+const url = (upstream: string): string => `${bridge.url}/${upstream}`;
 
 /** Every line that the agent wrote down of its conversation. */
 async function transcript(): Promise<string[]> {

@@ -1,4 +1,3 @@
-import type { Upstream } from '../../contracts/agents.js';
 import {
   leaseRequestSchema,
   proxyPaths,
@@ -9,6 +8,7 @@ import {
 } from '../../contracts/proxy.js';
 import type { Secret } from '../../kernel/index.js';
 import type { ControlPlane, ControlPlaneAnswer } from '../control-plane.js';
+import { portUpstreamSchema, type PortUpstream } from './port-upstream.js';
 
 /** A credential of an upstream, and what is told of it. */
 export interface Holder {
@@ -26,7 +26,7 @@ export type Held =
   | { retryAfterSeconds: number };
 
 /** Names the credential of each upstream in leases and reports; the same in every process. */
-const IDS: Record<Upstream, string> = {
+const IDS: Record<PortUpstream, string> = {
   anthropic: '00000000-0000-4000-8000-000000000001',
   openai: '00000000-0000-4000-8000-000000000002',
 };
@@ -37,19 +37,19 @@ const DONE: ControlPlaneAnswer = { status: 204, body: null, retryAfterSeconds: n
 
 /** Answers in this process what a control plane answers over HTTP, so that all that leases and reports is the same with one and without. Nobody takes rights away here. */
 export class LocalControlPlane implements Pick<ControlPlane, 'post'> {
-  constructor(private readonly holders: Partial<Record<Upstream, Holder>>) {}
+  constructor(private readonly holders: Partial<Record<PortUpstream, Holder>>) {}
 
   /** The id of an upstream's credential. */
-  static idOf(upstream: Upstream): string {
+  static idOf(upstream: PortUpstream): string {
     return IDS[upstream];
   }
 
   async post(path: string, _token: Secret, body: unknown): Promise<ControlPlaneAnswer> {
     switch (path) {
       case proxyPaths.lease: {
-        const { upstream } = leaseRequestSchema.parse(body);
-        // No port leads to git.
-        return upstream === 'git' ? denied(NOTHING) : this.#lease(upstream);
+        // No port leads to git, nor to Bedrock's own wire.
+        const upstream = portUpstreamSchema.safeParse(leaseRequestSchema.parse(body).upstream);
+        return upstream.success ? this.#lease(upstream.data) : denied(NOTHING);
       }
       case proxyPaths.report:
         for (const item of proxyReportRequestSchema.parse(body).items) this.#tell(item);
@@ -59,7 +59,7 @@ export class LocalControlPlane implements Pick<ControlPlane, 'post'> {
     }
   }
 
-  async #lease(upstream: Upstream): Promise<ControlPlaneAnswer> {
+  async #lease(upstream: PortUpstream): Promise<ControlPlaneAnswer> {
     const held = (await this.holders[upstream]?.lease()) ?? { denied: NOTHING };
     if ('denied' in held) return denied(held.denied);
     if ('retryAfterSeconds' in held) {
@@ -76,7 +76,7 @@ export class LocalControlPlane implements Pick<ControlPlane, 'post'> {
 
   #tell(item: ProxyReportItem): void {
     if (item.type !== 'refused' && item.type !== 'served') return;
-    const upstream = (Object.keys(IDS) as Upstream[]).find((each) => IDS[each] === item.credentialId);
+    const upstream = (Object.keys(IDS) as PortUpstream[]).find((each) => IDS[each] === item.credentialId);
     const holder = upstream && this.holders[upstream];
     holder?.[item.type](item.generation);
   }

@@ -1,5 +1,4 @@
 import type { CredentialSource, ProxyAloneSettings } from '../../config/proxy-alone.js';
-import type { Upstream } from '../../contracts/agents.js';
 import { noTracer, systemIds, type Ids, type Log } from '../../kernel/index.js';
 import { PrometheusMetrics } from '../../telemetry/prometheus.js';
 import type { Observers } from '../call-record.js';
@@ -14,6 +13,7 @@ import { Identity } from './identity.js';
 import { LocalControlPlane } from './local-control-plane.js';
 import { pagesOf } from './pages.js';
 import { PortServer } from './port-server.js';
+import type { PortUpstream } from './port-upstream.js';
 import { systemTime, type Time } from './time.js';
 
 /** A token on its way is waited for; of one that is further away the client hears at once when to come again. */
@@ -40,7 +40,7 @@ export class Standalone {
   readonly #identity: Identity | null;
   readonly #context: ProxyContext;
   readonly #workspace: Workspace;
-  readonly #servers: Record<Upstream, PortServer>;
+  readonly #servers: Record<PortUpstream, PortServer>;
 
   constructor(
     private readonly settings: ProxyAloneSettings,
@@ -79,7 +79,7 @@ export class Standalone {
   }
 
   /** As they are once they are open; what was asked for may be 0, any that is free. */
-  get ports(): Record<Upstream, number> {
+  get ports(): Record<PortUpstream, number> {
     return { anthropic: this.#servers.anthropic.port, openai: this.#servers.openai.port };
   }
 
@@ -136,7 +136,7 @@ export class Standalone {
     };
   }
 
-  #server(upstream: Upstream): PortServer {
+  #server(upstream: PortUpstream): PortServer {
     const { credentials, host } = this.settings;
     const isConfigured = configuredIn(credentials);
     return new PortServer({
@@ -163,7 +163,7 @@ export class Standalone {
 /** As the metrics of renewals name it. */
 const OUTCOMES = { obtained: 'succeeded', denied: 'rejected', failed: 'failed' } as const;
 
-function configuredIn(credentials: CredentialSource): Record<Upstream, boolean> {
+function configuredIn(credentials: CredentialSource): Record<PortUpstream, boolean> {
   switch (credentials.from) {
     case 'berth':
       return { anthropic: true, openai: true };

@@ -9,8 +9,8 @@ import type { AnswerChange, UpstreamRequest } from '../upstream-call.js';
 /** One call that an agent may make. */
 export interface Operation {
   method: 'GET' | 'POST';
-  /** The provider's own path, exactly. */
-  path: string;
+  /** The provider's own path, exactly; or what the whole of it must be like. */
+  path: string | RegExp;
   /** True when the model itself answers: a 2xx is the turn's receipt, and its tokens count. */
   metered: boolean;
 }
@@ -39,7 +39,7 @@ export interface UsageReader {
 }
 
 /** Where requests can go. A ChatGPT login is not understood by OpenAI's API, nor an AWS key by Anthropic's, but by a server of its own. */
-export type TargetName = Upstream | 'chatgpt' | 'bedrock';
+export type TargetName = Upstream | 'chatgpt';
 
 /** Where one call goes: a server, and the path there. */
 export interface Place {
@@ -50,6 +50,7 @@ export interface Place {
 /** A call as the agent made it. */
 export interface AgentCall {
   operation: Operation;
+  path: string;
   /** Without its credentials and what belongs to its connection. */
   headers: HeaderList;
   body: Buffer | null;
@@ -66,14 +67,20 @@ export interface WireWorld {
   errorTimeoutSeconds: number;
 }
 
+/** Begins to follow a stream that is no server-sent events: each piece of it gives the events that it completes. Throws for what it cannot follow. */
+export type Legible = () => (chunk: Buffer) => string;
+
 /** A provider's own way of talking, where the agent speaks another: requests are translated there and answers back, so that the agent knows nothing of it. */
 export interface Wire {
-  /** The request as it goes out, signed once its headers are final, and what turns its answer back. Throws BerthError `bad-request` for a call that cannot be told there. */
+  /**
+   * The request as it goes out, signed once its headers are final, and what turns its answer back (null: it is passed on as it is; then `legible` makes server-sent events of a copy of its
+   * stream, for the meter). Throws BerthError `bad-request` for a call that cannot be told there.
+   */
   translate(
     call: AgentCall,
     credential: HeldCredential,
     world: WireWorld,
-  ): Promise<{ request: UpstreamRequest; change: AnswerChange }>;
+  ): Promise<{ request: UpstreamRequest; change: AnswerChange | null; legible?: Legible }>;
 }
 
 /** All that differs between model providers. One file each; the streaming core knows none of it. */
@@ -92,13 +99,13 @@ export interface UpstreamAdapter {
   applyCredential(headers: HeaderList, credential: HeldCredential): void;
   /** An error in the provider's own shape. */
   formatRefusal: RefusalFormat;
-  /** The provider's word for an error, from its parsed body. */
-  errorType(body: unknown): string | null;
+  /** The provider's word for an error, from its parsed body, or its headers. */
+  errorType(body: unknown, headers: HeaderList): string | null;
   /**
-   * Whether an answer refuses the credential itself, so that a newer one or another may help; from its status and parsed body. False: it refuses the call (a scope, a policy of
+   * Whether an answer refuses the credential itself, so that a newer one or another may help; from its status, parsed body and headers. False: it refuses the call (a scope, a policy of
    * the organization), and the agent is to see what it says. Also asked of an error that a stream of status 200 told.
    */
-  refuses(status: number, body: unknown): boolean;
+  refuses(status: number, body: unknown, headers: HeaderList): boolean;
   /** Until when a 429 says that a plan's quota is used up; null for a rate that is over in moments, or where it does not say. */
   limitedUntil(answer: { headers: HeaderList; body: unknown }, now: Date): Date | null;
   newUsageReader(): UsageReader;

@@ -85,7 +85,7 @@ function formatRefusal(refusal: Refusal, requestId: string): { contentType: stri
  * Messages API. A stream gives input and cache counts in `message_start` and running totals in `message_delta`; the output count of
  * `message_start` is only a beginning, so that without a `message_delta` the output stays unknown.
  */
-class AnthropicUsage implements UsageReader {
+export class AnthropicUsage implements UsageReader {
   #failure: unknown = null;
   readonly #usage: Usage = {
     model: null,

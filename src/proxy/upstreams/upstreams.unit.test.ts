@@ -4,7 +4,7 @@ import type { HeaderList } from '../headers.js';
 import type { Place, UpstreamAdapter } from './adapter.js';
 import { upstreams } from './index.js';
 
-const { anthropic, openai } = upstreams;
+const { anthropic, bedrock, openai } = upstreams;
 
 function applied(
   adapter: UpstreamAdapter,
@@ -221,7 +221,7 @@ describe('a refusal', () => {
     [openai, 200, said('x', '', 'token_expired'), true],
     [openai, 200, said('x', '', 'server_error'), false],
   ])('%# is of the credential, or of the call', (adapter, status, body, expected) => {
-    expect(adapter.refuses(status, body)).toBe(expected);
+    expect(adapter.refuses(status, body, [])).toBe(expected);
   });
 
   it.each<[UpstreamAdapter, string, string, unknown]>([
@@ -282,7 +282,7 @@ describe('errors', () => {
     [anthropic, null, null],
     [openai, { detail: 'Unauthorized' }, null],
   ])('%# have a type that is a word, or none', (adapter, body, expected) => {
-    expect(adapter.errorType(body)).toBe(expected);
+    expect(adapter.errorType(body, [])).toBe(expected);
   });
 
   it.each([400, 401, 403, 404, 413, 426, 500, 502, 503])(
@@ -301,4 +301,48 @@ describe('errors', () => {
       expect(error.type).toBe(status >= 500 ? 'server_error' : 'invalid_request_error');
     },
   );
+});
+
+describe('Bedrock itself', () => {
+  const { operations } = bedrock;
+  const allowed = (path: string): boolean =>
+    operations.some((each) => each.path instanceof RegExp && each.path.test(path));
+
+  it.each([
+    ['/model/us.anthropic.claude-sonnet-4-6/invoke', true],
+    ['/model/us.anthropic.claude-haiku-4-5-20251001-v1%3A0/invoke-with-response-stream', true],
+    ['/model/anthropic.claude-haiku-4-5-20251001-v1:0/count-tokens', true],
+    ['/model/us-gov.anthropic.claude-sonnet-4-6/invoke', true],
+    ['/model/amazon.nova-pro-v1%3A0/invoke', false],
+    ['/model/us.anthropic.claude-x/converse', false],
+    ['/model/us.anthropic.claude-x/invoke/', false],
+    ['/x/model/us.anthropic.claude-x/invoke', false],
+    ['/model/us.anthropic.claude-x/y/invoke', false],
+    ['/inference-profiles', false],
+  ])('%s is an operation: %j', (path, expected) => expect(allowed(path)).toBe(expected));
+
+  it.each<[string | undefined, string, boolean, string | null]>([
+    ['ExpiredTokenException:http://x', '', true, 'expired_token_exception'],
+    ['InvalidSignatureException', 'does not match', true, 'invalid_signature_exception'],
+    ['InvalidSignatureException', 'Signature expired: …', false, 'invalid_signature_exception'],
+    ['AccessDeniedException', 'is not authorized', false, 'access_denied_exception'],
+    ['sk-ant-api03-abc', '', false, null],
+    [undefined, '', false, null],
+  ])('says of %s %j whether the key is refused, and a word', (code, message, refused, word) => {
+    const headers = code === undefined ? [] : ['x-amzn-ErrorType', code];
+    expect(bedrock.refuses(403, { message }, headers)).toBe(refused);
+    expect(bedrock.errorType({ message }, headers)).toBe(word);
+  });
+
+  it('refuses in AWS’s shape', () => {
+    for (const [status, code] of [
+      [401, 'UnrecognizedClientException'],
+      [404, 'ResourceNotFoundException'],
+      [426, 'ValidationException'],
+      [503, 'ServiceUnavailableException'],
+    ] as const) {
+      const { body } = bedrock.formatRefusal({ status, message: 'Do this next.' }, 'id');
+      expect(JSON.parse(body)).toEqual({ __type: code, message: 'Do this next.' });
+    }
+  });
 });

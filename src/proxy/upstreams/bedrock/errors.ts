@@ -62,6 +62,16 @@ const OFF_CLOCK_ERROR: MessagesError = {
     "AWS refused the time of this request: the clock of the machine that Berth's proxy runs on is off by minutes. Set it right.",
 };
 
+/** The code in a header `x-amzn-errortype`, without what stands after its colon. */
+export function codeOf(header: string | undefined): string {
+  return header?.split(':', 1)[0] ?? '';
+}
+
+/** Whether this code and text refuse the key itself. */
+export function refusesKey(code: string, said: string): boolean {
+  return REFUSED.has(code) && !OFF_CLOCK.test(said);
+}
+
 /** An error answer of Bedrock in Anthropic's words. `code` is the header's, with or without what stands after its colon. What repeats one of `secrets` is not passed on. */
 export function messagesError(
   status: number,
@@ -69,10 +79,10 @@ export function messagesError(
   body: Buffer,
   secrets: readonly string[],
 ): MessagesError {
-  const name = code?.split(':', 1)[0] ?? '';
+  const name = codeOf(code);
   const said = messageOf(jsonOf(body));
   if (REFUSED.has(name)) {
-    if (OFF_CLOCK.test(said)) return OFF_CLOCK_ERROR;
+    if (!refusesKey(name, said)) return OFF_CLOCK_ERROR;
     return {
       status: REFUSED_STATUS,
       type: 'authentication_error',

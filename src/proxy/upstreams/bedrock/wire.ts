@@ -8,10 +8,10 @@ const COUNT_PATH = '/v1/messages/count_tokens';
 
 /** Anthropic's Messages API, served by AWS Bedrock's runtime. */
 export const bedrock: Wire = {
-  async translate({ operation, headers, body }, credential, world) {
+  async translate({ path, headers, body }, credential, world) {
     const { target, now, models, maxErrorBytes, errorTimeoutSeconds } = world;
     const asked = { region: credential.aws?.region ?? '', models };
-    const isCount = operation.path === COUNT_PATH;
+    const isCount = path === COUNT_PATH;
     const told = (isCount ? countRequest : messagesRequest)(headers, body, asked);
     const signed = await signedHeaders(
       {
