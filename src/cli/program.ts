@@ -5,6 +5,7 @@ import { auditCommand } from './commands/audit.js';
 import { completeCommand, completionCommand } from './commands/completion.js';
 import { credentialsCommand } from './commands/credentials.js';
 import { doctorCommand } from './commands/doctor.js';
+import { egressCommand } from './commands/egress.js';
 import { ExitCodesCommand } from './commands/exit-codes.js';
 import { invitationsCommand } from './commands/invitations.js';
 import { keysCommand } from './commands/keys.js';
@@ -41,6 +42,7 @@ export function buildProgram(context: CliContext): Command {
     invitationsCommand(context),
     apiKeysCommand(context),
     limitsCommand(context),
+    egressCommand(context),
     auditCommand(context),
     keysCommand(context),
     agentsCommand(context),

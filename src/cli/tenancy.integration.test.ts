@@ -9,7 +9,7 @@ import { KeyRotation } from '../credentials/index.js';
 import { answers, testCli, type TestCli } from './testing/test-cli.js';
 import type { Keys } from './wire.js';
 
-/** `berth members`, `invitations`, `limits`, `keys` and `api-keys` on the real app. */
+/** `berth members`, `invitations`, `limits`, `egress`, `keys` and `api-keys` on the real app. */
 
 let app: TestApp;
 let acme: TestOrganization;
@@ -63,6 +63,22 @@ it('shows limits, and changes them for who runs this Berth', async () => {
   expect(test.out).toMatch(/^WHAT +LIMIT +USED\nworkspaces +\d+ +0\nrunning workspaces +\d+ +0\n/);
   expect(await test.run('limits', 'set')).toBe(2);
   expect(await test.run('limits', 'set', '--running', '50')).toBe(3);
+});
+
+it('shows which hosts agents may reach, and changes the list', async () => {
+  const shown = cli();
+  expect(await shown.run('egress', 'show')).toBe(0);
+  expect(shown.out).toMatch(/^registry\.npmjs\.org\n(.+\n)+the workspace's git host\n$/);
+  const allowed = cli();
+  expect(await allowed.run('egress', 'allow', 'Registry.Example.com', '*.cdn.example.com')).toBe(0);
+  expect(allowed.err).toMatch(/the organization’s own from now on/);
+  expect(allowed.out).toMatch(/\nregistry\.example\.com\n\*\.cdn\.example\.com\n$/);
+  const forbidden = cli();
+  expect(await forbidden.run('egress', 'forbid', '*.cdn.example.com', 'registry.npmjs.org')).toBe(0);
+  expect([forbidden.err, forbidden.out]).toEqual(['', expect.stringMatching(/registry\.example\.com\n$/)]);
+  expect(await cli().run('egress', 'allow', '127.0.0.1')).not.toBe(0);
+  const { isDefault } = await json<{ isDefault: boolean }>('egress', 'reset');
+  expect(isDefault).toBe(true);
 });
 
 it('shows the encryption keys, and rotates them for who runs this Berth', async () => {

@@ -197,6 +197,12 @@ export const limitsSchema = z.looseObject({
 });
 export type Limits = z.infer<typeof limitsSchema>;
 
+export const egressPolicySchema = z.looseObject({
+  allowedHosts: z.array(z.string()),
+  isDefault: z.boolean(),
+});
+export type EgressPolicy = z.infer<typeof egressPolicySchema>;
+
 const named = z.looseObject({ type: z.string(), id: optionalText, name: optionalText });
 export const auditEntrySchema = z.looseObject({
   seq: z.int(),

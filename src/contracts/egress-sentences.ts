@@ -19,7 +19,7 @@ export function blockedSentence({ host, port, reason }: Blocked): string {
     case 'not-allowed':
       return `Berth does not let this workspace reach ${place}: it is not among the hosts that the organization allows. An admin of the organization can allow it (berth egress allow ${host}).`;
     case 'private-address':
-      return `Berth does not let this workspace reach ${place}: its address is in a private network. Who runs this Berth can name it in BERTH_EGRESS_PRIVATE_HOSTS.`;
+      return `Berth does not let this workspace reach ${place}: its address is in a private network or of Berth's own machine. Who runs this Berth can name it in BERTH_EGRESS_PRIVATE_HOSTS.`;
     case 'other-name':
       return `Berth ended this connection to ${place}: what was sent is not TLS to the host that was asked for (its server name must be ${host}).`;
   }

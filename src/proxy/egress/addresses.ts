@@ -1,8 +1,15 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** Where clouds tell machines who they are, outside of the ranges below that would give them away. */
-const METADATA = new Set(['168.63.129.16', '100.100.100.200', 'fd00:ec2::254']);
+/** Where clouds tell machines who they are, outside of the ranges below that would give them away: Azure, Alibaba, AWS, Google, Oracle, Scaleway. */
+const METADATA = new Set([
+  '168.63.129.16',
+  '100.100.100.200',
+  'fd00:ec2::254',
+  'fd20:ce::254',
+  'fd00:c1::a9fe:a9fe',
+  'fd00:42::42',
+]);
 /** What a network of one's own is made of. Never this machine, a link, or what routers keep for themselves. */
 const PRIVATE = new Set(['private', 'uniqueLocal', 'carrierGradeNat']);
 /** All of IPv6 that is given out as global unicast (RFC 4291 section 2.4): what lies outside, such as `::7f00:1`, may lead anywhere. */

@@ -44,8 +44,9 @@ export class Destinations {
         port: named.port ?? TUNNEL_PORT,
       };
     const addresses = await this.network.lookup(host);
+    const own = this.network.own();
     const isFine = ({ address }: LookupAddress): boolean =>
-      isPublic(address) || (named !== undefined && isPrivate(address));
+      !own.has(address) && (isPublic(address) || (named !== undefined && isPrivate(address)));
     if (addresses.length === 0 || !addresses.every(isFine)) throw new PrivateAddress(host);
     return { addresses, port: TUNNEL_PORT };
   }

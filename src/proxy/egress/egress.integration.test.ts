@@ -166,6 +166,14 @@ describe('tunnels', () => {
     expect(await blockedReports()).toEqual([[GOOD, 443, 'private-address']]);
   });
 
+  it('refuses an allowed name that leads to the machine itself, by its address in the open internet', async () => {
+    internet.machine.add(PUBLIC).add('10.9.9.9');
+    internet.names.set('named.example', ['10.9.9.9']);
+    for (const name of [GOOD, 'named.example'])
+      expect((await connect(proxy.socket, `${name}:443`)).headers['x-berth-egress']).toBe('private-address');
+    expect(internet.connects).toEqual([]);
+  });
+
   it('asks DNS once: who answers differently the next time changes nothing', async () => {
     const lookup = internet.lookup;
     let asked = 0;

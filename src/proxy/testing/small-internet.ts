@@ -12,6 +12,8 @@ export class SmallInternet implements Network {
   readonly lookups: string[] = [];
   /** Where a connection was begun to: the addresses that it may take. */
   readonly connects: string[][] = [];
+  /** Addresses of the machine that the proxy is on. */
+  readonly machine = new Set<string>();
   /** The port behind all addresses. */
   port = 0;
 
@@ -22,6 +24,8 @@ export class SmallInternet implements Network {
       return Promise.reject(Object.assign(new Error(`no such name: ${host}`), { code: 'ENOTFOUND' }));
     return Promise.resolve(addresses.map((address) => ({ address, family: net.isIP(address) })));
   };
+
+  own = (): ReadonlySet<string> => this.machine;
 
   connect = (_host: string, addresses: LookupAddress[], port: number): Socket => {
     this.connects.push(addresses.map(({ address }) => `${address} ${port}`));

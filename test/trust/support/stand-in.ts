@@ -48,6 +48,8 @@ export class StandIn {
     private readonly proxy: Workspaces,
     private readonly organizationId: string,
     readonly id: string,
+    /** Where git goes, as `host/owner/name.git`; null for nowhere. */
+    private readonly gitPath: string | null,
   ) {}
 
   static async open(
@@ -56,9 +58,10 @@ export class StandIn {
     organization: { id: string },
     member: TestMember,
     repository = 'acme/app',
+    gitPath: string | null = null,
   ): Promise<StandIn> {
     const { id } = await member.api.createWorkspace({ repository, agent: 'claude' });
-    const standIn = new StandIn(app, proxy, organization.id, id);
+    const standIn = new StandIn(app, proxy, organization.id, id, gitPath);
     await standIn.started();
     return standIn;
   }
@@ -74,10 +77,13 @@ export class StandIn {
       type: 'open',
       requestId: this.id,
       workspaceId: this.id,
-      socketPath: this.#socket,
+      socketPath: this.socket,
       placeholder: PLACEHOLDER,
       proxyToken: proxy.token,
-      git: null,
+      git:
+        this.gitPath === null
+          ? null
+          : { path: this.gitPath, upstreamUrl: `https://${this.gitPath}`, pushRefs: [] },
     });
   }
 
@@ -117,13 +123,14 @@ export class StandIn {
     return reconciler.reconcile({ organizationId: this.organizationId, workspaceId: this.id });
   }
 
-  get #socket(): string {
+  /** Its way out. */
+  get socket(): string {
     return join(this.#folder, 's');
   }
 
   /** Asks the model; `onFirst` is called when the first piece of an answer is there. */
   async ask(text: string, onFirst: () => void = () => undefined): Promise<Call> {
-    const { response } = await begin(this.#socket, {
+    const { response } = await begin(this.socket, {
       path: '/anthropic/v1/messages',
       headers: {
         'x-api-key': PLACEHOLDER,
