@@ -47,6 +47,19 @@ const forbidden = [
     to: { path: 'node_modules/(@nestjs|@prisma|bullmq|pg)/' },
   },
   {
+    name: 'bedrock-is-loaded-late',
+    comment: 'It brings 14 MB of libraries, which a proxy shall not pay for whose agents never use it.',
+    severity: 'error',
+    from: { path: '^src/', pathNot: ['^src/proxy/upstreams/bedrock/', '\\.test\\.ts$'] },
+    to: {
+      path: [
+        '^src/proxy/upstreams/bedrock/(wire|as-it-is|answer|event-stream|signature)',
+        'node_modules/@smithy/',
+      ],
+      dynamic: false,
+    },
+  },
+  {
     name: 'src-knows-no-test',
     severity: 'error',
     from: { path: '^src/', pathNot: '\\.test\\.ts$' },

@@ -163,18 +163,24 @@ describe('Bedrock behind an agent of Anthropic’s', () => {
   });
 
   it.each([
-    ['a key that is not known', () => bedrock.revoke(KEY.accessKeyId)],
-    ['a session that ran out', () => bedrock.keys.expire(KEY.accessKeyId)],
-    ['another secret', () => bedrock.keys.accept({ ...KEY, secretAccessKey: 'x' })],
-    ['another session', () => bedrock.keys.accept({ ...KEY, sessionToken: 'x' })],
-  ])('refuses %s, and the next key serves while the agent waits', async (_, change) => {
+    ['a key that is not known', 'unrecognized_client_exception', () => bedrock.revoke(KEY.accessKeyId)],
+    ['a session that ran out', 'expired_token_exception', () => bedrock.keys.expire(KEY.accessKeyId)],
+    [
+      'another secret',
+      'invalid_signature_exception',
+      () => bedrock.keys.accept({ ...KEY, secretAccessKey: 'x' }),
+    ],
+    [
+      'another session',
+      'unrecognized_client_exception',
+      () => bedrock.keys.accept({ ...KEY, sessionToken: 'x' }),
+    ],
+  ])('refuses %s, and the next key serves while the agent waits', async (_, errorType, change) => {
     change();
     bedrock.keys.accept(OTHER);
     proxy.controlPlane.succession([lent(KEY), lent(OTHER)]);
     expect((await ask({ stream: true })).status).toBe(200);
-    expect(proxy.controlPlane.reports('refused')).toMatchObject([
-      { generation: 1, status: 401, errorType: 'authentication_error' },
-    ]);
+    expect(proxy.controlPlane.reports('refused')).toMatchObject([{ generation: 1, status: 401, errorType }]);
     expect(bedrock.requests.map(({ credential }) => credential.value)).toEqual([
       KEY.accessKeyId,
       OTHER.accessKeyId,

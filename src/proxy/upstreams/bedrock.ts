@@ -3,7 +3,7 @@ import { field } from '../json.js';
 import type { Refusal } from '../refusal.js';
 import { AnthropicUsage } from './anthropic.js';
 import { word, type Operation, type UpstreamAdapter } from './adapter.js';
-import { codeOf, refusesKey } from './bedrock/errors.js';
+import { codeOf, refusesKey, wordOf } from './bedrock/errors.js';
 
 /** The models of Anthropic's under their own ids or inference profiles; the name stands in one segment, with its colon encoded or not. */
 const MODEL = String.raw`/model/(?:[a-z-]+\.)?anthropic\.[\w.-]+(?:(?:%3A|:)\d+)?`;
@@ -28,10 +28,8 @@ function formatRefusal({ status, message }: Refusal): { contentType: string; bod
   return { contentType: 'application/json', body: JSON.stringify({ __type: code, message }) };
 }
 
-/** AWS's code as one of the words that are told of errors: `access_denied_exception`. */
 function errorType(_body: unknown, headers: HeaderList): string | null {
-  const code = codeOf(headerOf(headers, 'x-amzn-errortype'));
-  return word(code.replace(/(?!^)(?=[A-Z][a-z])/g, '_').toLowerCase());
+  return word(wordOf(codeOf(headerOf(headers, 'x-amzn-errortype'))));
 }
 
 function refuses(_status: number, body: unknown, headers: HeaderList): boolean {

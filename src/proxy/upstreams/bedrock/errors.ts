@@ -67,6 +67,11 @@ export function codeOf(header: string | undefined): string {
   return header?.split(':', 1)[0] ?? '';
 }
 
+/** AWS's code as one of the words that are told of errors: `expired_token_exception`. */
+export function wordOf(code: string): string {
+  return code.replace(/(?!^)(?=[A-Z][a-z])/g, '_').toLowerCase();
+}
+
 /** Whether this code and text refuse the key itself. */
 export function refusesKey(code: string, said: string): boolean {
   return REFUSED.has(code) && !OFF_CLOCK.test(said);
@@ -85,8 +90,8 @@ export function messagesError(
     if (!refusesKey(name, said)) return OFF_CLOCK_ERROR;
     return {
       status: REFUSED_STATUS,
-      type: 'authentication_error',
-      message: `AWS refused the key (${name}).`,
+      type: wordOf(name),
+      message: 'AWS refused the key.',
     };
   }
   const known = Object.hasOwn(CODES, name) ? CODES[name] : undefined;

@@ -1,5 +1,5 @@
 import { Sha256 } from '@smithy/core/checksum';
-import { SignatureV4 } from '@smithy/signature-v4';
+import { clearCredentialCache, SignatureV4 } from '@smithy/signature-v4';
 import type { HeaderList } from '../../headers.js';
 import type { HeldCredential } from '../../leases.js';
 
@@ -33,6 +33,11 @@ export async function signedHeaders(
     sha256: Sha256,
   });
   const request = { method: 'POST', protocol: 'https:', hostname: host, path, query: {}, body };
-  const signed = await signer.sign({ ...request, headers: { ...headers, host } }, { signingDate: now });
-  return Object.entries(signed.headers).flat();
+  try {
+    const signed = await signer.sign({ ...request, headers: { ...headers, host } }, { signingDate: now });
+    return Object.entries(signed.headers).flat();
+  } finally {
+    // The library keeps what it derived of fifty keys, by their session tokens. Nothing of a key is to outlive its lease; to derive it anew takes microseconds.
+    clearCredentialCache();
+  }
 }
