@@ -15,6 +15,7 @@ import { logoutCommand } from './commands/logout.js';
 import { membersCommand } from './commands/members.js';
 import { setupCommand } from './commands/setup.js';
 import { startCommand } from './commands/start.js';
+import { usageCommand } from './commands/usage.js';
 import { workspacesCommand } from './commands/workspaces.js';
 import type { CliContext, CliWorld } from './context.js';
 import { exitCodes } from './exit-codes.js';
@@ -43,6 +44,7 @@ export function buildProgram(context: CliContext): Command {
     apiKeysCommand(context),
     limitsCommand(context),
     egressCommand(context),
+    usageCommand(context),
     auditCommand(context),
     keysCommand(context),
     agentsCommand(context),

@@ -203,6 +203,20 @@ export const egressPolicySchema = z.looseObject({
 });
 export type EgressPolicy = z.infer<typeof egressPolicySchema>;
 
+export const usageLineSchema = z.looseObject({
+  key: z.string().nullable(),
+  name: z.string().nullable(),
+  calls: z.int(),
+  unknownCalls: z.int(),
+  inputTokens: z.int(),
+  outputTokens: z.int(),
+  cacheReadTokens: z.int(),
+  cacheWriteTokens: z.int(),
+  costUsd: z.number(),
+  unpricedCalls: z.int(),
+});
+export type UsageLine = z.infer<typeof usageLineSchema>;
+
 const named = z.looseObject({ type: z.string(), id: optionalText, name: optionalText });
 export const auditEntrySchema = z.looseObject({
   seq: z.int(),
