@@ -4,7 +4,7 @@
 export interface Row {
   /** What was measured, for people. */
   what: string;
-  unit: 'ms' | 'MB';
+  unit: 'ms' | 'µs' | 'MB';
   /** Median of the samples, or the one value there is. */
   measured: number;
   /** Of the samples: how many, and the value that 95 % of them do not exceed. Null for a single reading. */

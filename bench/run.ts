@@ -5,6 +5,7 @@ import { events } from './programs/events.js';
 import { largeCrowd, leases } from './programs/leases.js';
 import { memory } from './programs/memory.js';
 import { message } from './programs/message.js';
+import { proxy } from './programs/proxy.js';
 import { queue } from './programs/queue.js';
 import { renewals } from './programs/renewals.js';
 import { replicas } from './programs/replicas.js';
@@ -26,6 +27,7 @@ const benches: readonly Bench[] = [
   rest,
   events,
   replicas,
+  proxy,
   queue,
   sweep,
   leases,

@@ -154,6 +154,7 @@ export type ProxyReportItem = z.infer<typeof proxyReportItemSchema>;
 export const proxyReportRequestSchema = z.strictObject({
   items: z.array(proxyReportItemSchema).min(1).max(100),
 });
+export type ProxyReportRequest = z.infer<typeof proxyReportRequestSchema>;
 
 /** The git route of a workspace: where `/git/<path>/…` goes, and the only refs that a push may write, in full. Null when the repository is not reached over https. */
 export const gitRouteSchema = z.strictObject({

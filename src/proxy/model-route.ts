@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ProxyHeld } from '../contracts/proxy.js';
-import { BerthError, forCause } from '../kernel/index.js';
+import { BerthError, forCause, NO_CAUSE } from '../kernel/index.js';
 import { Hold } from './hold.js';
 import type { HeldLease } from './leases.js';
 import { ModelSend, type ModelRequest, type SendResult } from './model-send.js';
@@ -9,6 +9,9 @@ import { readBody, type HeldBody } from './request-body.js';
 import type { RequestTarget } from './request-target.js';
 import type { Operation, UpstreamAdapter } from './upstreams/adapter.js';
 import type { Workspace } from './workspace.js';
+
+/** Nobody reads it; an `abort` without a reason makes an error with its stack, for each call. */
+const OVER = 'over';
 
 /** One model call of an agent, from its placeholder to the last byte of the answer; sent again with another credential when the first was refused. */
 export class ModelCall {
@@ -33,9 +36,9 @@ export class ModelCall {
       return;
     }
     const over = new AbortController();
-    const onClose = (): void => over.abort();
+    const onClose = (): void => over.abort(OVER);
     this.response.once('close', onClose);
-    if (this.response.destroyed || this.response.closed) over.abort();
+    if (this.response.destroyed || this.response.closed) over.abort(OVER);
     const { leases, budget, context } = this.workspace;
     const budgeted = operation.metered ? budget.call() : null;
     const hold = new Hold(budgeted ?? leases, this.adapter.name, context.limits, over.signal);
@@ -45,7 +48,7 @@ export class ModelCall {
     } finally {
       this.response.off('close', onClose);
       // What still waits for a lease (the body was too large, say) waits for nobody.
-      over.abort();
+      over.abort(OVER);
       budgeted?.end();
       this.#tellHeld(hold, outcome);
     }
@@ -92,7 +95,9 @@ export class ModelCall {
   async #send(sent: ModelRequest, lease: HeldLease): Promise<SendResult> {
     this.workspace.cause = lease.cause;
     const send = new ModelSend(this.workspace, this.adapter, sent, lease);
-    return forCause(lease.cause, () => send.run(this.request, this.response));
+    const run = (): Promise<SendResult> => send.run(this.request, this.response);
+    // Without a cause there is nothing to carry along, and carrying has its price at each promise below.
+    return lease.cause === NO_CAUSE ? run() : forCause(lease.cause, run);
   }
 
   #conclude(result: Exclude<SendResult, 'refused'>): ProxyHeld['outcome'] {

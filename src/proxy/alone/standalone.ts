@@ -16,8 +16,8 @@ import { PortServer } from './port-server.js';
 import type { PortUpstream } from './port-upstream.js';
 import { systemTime, type Time } from './time.js';
 
-/** A token on its way is waited for; of one that is further away the client hears at once when to come again. */
-const LIMITS: Partial<Limits> = { holdSeconds: 30, maxSends: 2 };
+/** A token on its way is waited for; of one that is further away the client hears at once when to come again. No other tenant shares the process, so that its streams may be many. */
+const LIMITS: Partial<Limits> = { holdSeconds: 30, maxSends: 2, maxConnections: 4096 };
 /** How long calls under way may go on after the order to end; what started this process kills it after 30 s or so. */
 const GRACE_MS = 20_000;
 
