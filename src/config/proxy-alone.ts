@@ -20,13 +20,10 @@ export type AssertionSettings =
   /** Read at each exchange, since whoever wrote it writes it anew before it ends. */
   | { from: 'file'; path: string };
 
-/** What the proxy on its own puts on requests. */
-export type CredentialSource =
-  | { from: 'keys'; anthropic: Secret | null; openai: Secret | null }
+/** Who gives something for the identity, and what it has to be told. */
+type Provided =
   | {
-      from: 'identity';
       provider: 'anthropic';
-      assertion: AssertionSettings;
       tokenUrl: string;
       target: {
         ruleId: string;
@@ -35,6 +32,16 @@ export type CredentialSource =
         workspaceId: string | null;
       };
     }
+  | { provider: 'azure'; tokenUrl: string; clientId: string; scope: string }
+  | { provider: 'aws'; stsUrl: string; roleArn: string; roleSessionName: string; region: string };
+
+export type IdentitySource = Provided & { from: 'identity'; assertion: AssertionSettings };
+export type IdentityOf<P extends Provided['provider']> = Extract<IdentitySource, { provider: P }>;
+
+/** What the proxy on its own puts on requests. */
+export type CredentialSource =
+  | { from: 'keys'; anthropic: Secret | null; openai: Secret | null }
+  | IdentitySource
   | { from: 'berth'; url: string; token: Secret | { file: string } };
 
 export interface ProxyAloneSettings {
@@ -48,12 +55,14 @@ export interface ProxyAloneSettings {
 }
 
 /** `api.example.com` or a URL. */
-const target = (fallback: string) =>
-  z
-    .string()
-    .transform((text) => (text.includes('://') ? text : `https://${text}`))
-    .pipe(secretsUrl)
-    .default(fallback);
+const target = z
+  .string()
+  .transform((text) => (text.includes('://') ? text : `https://${text}`))
+  .pipe(secretsUrl)
+  .optional();
+
+/** It becomes a part of a host's name. */
+const awsRegion = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region of AWS, as in us-east-1');
 
 /** GitHub's has a query already. */
 const requestUrl = z.string().refine(
@@ -68,8 +77,8 @@ const environmentSchema = z.object({
   BERTH_PROXY_HOST: host.default('127.0.0.1'),
   BERTH_PROXY_OPENAI_PORT: wholeNumber(0, 65_535).default(10_000),
   BERTH_PROXY_ANTHROPIC_PORT: wholeNumber(0, 65_535).default(10_001),
-  ANTHROPIC_API_TARGET: target('https://api.anthropic.com'),
-  OPENAI_API_TARGET: target('https://api.openai.com'),
+  ANTHROPIC_API_TARGET: target,
+  OPENAI_API_TARGET: target,
   // For leases of kinds that only a control plane has.
   BERTH_CHATGPT_API_URL: upstreamUrl('https://chatgpt.com/backend-api'),
   BERTH_BEDROCK_URL: regionalUrl('https://bedrock-runtime.{region}.amazonaws.com'),
@@ -78,8 +87,8 @@ const environmentSchema = z.object({
   OPENAI_API_KEY: apiKeySchema.optional(),
   AWF_AUTH_TYPE: oneOf('github-oidc').optional(),
   AWF_AUTH_PROVIDER: z
-    .enum(['anthropic'], {
-      error: 'must be anthropic (azure, gcp and aws are not built into this version)',
+    .enum(['anthropic', 'aws', 'azure'], {
+      error: 'must be anthropic, aws or azure (gcp is not built into this version)',
     })
     .optional(),
   AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID: z.string().optional(),
@@ -87,7 +96,25 @@ const environmentSchema = z.object({
   AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID: z.string().optional(),
   AWF_AUTH_ANTHROPIC_WORKSPACE_ID: z.string().optional(),
   AWF_AUTH_ANTHROPIC_TOKEN_URL: upstreamUrl('https://api.anthropic.com/v1/oauth/token'),
-  AWF_AUTH_OIDC_AUDIENCE: z.string().default('https://api.anthropic.com'),
+  AWF_AUTH_AWS_ROLE_ARN: z
+    .string()
+    .regex(/^arn:[\w-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/, 'must be the ARN of a role')
+    .optional(),
+  AWF_AUTH_AWS_REGION: awsRegion.optional(),
+  AWF_AUTH_AWS_ROLE_SESSION_NAME: z
+    .string()
+    .regex(/^[\w+=,.@-]{2,64}$/, 'must be 2 to 64 letters, digits and + = , . @ -')
+    .default('awf-oidc-session'),
+  AWF_AUTH_AWS_STS_URL: secretsUrl.optional(),
+  AWF_AUTH_AZURE_TENANT_ID: z
+    .string()
+    .regex(/^[\w.-]+$/, 'must be the id or a domain of a tenant')
+    .optional(),
+  AWF_AUTH_AZURE_CLIENT_ID: z.string().optional(),
+  AWF_AUTH_AZURE_SCOPE: z.string().default('https://cognitiveservices.azure.com/.default'),
+  AWF_AUTH_AZURE_CLOUD: oneOf('public', 'usgovernment', 'china').default('public'),
+  AWF_AUTH_AZURE_TOKEN_URL: secretsUrl.optional(),
+  AWF_AUTH_OIDC_AUDIENCE: z.string().optional(),
   ACTIONS_ID_TOKEN_REQUEST_URL: requestUrl.optional(),
   ACTIONS_ID_TOKEN_REQUEST_TOKEN: apiKeySchema.optional(),
   ANTHROPIC_IDENTITY_TOKEN_FILE: z.string().optional(),
@@ -114,8 +141,8 @@ export function parseProxyAlone(environment: Environment): ProxyAloneSettings {
     host: env.BERTH_PROXY_HOST,
     ports: { openai: env.BERTH_PROXY_OPENAI_PORT, anthropic: env.BERTH_PROXY_ANTHROPIC_PORT },
     upstreams: {
-      anthropicUrl: env.ANTHROPIC_API_TARGET,
-      openaiUrl: env.OPENAI_API_TARGET,
+      anthropicUrl: env.ANTHROPIC_API_TARGET ?? 'https://api.anthropic.com',
+      openaiUrl: env.OPENAI_API_TARGET ?? 'https://api.openai.com',
       chatgptUrl: env.BERTH_CHATGPT_API_URL,
       bedrockUrl: env.BERTH_BEDROCK_URL,
     },
@@ -153,37 +180,90 @@ function ofBerth(env: Variables, url: string): CredentialSource {
   throw missing(['BERTH_WORKLOAD_TOKEN (or BERTH_WORKLOAD_TOKEN_FILE)'], 'BERTH_URL');
 }
 
-function ofIdentity(env: Variables): CredentialSource {
-  const required: Name[] = [
-    'AWF_AUTH_PROVIDER',
+/** What each provider needs beside the identity. `OPENAI_API_TARGET` of Azure: every resource has a host of its own. */
+const REQUIRED: Record<Provided['provider'], Name[]> = {
+  anthropic: [
     'AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID',
     'AWF_AUTH_ANTHROPIC_ORGANIZATION_ID',
     'AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID',
-  ];
+  ],
+  aws: ['AWF_AUTH_AWS_ROLE_ARN', 'AWF_AUTH_AWS_REGION'],
+  azure: ['AWF_AUTH_AZURE_TENANT_ID', 'AWF_AUTH_AZURE_CLIENT_ID', 'OPENAI_API_TARGET'],
+};
+
+/** For whom the identity token is, as each provider expects it (providers.md 2.6). */
+const AUDIENCES: Record<Provided['provider'], string> = {
+  anthropic: 'https://api.anthropic.com',
+  aws: 'sts.amazonaws.com',
+  azure: 'api://AzureADTokenExchange',
+};
+
+const AZURE_HOSTS = {
+  public: 'login.microsoftonline.com',
+  usgovernment: 'login.microsoftonline.us',
+  china: 'login.chinacloudapi.cn',
+};
+
+function ofIdentity(env: Variables): CredentialSource {
+  const provider = env.AWF_AUTH_PROVIDER;
   const file = env.ANTHROPIC_IDENTITY_TOKEN_FILE;
-  if (file === undefined) required.push('ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN');
+  const required: Name[] = [
+    'AWF_AUTH_PROVIDER',
+    ...REQUIRED[provider ?? 'anthropic'],
+    ...(file === undefined ? GITHUB : []),
+  ];
   const absent = required.filter((name) => env[name] === undefined);
-  if (absent.length > 0) throw missing(absent, 'AWF_AUTH_TYPE');
-  return {
-    from: 'identity',
-    provider: 'anthropic',
-    assertion:
-      file === undefined
-        ? {
-            from: 'github',
-            requestUrl: env.ACTIONS_ID_TOKEN_REQUEST_URL ?? '',
-            requestToken: new Secret(env.ACTIONS_ID_TOKEN_REQUEST_TOKEN ?? ''),
-            audience: env.AWF_AUTH_OIDC_AUDIENCE,
-          }
-        : { from: 'file', path: file },
-    tokenUrl: env.AWF_AUTH_ANTHROPIC_TOKEN_URL,
-    target: {
-      ruleId: env.AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID ?? '',
-      organizationId: env.AWF_AUTH_ANTHROPIC_ORGANIZATION_ID ?? '',
-      serviceAccountId: env.AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID ?? '',
-      workspaceId: env.AWF_AUTH_ANTHROPIC_WORKSPACE_ID ?? null,
-    },
-  };
+  if (provider === undefined || absent.length > 0) throw missing(absent, 'AWF_AUTH_TYPE');
+  const assertion: AssertionSettings =
+    file === undefined
+      ? {
+          from: 'github',
+          requestUrl: env.ACTIONS_ID_TOKEN_REQUEST_URL ?? '',
+          requestToken: new Secret(env.ACTIONS_ID_TOKEN_REQUEST_TOKEN ?? ''),
+          audience: env.AWF_AUTH_OIDC_AUDIENCE ?? AUDIENCES[provider],
+        }
+      : { from: 'file', path: file };
+  return { from: 'identity', assertion, ...providedBy(provider, env) };
+}
+
+const GITHUB: Name[] = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+
+/** Of variables that were found to be there. */
+function providedBy(provider: Provided['provider'], env: Variables): Provided {
+  switch (provider) {
+    case 'anthropic':
+      return {
+        provider,
+        tokenUrl: env.AWF_AUTH_ANTHROPIC_TOKEN_URL,
+        target: {
+          ruleId: env.AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID ?? '',
+          organizationId: env.AWF_AUTH_ANTHROPIC_ORGANIZATION_ID ?? '',
+          serviceAccountId: env.AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID ?? '',
+          workspaceId: env.AWF_AUTH_ANTHROPIC_WORKSPACE_ID ?? null,
+        },
+      };
+    case 'azure': {
+      const host = AZURE_HOSTS[env.AWF_AUTH_AZURE_CLOUD];
+      const ofTenant = `https://${host}/${env.AWF_AUTH_AZURE_TENANT_ID ?? ''}/oauth2/v2.0/token`;
+      return {
+        provider,
+        tokenUrl: env.AWF_AUTH_AZURE_TOKEN_URL ?? ofTenant,
+        clientId: env.AWF_AUTH_AZURE_CLIENT_ID ?? '',
+        scope: env.AWF_AUTH_AZURE_SCOPE,
+      };
+    }
+    case 'aws': {
+      const region = env.AWF_AUTH_AWS_REGION ?? '';
+      const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+      return {
+        provider,
+        stsUrl: env.AWF_AUTH_AWS_STS_URL ?? `https://sts.${region}.${domain}`,
+        roleArn: env.AWF_AUTH_AWS_ROLE_ARN ?? '',
+        roleSessionName: env.AWF_AUTH_AWS_ROLE_SESSION_NAME,
+        region,
+      };
+    }
+  }
 }
 
 function secretOf(text: string | undefined): Secret | null {

@@ -64,6 +64,39 @@ describe('the environment of the proxy on its own', () => {
     expect(credentials).toMatchObject({ assertion: { from: 'file', path: '/run/token' } });
   });
 
+  it('gets what AWS and Azure give for an identity, each with its own audience', () => {
+    const github = { AWF_AUTH_TYPE: 'github-oidc', ...GITHUB };
+    const aws = {
+      AWF_AUTH_PROVIDER: 'aws',
+      AWF_AUTH_AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/agents',
+      AWF_AUTH_AWS_REGION: 'cn-north-1',
+    };
+    expect(parseProxyAlone({ ...github, ...aws }).credentials).toMatchObject({
+      provider: 'aws',
+      stsUrl: 'https://sts.cn-north-1.amazonaws.com.cn',
+      roleSessionName: 'awf-oidc-session',
+      assertion: { audience: 'sts.amazonaws.com' },
+    });
+    const azure = {
+      AWF_AUTH_PROVIDER: 'azure',
+      AWF_AUTH_AZURE_TENANT_ID: 'acme.example',
+      AWF_AUTH_AZURE_CLIENT_ID: 'client',
+      AWF_AUTH_AZURE_CLOUD: 'usgovernment',
+      OPENAI_API_TARGET: 'acme.openai.azure.com',
+    };
+    expect(parseProxyAlone({ ...github, ...azure }).credentials).toMatchObject({
+      provider: 'azure',
+      tokenUrl: 'https://login.microsoftonline.us/acme.example/oauth2/v2.0/token',
+      scope: 'https://cognitiveservices.azure.com/.default',
+      assertion: { audience: 'api://AzureADTokenExchange' },
+    });
+    const said = refusal({ ...github, AWF_AUTH_PROVIDER: 'azure' });
+    for (const name of ['AWF_AUTH_AZURE_TENANT_ID', 'AWF_AUTH_AZURE_CLIENT_ID', 'OPENAI_API_TARGET']) {
+      expect(said).toContain(`${name}: is missing`);
+    }
+    expect(refusal({ ...github, AWF_AUTH_PROVIDER: 'gcp' })).toMatch(/gcp is not built into/);
+  });
+
   it('takes leases of a control plane', () => {
     const url = 'https://berth.example';
     expect(parseProxyAlone({ BERTH_URL: url, BERTH_WORKLOAD_TOKEN_FILE: '/run/berth' })).toMatchObject({

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { AssertionSettings } from '../../config/proxy-alone.js';
 import { field } from '../json.js';
 import { EXCHANGE_LIMITS, get, tokenIn } from '../../oauth/index.js';
+import { failed, unanswered } from './ends.js';
 import type { Failed } from './identity.js';
 
 /** A signed token that says who this proxy is, good for one exchange; or why there is none. */
@@ -24,7 +25,7 @@ async function ofGithub({
     { authorization: `Bearer ${requestToken.reveal()}` },
     EXCHANGE_LIMITS,
   );
-  if (answer.kind !== 'answered') return failed(`GitHub's token service gave no answer (${answer.reason})`);
+  if (answer.kind !== 'answered') return unanswered("GitHub's token service", answer);
   const { status, retryAfterSeconds } = answer;
   if (status !== 200)
     return failed(`GitHub's token service answered with status ${status}`, retryAfterSeconds);
@@ -42,8 +43,4 @@ async function ofFile(path: string): Promise<Asserted> {
   }
   const assertion = tokenIn(text.trim());
   return assertion ? { assertion } : failed('The file of ANTHROPIC_IDENTITY_TOKEN_FILE holds no token');
-}
-
-function failed(reason: string, retryAfterSeconds: number | null = null): Failed {
-  return { outcome: 'failed', reason, retryAfterSeconds };
 }

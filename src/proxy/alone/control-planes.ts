@@ -1,11 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import type { CredentialSource } from '../../config/proxy-alone.js';
+import type { CredentialSource, IdentitySource } from '../../config/proxy-alone.js';
 import { Secret } from '../../kernel/index.js';
 import type { ContextBase } from '../context.js';
 import { ControlPlane } from '../control-plane.js';
 import { holderOfIdentity, holderOfKey } from './holders.js';
 import type { Identity } from './identity.js';
 import { LocalControlPlane } from './local-control-plane.js';
+import type { PortUpstream } from './port-upstream.js';
+
+/** Which API each identity opens: AWS serves Anthropic's models, Azure OpenAI's. */
+export const upstreamOfIdentity: Record<IdentitySource['provider'], PortUpstream> = {
+  anthropic: 'anthropic',
+  aws: 'anthropic',
+  azure: 'openai',
+};
 
 type Asked = Pick<ControlPlane, 'post'>;
 
@@ -21,14 +29,18 @@ export function controlPlaneOf(
       return withToken(berth, credentials.token);
     }
     case 'identity':
-      return new LocalControlPlane(identity ? { anthropic: holderOfIdentity(identity) } : {});
+      return new LocalControlPlane(
+        identity ? { [upstreamOfIdentity[credentials.provider]]: holderOfIdentity(identity) } : {},
+      );
     case 'keys': {
       const { anthropic, openai } = credentials;
       return new LocalControlPlane({
         ...(anthropic && {
-          anthropic: holderOfKey({ kind: 'anthropic_api_key', apiKey: anthropic.reveal() }, clock),
+          anthropic: holderOfKey(() => ({ kind: 'anthropic_api_key', apiKey: anthropic.reveal() }), clock),
         }),
-        ...(openai && { openai: holderOfKey({ kind: 'openai_api_key', apiKey: openai.reveal() }, clock) }),
+        ...(openai && {
+          openai: holderOfKey(() => ({ kind: 'openai_api_key', apiKey: openai.reveal() }), clock),
+        }),
       });
     }
   }

@@ -7,11 +7,11 @@ import type { Holder } from './local-control-plane.js';
 const KEY_LEASE_MS = 3_600_000;
 
 /** A key that is what it is: there is no newer one to ask for. */
-export function holderOfKey(secret: LeaseSecret, clock: Clock): Holder {
+export function holderOfKey(lend: () => LeaseSecret, clock: Clock): Holder {
   return {
     lease: () => {
       const expiresAt = new Date(clock.now().getTime() + KEY_LEASE_MS);
-      return Promise.resolve({ secret, generation: 1, expiresAt });
+      return Promise.resolve({ secret: lend(), generation: 1, expiresAt });
     },
     refused: () => undefined,
     served: () => undefined,
@@ -22,9 +22,9 @@ export function holderOfIdentity(identity: Identity): Holder {
   return {
     lease: async () => {
       const available = await identity.get();
-      if (!('token' in available)) return available;
-      const { token, generation, expiresAt } = available;
-      return { secret: { kind: 'anthropic_wif', token: token.reveal() }, generation, expiresAt };
+      if (!('lend' in available)) return available;
+      const { lend, generation, expiresAt } = available;
+      return { secret: lend(), generation, expiresAt };
     },
     refused: (generation) => identity.refused(generation),
     served: (generation) => identity.served(generation),

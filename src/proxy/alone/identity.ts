@@ -1,4 +1,5 @@
-import { Secret, type Log } from '../../kernel/index.js';
+import type { LeaseSecret } from '../../contracts/proxy.js';
+import type { Log } from '../../kernel/index.js';
 import { dueAt, isPausing, reasonToRenew, retryAfter, serves, type TokenState } from '../../oauth/index.js';
 import type { Time } from './time.js';
 
@@ -9,13 +10,17 @@ export interface Failed {
   retryAfterSeconds: number | null;
 }
 
-/** What came of asking for a token. `denied`: nobody but a person can mend it. The reasons hold nothing that was sent or answered in secret. */
+/** What came of asking for a token, or a key that is one for a while. `denied`: nobody but a person can mend it. The reasons hold nothing that was sent or answered in secret. */
 export type Obtained =
-  { outcome: 'obtained'; token: string; expiresAt: Date } | { outcome: 'denied'; reason: string } | Failed;
+  | { outcome: 'obtained'; lend: () => LeaseSecret; expiresAt: Date }
+  | { outcome: 'denied'; reason: string }
+  | Failed;
 
 /** A token, or why there is none: not yet (`retryAfterSeconds`), or not before somebody mends something. */
 export type Available =
-  { token: Secret; generation: number; expiresAt: Date } | { denied: string } | { retryAfterSeconds: number };
+  | { lend: () => LeaseSecret; generation: number; expiresAt: Date }
+  | { denied: string }
+  | { retryAfterSeconds: number };
 
 export interface IdentityOptions {
   /** Gets a new token. Never rejects. */
@@ -49,7 +54,7 @@ export class Identity {
     failures: 0,
     retryAt: null,
   };
-  #token: Secret | null = null;
+  #lend: (() => LeaseSecret) | null = null;
   #denied: string | null = null;
   #trouble: string | null = null;
   /** Tokens in a row that upstream refused without having taken one. */
@@ -76,7 +81,7 @@ export class Identity {
 
   /** Why there is no token that serves; null when there is one. */
   get trouble(): string | null {
-    if (this.#token && serves(this.#state, this.#now())) return null;
+    if (this.#lend && serves(this.#state, this.#now())) return null;
     return this.#trouble ?? 'No token has been obtained yet';
   }
 
@@ -109,8 +114,8 @@ export class Identity {
   #available(): Available {
     const now = this.#now();
     const { generation, expiresAt, retryAt } = this.#state;
-    if (this.#token && expiresAt && serves(this.#state, now)) {
-      return { token: this.#token, generation, expiresAt };
+    if (this.#lend && expiresAt && serves(this.#state, now)) {
+      return { lend: this.#lend, generation, expiresAt };
     }
     if (this.#denied !== null) return { denied: this.#denied };
     const milliseconds = retryAt ? retryAt.getTime() - now.getTime() : 0;
@@ -170,11 +175,11 @@ export class Identity {
     log.warn({ reason, retryAt: this.#state.retryAt }, 'no new token');
   }
 
-  #take({ token, expiresAt }: Extract<Obtained, { outcome: 'obtained' }>): void {
+  #take({ lend, expiresAt }: Extract<Obtained, { outcome: 'obtained' }>): void {
     const { time, log, renewed } = this.options;
     const generation = this.#state.generation + 1;
     const renewAt = dueAt(time.now(), expiresAt, time.random());
-    this.#token = new Secret(token);
+    this.#lend = lend;
     this.#denied = null;
     this.#trouble = null;
     this.#notBefore = null;

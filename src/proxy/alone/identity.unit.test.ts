@@ -4,6 +4,7 @@ import { silentLog } from '../../kernel/index.js';
 import { Identity, type Obtained } from './identity.js';
 
 const LIFE_SECONDS = 3600;
+const lend = () => ({ kind: 'anthropic_wif' as const, token: 'token' });
 
 /** An identity whose next calls end as the test says; after those it gets tokens. */
 function begin(...ends: Obtained[]) {
@@ -14,7 +15,7 @@ function begin(...ends: Obtained[]) {
     obtain: () => {
       calls += 1;
       const expiresAt = new Date(time.now().getTime() + LIFE_SECONDS * 1000);
-      return Promise.resolve(ends.shift() ?? { outcome: 'obtained', token: `token-${calls}`, expiresAt });
+      return Promise.resolve(ends.shift() ?? { outcome: 'obtained', lend, expiresAt });
     },
     renewed: (generation) => told.push(generation),
     measured: () => undefined,
@@ -32,7 +33,7 @@ const failed = (retryAfterSeconds: number | null = null): Obtained => ({
 });
 const obtained = (seconds: number): Obtained => ({
   outcome: 'obtained',
-  token: 'first',
+  lend,
   expiresAt: new Date(new FakeTime().now().getTime() + seconds * 1000),
 });
 

@@ -1,4 +1,4 @@
-import type { CredentialSource, ProxyAloneSettings } from '../../config/proxy-alone.js';
+import type { CredentialSource, IdentitySource, ProxyAloneSettings } from '../../config/proxy-alone.js';
 import { noTracer, systemIds, type Ids, type Log } from '../../kernel/index.js';
 import { PrometheusMetrics } from '../../telemetry/prometheus.js';
 import type { Observers } from '../call-record.js';
@@ -7,10 +7,10 @@ import type { Limits } from '../limits.js';
 import { upstreams } from '../upstreams/index.js';
 import { Workspace, type ProxyContext } from '../workspace.js';
 import { onPort, type Sentences } from './adapters.js';
-import { obtainFromAnthropic } from './anthropic-identity.js';
-import { controlPlaneOf } from './control-planes.js';
+import { controlPlaneOf, upstreamOfIdentity } from './control-planes.js';
 import { Identity } from './identity.js';
 import { LocalControlPlane } from './local-control-plane.js';
+import { obtain } from './obtain.js';
 import { pagesOf } from './pages.js';
 import { PortServer } from './port-server.js';
 import type { PortUpstream } from './port-upstream.js';
@@ -106,11 +106,12 @@ export class Standalone {
     await this.#context.pools.destroy();
   }
 
-  #identityOf(credentials: Extract<CredentialSource, { from: 'identity' }>, time: Time): Identity {
-    const kind = 'anthropic_wif';
+  #identityOf(source: IdentitySource, time: Time): Identity {
+    const kind = KINDS[source.provider];
+    const credentialId = LocalControlPlane.idOf(upstreamOfIdentity[source.provider]);
     return new Identity({
-      obtain: () => obtainFromAnthropic(credentials, time),
-      renewed: () => this.#workspace.leases.forget(LocalControlPlane.idOf('anthropic')),
+      obtain: () => obtain(source, time),
+      renewed: () => this.#workspace.leases.forget(credentialId),
       measured: (outcome, seconds) => {
         this.#metrics.count('berth_credential_renewals_total', { kind, outcome: OUTCOMES[outcome] });
         this.#metrics.observe('berth_credential_renewal_duration_seconds', { kind }, seconds);
@@ -160,15 +161,18 @@ export class Standalone {
   }
 }
 
-/** As the metrics of renewals name it. */
+/** As the metrics of renewals name them. */
+const KINDS = { anthropic: 'anthropic_wif', aws: 'aws_bedrock', azure: 'azure_openai' } as const;
 const OUTCOMES = { obtained: 'succeeded', denied: 'rejected', failed: 'failed' } as const;
 
 function configuredIn(credentials: CredentialSource): Record<PortUpstream, boolean> {
   switch (credentials.from) {
     case 'berth':
       return { anthropic: true, openai: true };
-    case 'identity':
-      return { anthropic: true, openai: false };
+    case 'identity': {
+      const upstream = upstreamOfIdentity[credentials.provider];
+      return { anthropic: upstream === 'anthropic', openai: upstream === 'openai' };
+    }
     case 'keys':
       return { anthropic: credentials.anthropic !== null, openai: credentials.openai !== null };
   }

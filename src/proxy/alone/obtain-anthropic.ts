@@ -1,22 +1,21 @@
-import type { CredentialSource } from '../../config/proxy-alone.js';
-import type { Clock } from '../../kernel/index.js';
+import type { IdentityOf } from '../../config/proxy-alone.js';
+import { Secret, type Clock } from '../../kernel/index.js';
 import { exchangeAssertion } from '../../oauth/index.js';
-import { assert } from './assertions.js';
 import type { Obtained } from './identity.js';
 
-type Settings = Extract<CredentialSource, { from: 'identity' }>;
-
-/** A token of Anthropic for the identity of this proxy (providers.md 2.1). */
+/** A token of Anthropic's workload identity federation (providers.md 2.1). */
 export async function obtainFromAnthropic(
-  { assertion: settings, tokenUrl, target }: Settings,
+  { tokenUrl, target }: IdentityOf<'anthropic'>,
+  assertion: string,
   clock: Clock,
 ): Promise<Obtained> {
-  const asserted = await assert(settings);
-  if (!('assertion' in asserted)) return asserted;
-  const exchanged = await exchangeAssertion(tokenUrl, target, asserted.assertion, clock);
+  const exchanged = await exchangeAssertion(tokenUrl, target, assertion, clock);
   switch (exchanged.outcome) {
-    case 'exchanged':
-      return { outcome: 'obtained', token: exchanged.token, expiresAt: exchanged.expiresAt };
+    case 'exchanged': {
+      const token = new Secret(exchanged.token);
+      const lend = () => ({ kind: 'anthropic_wif' as const, token: token.reveal() });
+      return { outcome: 'obtained', lend, expiresAt: exchanged.expiresAt };
+    }
     case 'denied':
       // Every denial reads the same; the reason stands at Anthropic alone (providers.md 2.4).
       return {

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { createLocalJWKSet, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose';
+import { systemClock, type Clock } from '../../src/kernel/index.js';
+import { playFailure, readBody, sendJson } from './answers.js';
+import type { AwsKey } from './bedrock-keys.js';
+import type { Emulator, EmulatorOptions } from './emulator.js';
+import type { Exchange } from './exchange.js';
+import { EmulatorServer } from './server.js';
+
+export interface CloudExchangeOptions extends EmulatorOptions {
+  /** Whose tokens are believed. */
+  issuer: { url: string; jwksUrl: string; subject: string };
+  /** How long what is given lives. */
+  seconds?: number;
+  /** Told of each key before its owner is. */
+  gave?: (key: AwsKey) => void;
+}
+
+/** Where Azure and AWS give something for a token that says who somebody is (providers.md 2.6), both behind one address. */
+export interface CloudExchange extends Emulator {
+  /** All tokens of Azure and keys of AWS that were given, newest last. */
+  readonly azureTokens: readonly string[];
+  readonly awsKeys: readonly AwsKey[];
+  /** `AWF_AUTH_AZURE_TOKEN_URL` of the one tenant. */
+  readonly azureUrl: string;
+  readonly seconds: number;
+}
+
+export const AZURE_CLIENT = '00000000-0000-4000-8000-00000000000c';
+export const AWS_ROLE = 'arn:aws:iam::123456789012:role/agents';
+const AZURE_PATH = '/00000000-0000-4000-8000-00000000000d/oauth2/v2.0/token';
+const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const SCOPE = 'https://cognitiveservices.azure.com/.default';
+
+export async function startCloudExchange(options: CloudExchangeOptions): Promise<CloudExchange> {
+  const server = new CloudServer(options);
+  await server.listen(options.port ?? 0);
+  return server;
+}
+
+class CloudServer extends EmulatorServer<null> implements CloudExchange {
+  readonly azureTokens: string[] = [];
+  readonly awsKeys: AwsKey[] = [];
+  readonly seconds: number;
+  readonly #time: Clock;
+
+  constructor(private readonly options: CloudExchangeOptions) {
+    super(options, (exchange) => this.#answer(exchange), null);
+    this.seconds = options.seconds ?? 3600;
+    this.#time = options.clock ?? systemClock;
+  }
+
+  get azureUrl(): string {
+    return this.url + AZURE_PATH;
+  }
+
+  async #answer(exchange: Exchange): Promise<void> {
+    const { entry, request } = exchange;
+    const form = new URLSearchParams(await readBody(request));
+    const failure = this.failures.take(entry, true);
+    if (failure && playFailure(exchange, failure, { message: 'Service Unavailable' })) return;
+    const isForm = request.headers['content-type'] === 'application/x-www-form-urlencoded';
+    const call = `${entry.method} ${entry.path}`;
+    if (!isForm || entry.query !== '') sendJson(exchange, 400, { error: 'invalid_request' });
+    else if (call === `POST ${AZURE_PATH}`) await this.#azure(exchange, form);
+    else if (call === 'POST /') await this.#aws(exchange, form);
+    else sendJson(exchange, 404, {});
+  }
+
+  /** A client without a secret, whose assertion is the identity. */
+  async #azure(exchange: Exchange, form: URLSearchParams): Promise<void> {
+    const known =
+      form.get('grant_type') === 'client_credentials' &&
+      form.get('client_assertion_type') === ASSERTION &&
+      form.get('scope') === SCOPE;
+    const claims = await this.#claimsOf(form.get('client_assertion'), 'api://AzureADTokenExchange');
+    if (!known) {
+      sendJson(exchange, 400, { error: 'invalid_request', error_codes: [900144] });
+    } else if (form.get('client_id') !== AZURE_CLIENT || !claims) {
+      const told = `AADSTS700213: No matching federated identity record found for ${String(form.get('client_assertion'))}`;
+      sendJson(exchange, 401, { error: 'invalid_client', error_description: told, error_codes: [700213] });
+    } else {
+      const token = `eyJ.azure.${randomBytes(24).toString('base64url')}`;
+      this.azureTokens.push(token);
+      sendJson(exchange, 200, { token_type: 'Bearer', expires_in: this.seconds, access_token: token });
+    }
+  }
+
+  async #aws(exchange: Exchange, form: URLSearchParams): Promise<void> {
+    const claims = await this.#claimsOf(form.get('WebIdentityToken'), 'sts.amazonaws.com');
+    const isKnown =
+      form.get('Action') === 'AssumeRoleWithWebIdentity' && form.get('Version') === '2011-06-15';
+    if (!isKnown) sendJson(exchange, 400, awsError('InvalidAction'));
+    else if (!claims) sendJson(exchange, 400, awsError('InvalidIdentityToken'));
+    else if (form.get('RoleArn') !== AWS_ROLE) sendJson(exchange, 403, awsError('AccessDenied'));
+    else sendJson(exchange, 200, this.#assumed());
+  }
+
+  #assumed(): object {
+    const key = {
+      accessKeyId: `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
+      secretAccessKey: randomBytes(30).toString('base64'),
+      sessionToken: randomBytes(90).toString('base64'),
+    };
+    this.awsKeys.push(key);
+    this.options.gave?.(key);
+    return {
+      AssumeRoleWithWebIdentityResponse: {
+        AssumeRoleWithWebIdentityResult: {
+          Credentials: {
+            AccessKeyId: key.accessKeyId,
+            SecretAccessKey: key.secretAccessKey,
+            SessionToken: key.sessionToken,
+            Expiration: this.#time.now().getTime() / 1000 + this.seconds,
+          },
+          AssumedRoleUser: { Arn: AWS_ROLE },
+        },
+        ResponseMetadata: { RequestId: 'emulated' },
+      },
+    };
+  }
+
+  /** Null for a token that is not believed. */
+  async #claimsOf(token: string | null, audience: string): Promise<JWTPayload | null> {
+    const { url, jwksUrl, subject } = this.options.issuer;
+    try {
+      const keys = (await (await fetch(jwksUrl)).json()) as JSONWebKeySet;
+      const expected = { issuer: url, audience, subject, currentDate: this.#time.now() };
+      return (await jwtVerify(token ?? '', createLocalJWKSet(keys), expected)).payload;
+    } catch {
+      return null;
+    }
+  }
+}
+
+function awsError(code: string): object {
+  return { Error: { Code: code, Message: `told: ${code}`, Type: 'Sender' }, RequestId: 'emulated' };
+}
