@@ -78,6 +78,11 @@ describe('events', () => {
     ['agent.usage', { model: 'm', inputTokens: 12, outputTokens: null }, 'm, 12 tokens in'],
     ['git.pushed', { branch: 'berth/00000001', commit: '0123456789abcdef' }, 'berth/00000001 0123456789ab'],
     ['git.failed', { code: 'x', message: 'Pushing is not allowed.' }, 'Pushing is not allowed.'],
+    [
+      'egress.blocked',
+      { host: 'evil.example', port: 443, reason: 'not-allowed', message: 'Berth does not let you.' },
+      'Berth does not let you.',
+    ],
     ['pull_request.opened', { url: 'https://x/1' }, 'https://x/1'],
     ['something.new', { a: 1 }, '{"a":1}'],
   ])('%s %j reads %s', (type, data, text) => {

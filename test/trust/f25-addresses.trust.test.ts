@@ -14,8 +14,7 @@ import { figure, type Findings } from './figure.js';
 import { StandIn } from './support/stand-in.js';
 
 /**
- * Every place that takes a URL or a host from people or from an agent: a workspace's repository, the organization's list of hosts, CONNECT and plain requests at the proxy, the git route, where
- * redirects lead; and the settings of who runs Berth, which may name this machine and nothing else in the clear. The real app and the real proxy, with an internet of the figure's own: what was
+ * Every place that takes a URL or a host from people or from an agent: a workspace's repository, the organization's list of hosts, CONNECT and plain requests at the proxy, the git route; and the settings of who runs Berth, which may name this machine and nothing else in the clear. The real app and the real proxy, with an internet of the figure's own: what was
  * connected to is counted there. From inside a sandbox the same is tried by test/e2e/hostile-egress. Seen to fail: with `isPublic` that answers true for every
  * address, names lead to each of them.
  */
@@ -221,7 +220,7 @@ async function names({ internet, findings }: Ground, socket: string, random: See
   return answers.length * 3 + 10;
 }
 
-/** The repository's host: a name that a member typed, whose owner lets it lead inside; and a redirect of it. */
+/** The repository's host: a name that a member typed, whose owner lets it lead inside. */
 async function git({ internet, findings }: Ground, socket: string): Promise<number> {
   const call = { method: 'GET', path: '/git/git.example.com/acme/app.git/info/refs?service=git-upload-pack' };
   for (const answer of answers) {
@@ -273,7 +272,7 @@ figure(
   {
     id: 'F25',
     scenario:
-      'addresses of this machine, its networks and clouds’ metadata, in every spelling, by names that lead there and by names that change where they lead; other schemes, ports, redirects, names within a tunnel: at repositories, lists of hosts, settings, CONNECT, plain requests, the git route',
+      'addresses of this machine, its networks and clouds’ metadata, in every spelling, by names that lead there and by names that change where they lead; other schemes, other ports, other names within a tunnel: at repositories, lists of hosts, settings, CONNECT, plain requests, the git route',
     line: '0 connections to an address that is not of the open internet; each refusal says why, and is an event',
     rounds: { small: 1, full: 40 },
     countedAt: 'the network of the figure: where connections were begun to',

@@ -6,7 +6,7 @@ import type { ProxyTunnel } from '../../contracts/proxy.js';
 import { BerthError, matchesHost, messageOf } from '../../kernel/index.js';
 import { field } from '../json.js';
 import type { Workspace } from '../workspace.js';
-import { MAX_HELLO_BYTES, MAX_HELLO_PIECES, readClientHello } from './client-hello.js';
+import { MAX_HELLO_BYTES, MAX_HELLO_PIECES, readClientHello, type Hello } from './client-hello.js';
 import { parseConnectTarget } from './connect-target.js';
 import { PrivateAddress } from './destinations.js';
 import type { Tunnel } from './tunnels.js';
@@ -119,42 +119,46 @@ export class ConnectCall implements Tunnel {
 
   /** The client's first bytes, once they are known to ask TLS for this host; else how it ended. */
   async #hello(host: string): Promise<Buffer | Outcome> {
-    const { bytes, serverName, isTls } = await this.#firstBytes();
-    if (this.client.destroyed) return 'closed';
-    if (isTls && serverName?.toLowerCase() === host) return bytes;
+    const { bytes, hello } = await this.#firstBytes();
+    if (hello?.kind === 'hello' && hello.serverName?.toLowerCase() === host) return bytes;
     // Nothing was sent to the host.
     this.#upstream?.destroy();
-    if (!isTls) return this.#block(blocked(host, 'not-https'));
+    if (hello === null) {
+      this.client.destroy();
+      return 'closed';
+    }
+    if (hello.kind !== 'hello') return this.#block(blocked(host, 'not-https'));
     this.#tell(blocked(host, 'other-name'));
     this.client.end(UNRECOGNIZED_NAME, () => this.client.destroy());
     return 'blocked';
   }
 
-  #firstBytes(): Promise<{ bytes: Buffer; isTls: boolean; serverName: string | null }> {
+  /** What the client begins with; null when it left before that could be told, or took too long. */
+  #firstBytes(): Promise<{ bytes: Buffer; hello: Hello | null }> {
     const { client } = this;
     let bytes = this.head;
     let pieces = 0;
     return new Promise((resolve) => {
-      const done = (isTls: boolean, serverName: string | null): void => {
+      const done = (hello: Hello | null): void => {
         clearTimeout(timer);
-        client.off('data', take).off('end', none).off('close', none).pause();
-        resolve({ bytes, isTls, serverName });
+        client.off('data', take).off('end', leave).off('close', leave).pause();
+        resolve({ bytes, hello });
       };
-      const none = (): void => done(false, null);
+      const leave = (): void => done(null);
       const look = (): void => {
         const hello = readClientHello(bytes);
-        if (hello.kind === 'hello') done(true, hello.serverName);
-        else if (hello.kind === 'not-tls' || bytes.length > MAX_HELLO_BYTES || pieces > MAX_HELLO_PIECES)
-          none();
+        const isTooMuch = bytes.length > MAX_HELLO_BYTES || pieces > MAX_HELLO_PIECES;
+        if (hello.kind !== 'partial' || isTooMuch) done(hello);
       };
       const take = (chunk: Buffer): void => {
         bytes = Buffer.concat([bytes, chunk]);
         pieces += 1;
         look();
       };
-      const timer = setTimeout(none, this.workspace.context.limits.headTimeoutSeconds * 1000);
-      client.on('data', take).once('end', none).once('close', none);
-      look();
+      const timer = setTimeout(leave, this.workspace.context.limits.headTimeoutSeconds * 1000);
+      client.on('data', take).once('end', leave).once('close', leave);
+      if (client.destroyed) leave();
+      else look();
     });
   }
 

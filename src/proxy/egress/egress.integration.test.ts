@@ -222,6 +222,16 @@ describe('tunnels', () => {
     expect((await blockedReports()).map(([, , reason]) => reason)).toEqual(['other-name', 'not-https']);
   });
 
+  it('says nothing of a client that leaves before it has said what it wants', async () => {
+    for (const bytes of ['', '\x16\x03\x01']) {
+      const { socket } = await connect(proxy.socket, `${GOOD}:443`);
+      socket.end(Buffer.from(bytes, 'latin1'));
+      await textOf(socket);
+    }
+    await connect(proxy.socket, 'bad.example:443');
+    expect(await blockedReports()).toEqual([['bad.example', 443, 'not-allowed']]);
+  });
+
   it('fails closed when it cannot be asked, and asks once for all that come within seconds', async () => {
     await Promise.all(Array.from({ length: 20 }, () => connect(proxy.socket, 'bad.example:443')));
     expect(proxy.controlPlane.egressCalls).toBe(1);
