@@ -131,6 +131,29 @@ describe('calls that use a budget', () => {
     });
   });
 
+  it('whose agent leaves before it is answered are reported too: the model may have worked for it', async () => {
+    proxy.controlPlane.lease(KEY, { budgeted: true });
+    const leaving = http.request({ socketPath: proxy.socket, method: 'POST', ...message('left') });
+    leaving.on('error', () => undefined).end(message('left').body);
+    await until('it', () => waiting.length === 1);
+    leaving.destroy();
+    const next = call('next');
+    await until('the next', () => arrived.length === 2);
+    waiting.shift();
+    await answer(2);
+    await next;
+    await until('both reports', () => proxy.controlPlane.reports('usage').length === 2);
+    const told = proxy.controlPlane
+      .reports('usage')
+      .map(({ outputTokens, atMost }) => [outputTokens, atMost?.outputTokens]);
+    expect(told).toEqual([
+      [null, 77],
+      [5, undefined],
+    ]);
+    const { order } = proxy.controlPlane;
+    expect(order.indexOf('report 204')).toBeLessThan(order.lastIndexOf('lease'));
+  });
+
   it('tell what was written to a cache for an hour', async () => {
     proxy.controlPlane.lease(KEY);
     const one = call('a');

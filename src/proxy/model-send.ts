@@ -164,12 +164,7 @@ export class ModelSend {
     this.#metered = new Promise((resolve) => (finished = resolve));
     this.workspace.track(this.#metered);
     const done = (readable: boolean): void => {
-      const usage = readable ? reader.usage() : UNKNOWN;
-      const model = usage.model ?? requestedModel(this.sent.body);
-      const isKnown = usage.inputTokens !== null && usage.outputTokens !== null;
-      const atMost = isKnown ? {} : { atMost: atMostOf(this.sent.body) };
-      this.workspace.reports.add({ type: 'usage', ...this.#used(), ...usage, model, ...atMost });
-      record.usage({ ...usage, model });
+      record.usage(this.#reportUsage(readable ? reader.usage() : UNKNOWN));
       // The agent has a part of this answer, so that nothing is sent again; but the next call shall come with another credential.
       const failure = reader.failure();
       if (failure !== null && this.adapter.refuses(200, failure, []))
@@ -179,11 +174,22 @@ export class ModelSend {
     return new Meter(answer, reader, done, legible);
   }
 
+  #reportUsage(told: Usage): Usage {
+    const usage = { ...told, model: told.model ?? requestedModel(this.sent.body) };
+    const isKnown = usage.inputTokens !== null && usage.outputTokens !== null;
+    const atMost = isKnown ? {} : { atMost: atMostOf(this.sent.body) };
+    this.workspace.reports.add({ type: 'usage', ...this.#used(), ...usage, ...atMost });
+    return usage;
+  }
+
   #conclude(outcome: CallOutcome): SendResult {
     if (outcome.kind === 'withheld') {
       this.#refused(outcome.status, this.#parsed(outcome.headers, outcome.body), outcome.headers);
       return 'refused';
     }
+    // It may be that the model worked for it all the same.
+    if (outcome.kind === 'client-gone' && outcome.sent && this.sent.operation.metered)
+      this.#reportUsage(UNKNOWN);
     if (outcome.kind !== 'unreachable') return 'done';
     const code = field(outcome.error, 'code') ?? outcome.error.name;
     const fields = { workspaceId: this.workspace.id, upstream: this.adapter.name, code };

@@ -41,13 +41,13 @@ export interface RelayRules {
 
 /**
  * How a call ended. `relayed`: the agent got the head, and the whole body when `complete` (else its connection was broken).
- * `withheld`: nothing was sent to the agent. `unreachable`: the upstream gave no answer. `client-gone`: the agent left first.
+ * `withheld`: nothing was sent to the agent. `unreachable`: the upstream gave no answer. `client-gone`: the agent left first; `sent`: the upstream had the request by then, or a part of it.
  */
 export type CallOutcome =
   | { kind: 'relayed'; status: number; complete: boolean }
   | { kind: 'withheld'; status: number; headers: HeaderList; body: Buffer }
   | { kind: 'unreachable'; error: Error }
-  | { kind: 'client-gone' };
+  | { kind: 'client-gone'; sent: boolean };
 
 /**
  * The one streaming core: sends a request upstream and passes the answer on as it comes, byte for byte unless `change` translates it. A slow agent slows the upstream down, an
@@ -59,7 +59,7 @@ export function relay(
   response: ServerResponse,
   rules: RelayRules,
 ): Promise<CallOutcome> {
-  if (response.destroyed || response.closed) return Promise.resolve({ kind: 'client-gone' });
+  if (response.destroyed || response.closed) return Promise.resolve({ kind: 'client-gone', sent: false });
   return new Promise((resolve) => {
     const handler = new RelayHandler(response, rules, resolve);
     const first = rules.change ? rules.change(handler) : handler;
@@ -152,7 +152,7 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     const controller = this.#controller;
     if (this.#withheld) this.#finishWithheld(this.#withheld);
     else if (this.#headSent) this.#finish({ kind: 'relayed', status: this.#status, complete: false });
-    else this.#finish({ kind: 'client-gone' });
+    else this.#finish({ kind: 'client-gone', sent: controller !== null });
     controller?.abort(new Error('The client closed its connection.'));
   };
 

@@ -124,7 +124,7 @@ describe('relay', () => {
   it('aborts the upstream when the client leaves', async () => {
     const before = start();
     before.response.emit('close');
-    expect(await before.outcome).toEqual({ kind: 'client-gone' });
+    expect(await before.outcome).toEqual({ kind: 'client-gone', sent: true });
     const amid = start();
     amid.handler.onResponseStart(amid.controller, 200, {});
     amid.response.emit('close');
