@@ -66,7 +66,7 @@ describe('git with a credential', () => {
   });
 
   const git = (cwd: string, ...args: string[]): ReturnType<typeof gitThrough> =>
-    gitThrough(way.port, root, cwd, ...args);
+    gitThrough({ port: way.port, home: root, host: 'git.example' }, cwd, ...args);
 
   async function clone(name: string): Promise<string> {
     await git(root, 'clone', '-q', 'https://git.example/acme/app', name);

@@ -49,7 +49,7 @@ describe('git through the proxy', () => {
   });
 
   const git = (cwd: string, ...args: string[]): ReturnType<typeof gitThrough> =>
-    gitThrough(way.port, root, cwd, ...args);
+    gitThrough({ port: way.port, home: root, host: 'git.example' }, cwd, ...args);
 
   it.each(['', '.git'])('clones, pushes and fetches the repository (named with “%s”)', async (ending) => {
     await git(root, 'clone', '-q', `https://git.example/acme/app${ending}`, `tree${ending}`);

@@ -44,6 +44,8 @@ export interface TestAppOptions {
   worker?: boolean;
   /** A Redis for queue and notices; without it both are on Postgres. */
   redisUrl?: string | undefined;
+  /** Where `owner/name` leads; by default to the real one. */
+  githubUrl?: string;
   /** How long callers may take; the usual ones are too long to wait for in a test. */
   limits?: ServerLimits;
   /** A database that is there, in place of a fresh one; it is dropped at the end all the same. */
@@ -158,7 +160,11 @@ function makeParts(
   readiness.isOpen = true;
   // Nothing is there: it only is the one folder that is no repository.
   const dataDirectory = path.join(tmpdir(), 'berth-test-app-data');
-  const repositories = { githubUrl: 'https://github.com', fileRoots: null, dataDirectory };
+  const repositories = {
+    githubUrl: options.githubUrl ?? 'https://github.com',
+    fileRoots: null,
+    dataDirectory,
+  };
   const models = { claude: 'claude-test', codex: 'codex-test' };
   const sweepSeconds = 3600;
   const hostLostSeconds = 300;

@@ -12,6 +12,7 @@ import type {
 } from '../../src/contracts/index.js';
 import { proxyPaths, runnerPaths } from '../../src/contracts/index.js';
 import { Api, type Answered } from './api.js';
+import type { GitRoute } from '../../src/runtime/index.js';
 import type { TestApp } from './app.js';
 import { eventually } from './eventually.js';
 
@@ -162,12 +163,13 @@ export async function machinesOf(
   app: TestApp,
   workspaceId: string,
   nth = 1,
-): Promise<{ runner: TestRunner; proxy: TestProxy }> {
+): Promise<{ runner: TestRunner; proxy: TestProxy; git: GitRoute | null }> {
   const starts = () => app.runtime.callsOf('start').filter((call) => call.workspaceId === workspaceId);
   await eventually(`start number ${nth} of the workspace`, () => starts().length >= nth);
   const request = starts()[nth - 1]?.request;
   return {
     runner: new TestRunner(app, request?.runnerToken ?? ''),
     proxy: new TestProxy(app, request?.proxyToken ?? ''),
+    git: request?.git ?? null,
   };
 }

@@ -307,14 +307,12 @@ figure(
       });
       await allowHosts(organization.owner.api, [ALLOWED, REBINDING]);
       let tried = settings(ground);
-      const path = 'git.example.com/acme/app.git';
       const standIn = await StandIn.open(
         app,
         proxy,
         organization,
         organization.owner,
-        `https://${path}`,
-        path,
+        'https://git.example.com/acme/app.git',
       );
       for (let round = 0; round < findings.rounds; round += 1) {
         internet.names.set(ALLOWED, [PUBLIC]).set(REBINDING, [PUBLIC]);

@@ -17,10 +17,16 @@ export async function forward(socketPath: string): Promise<{ port: number; close
   return { port, close: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
-/** Runs git as in a workspace whose proxy listens at `port`. Rejects with what git said. */
+/** Where git is run as in a workspace: its proxy listens at `port`, its repository is at `host`. */
+export interface GitClient {
+  port: number;
+  home: string;
+  host: string;
+}
+
+/** Runs git in a folder. Rejects with what git said. */
 export function gitThrough(
-  port: number,
-  home: string,
+  { port, home, host }: GitClient,
   cwd: string,
   ...args: string[]
 ): Promise<{ stdout: string; stderr: string }> {
@@ -36,8 +42,8 @@ export function gitThrough(
       GIT_COMMITTER_NAME: 'A',
       GIT_COMMITTER_EMAIL: 'a@example.com',
       GIT_CONFIG_COUNT: '1',
-      GIT_CONFIG_KEY_0: `url.http://127.0.0.1:${port}/git/git.example/.insteadOf`,
-      GIT_CONFIG_VALUE_0: 'https://git.example/',
+      GIT_CONFIG_KEY_0: `url.http://127.0.0.1:${port}/git/${host}/.insteadOf`,
+      GIT_CONFIG_VALUE_0: `https://${host}/`,
     },
   });
 }

@@ -48,8 +48,6 @@ export class StandIn {
     private readonly proxy: Workspaces,
     private readonly organizationId: string,
     readonly id: string,
-    /** Where git goes, as `host/owner/name.git`; null for nowhere. */
-    private readonly gitPath: string | null,
   ) {}
 
   static async open(
@@ -58,10 +56,9 @@ export class StandIn {
     organization: { id: string },
     member: TestMember,
     repository = 'acme/app',
-    gitPath: string | null = null,
   ): Promise<StandIn> {
     const { id } = await member.api.createWorkspace({ repository, agent: 'claude' });
-    const standIn = new StandIn(app, proxy, organization.id, id, gitPath);
+    const standIn = new StandIn(app, proxy, organization.id, id);
     await standIn.started();
     return standIn;
   }
@@ -70,7 +67,7 @@ export class StandIn {
   async started(): Promise<void> {
     await this.reconcile();
     this.#starts += 1;
-    const { runner, proxy } = await machinesOf(this.app, this.id, this.#starts);
+    const { runner, proxy, git } = await machinesOf(this.app, this.id, this.#starts);
     await runner.start();
     this.#runner = runner;
     await this.proxy.open({
@@ -80,10 +77,7 @@ export class StandIn {
       socketPath: this.socket,
       placeholder: PLACEHOLDER,
       proxyToken: proxy.token,
-      git:
-        this.gitPath === null
-          ? null
-          : { path: this.gitPath, upstreamUrl: `https://${this.gitPath}`, pushRefs: [] },
+      git,
     });
   }
 
