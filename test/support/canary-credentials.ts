@@ -9,6 +9,7 @@ export interface CredentialCanaries {
     anthropic_api_key: { apiKey: string };
     claude_setup_token: { token: string };
     openai_api_key: { apiKey: string };
+    git_token: { host: string; token: string };
     aws_bedrock: { accessKeyId: string; secretAccessKey: string; sessionToken: string; region: string };
   };
 }
@@ -22,12 +23,14 @@ export function credentialCanaries(name: string): CredentialCanaries {
   const awsSecret = of('AWS secret', '', randomBytes(30).toString('base64'));
   const awsSession = of('AWS session token', 'IQoJ', randomBytes(60).toString('base64'));
   const awsId = of('AWS key id', 'ASIA', upper(32));
+  const git = of('git token', 'github_pat_');
   return {
-    canaries: [anthropic, setup, openai, awsSecret, awsSession, awsId],
+    canaries: [anthropic, setup, openai, awsSecret, awsSession, awsId, git],
     bodies: {
       anthropic_api_key: { apiKey: anthropic.text },
       claude_setup_token: { token: setup.text },
       openai_api_key: { apiKey: openai.text },
+      git_token: { host: 'github.com', token: git.text },
       aws_bedrock: {
         accessKeyId: awsId.text,
         secretAccessKey: awsSecret.text,

@@ -15,7 +15,7 @@ export interface Lived {
   replaced: number;
   /** Requests with a secret where it does not belong. */
   mistakes: number;
-  /** The token that the proxy was given is the one that was set. */
+  /** The tokens that the proxy was given are those that were set. */
   served: boolean;
   logins: LivedLogins;
 }
@@ -54,7 +54,7 @@ export async function live(berth: CanaryBerth): Promise<Lived> {
   return {
     replaced: berth.answers.filter((answer) => /^PUT.*"generation":[2-9]/.test(answer)).length,
     mistakes: berth.answers.filter((answer) => answer.includes('"validation-failed"')).length,
-    served: served === mine.bodies.claude_setup_token.token,
+    served: served.join() === [mine.bodies.claude_setup_token.token, mine.bodies.git_token.token].join(),
     logins,
   };
 }
@@ -115,6 +115,8 @@ async function mistakes(berth: CanaryBerth, key: string, { canaries }: Credentia
     ['openai_api_key', { apiKey: anthropic, fallback: secret }],
     ['aws_bedrock', { accessKeyId: secret, secretAccessKey: anthropic, region: openai }],
     ['aws_bedrock', anthropic],
+    ['git_token', { host: 'github.com', token: anthropic }],
+    ['git_token', { host: secret, token: `${openai} ` }],
   ];
   for (const [kind, body] of wrong) await berth.call('PUT', `${org}/credentials/user/${kind}`, body, key);
   const repository = `https://user:${openai}@github.com/a/b`;
@@ -144,6 +146,7 @@ async function byCommand(
   await run(`${bodies.anthropic_api_key.apiKey}\n`, ...set, 'anthropic_api_key');
   await run(bodies.claude_setup_token.token, ...set, 'claude_setup_token', '--json');
   await run(bodies.openai_api_key.apiKey, ...set, 'openai_api_key', '--scope', 'organization');
+  await run(bodies.git_token.token, ...set, 'git_token', '--host', 'github.com');
   const {
     accessKeyId: AccessKeyId,
     secretAccessKey: SecretAccessKey,
@@ -172,8 +175,8 @@ async function byCommand(
   await run('', 'audit', 'export');
 }
 
-/** The runner starts, the proxy leases and reports a refusal, then the workspace sleeps. Answers the token that the proxy was given. */
-async function work(berth: CanaryBerth, key: string): Promise<string> {
+/** The runner starts, the proxy leases for the model and for git and reports refusals, then the workspace sleeps. Answers the tokens that the proxy was given. */
+async function work(berth: CanaryBerth, key: string): Promise<string[]> {
   const input = { repository: 'owner/name', message: 'hello' };
   const { id } = await berth.call<WorkspaceView>('POST', `${org}/workspaces`, input, key);
   const { runner, proxy } = await machinesOf(berth.app, id);
@@ -183,18 +186,21 @@ async function work(berth: CanaryBerth, key: string): Promise<string> {
   await berth.call('POST', '/internal/v1/runner/hello', { runnerId, pid: 1 }, runner.token);
   const items = [{ n: 1, type: 'workspace.prepared' }];
   await berth.call('POST', '/internal/v1/runner/report', { runnerId, items }, runner.token);
-  const upstream = { upstream: 'anthropic' };
-  const lease = await berth.handOut<Lease>('/internal/v1/proxy/lease', upstream, proxy.token);
-  const { credentialId, generation, secret } = lease;
-  const why = { status: 401, errorType: 'authentication_error' };
-  const refused = { id: systemIds.next(), type: 'refused', credentialId, generation, ...why };
-  await berth.call('POST', '/internal/v1/proxy/report', { items: [refused] }, proxy.token);
+  const served: string[] = [];
+  for (const upstream of ['anthropic', 'git']) {
+    const lease = await berth.handOut<Lease>('/internal/v1/proxy/lease', { upstream }, proxy.token);
+    const { credentialId, generation, secret } = lease;
+    served.push('token' in secret ? secret.token : '');
+    const why = { status: 401, errorType: 'authentication_error' };
+    const refused = { id: systemIds.next(), type: 'refused', credentialId, generation, ...why };
+    await berth.call('POST', '/internal/v1/proxy/report', { items: [refused] }, proxy.token);
+  }
   await berth.handOut('/internal/v1/proxy/lease', { upstream: 'openai' }, proxy.token);
   await berth.call('POST', `${org}/workspaces/${id}/hibernate`, undefined, key);
   await berth.app.api(key, 'acme').untilState(id, 'hibernated');
   for (const list of ['', '/operations', '/messages', '/events'])
     await berth.call('GET', `${org}/workspaces/${id}${list}`, undefined, key);
-  return 'token' in secret ? secret.token : '';
+  return served;
 }
 
 async function readAll(berth: CanaryBerth, key: string): Promise<void> {

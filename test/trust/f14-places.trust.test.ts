@@ -58,7 +58,7 @@ async function wasALife(
   has(logins.outcomes.join() === OUTCOMES.join(), `renewals were only ${logins.outcomes.join()}`);
   has(logins.served.join() === SERVED.join(), `calls were served only by ${logins.served.join()}`);
   has(logins.mode === 'replay', `the second attempt was to ${logins.mode}`);
-  has(served, 'the proxy was not given the token that was set');
+  has(served, 'the proxy was not given the tokens that were set');
   has(texts.log.split('\n').length > 60, 'hardly anything was logged');
   has(texts.traces.includes('/credentials/{scope}/{kind}'), 'no trace of a credential');
   has(texts.metrics.includes('berth_http_requests_total'), 'no metrics');
