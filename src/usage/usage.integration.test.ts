@@ -125,11 +125,18 @@ describe('usage', () => {
     const { runner, proxy } = await bench.started(id);
     await runner.start();
     await proxy.report(used(await proxy.lease()));
+    const ofMember = { scope: 'member', subject: member.userId, limitUsd: 1, period: 'month' };
+    const { body: budget } = await bench.api.post<{ id: string }>(bench.api.path('/budgets'), ofMember, 201);
     await bench.api.call('DELETE', bench.api.path(`/members/${member.userId}`), undefined, 204);
     await bench.delete(id);
     for (let look = 0; look < 5; look++) await bench.reconcile(id);
     expect(await bench.state(id)).toBe('gone');
     expect(await lineOf('member', member.userId)).toMatchObject({ name: member.name, calls: 1 });
     expect(await lineOf('repository', 'github.com/acme/other')).toMatchObject({ calls: 1 });
+    // Their budget stays what it was, for when they come back, until somebody takes it away; nobody sets one for who is not there.
+    const path = bench.api.path(`/budgets/${budget.id}`);
+    expect((await bench.api.get(path)).body).toMatchObject({ used: { calls: 1 } });
+    expect((await bench.api.call('PUT', path, ofMember)).status).toBe(422);
+    await bench.api.call('DELETE', path, undefined, 204);
   });
 });
