@@ -14,9 +14,9 @@ import { figure, type Findings } from './figure.js';
 import { StandIn } from './support/stand-in.js';
 
 /**
- * Every place that takes a URL or a host from people or from an agent: a workspace's repository, the organization's list of hosts, CONNECT and plain requests at the proxy, the git route; and the settings of who runs Berth, which may name this machine and nothing else in the clear. The real app and the real proxy, with an internet of the figure's own: what was
- * connected to is counted there. From inside a sandbox the same is tried by test/e2e/hostile-egress. Seen to fail: with `isPublic` that answers true for every
- * address, names lead to each of them.
+ * Every place that takes a URL or a host from people or from an agent: a workspace's repository, the organization's list of hosts, CONNECT and plain requests at the proxy, the git route;
+ * and the settings of who runs Berth, which may name this machine and nothing else in the clear. The real app and the real proxy, with an internet of the figure's own: what was connected
+ * to is counted there. From inside a sandbox the same is tried by test/e2e/hostile-egress. Seen to fail: with `isPublic` that answers true for every address, names lead to each of them.
  */
 
 const ALLOWED = 'registry.example.com';
