@@ -33,6 +33,16 @@ type Provided =
       };
     }
   | { provider: 'azure'; tokenUrl: string; clientId: string; scope: string }
+  | {
+      provider: 'gcp';
+      stsUrl: string;
+      iamUrl: string;
+      workloadIdentityProvider: string;
+      /** Whom the identity speaks for; null: for itself. */
+      serviceAccount: string | null;
+      scope: string;
+      place: { project: string; region: string };
+    }
   | { provider: 'aws'; stsUrl: string; roleArn: string; roleSessionName: string; region: string };
 
 export type IdentitySource = Provided & { from: 'identity'; assertion: AssertionSettings };
@@ -87,9 +97,7 @@ const environmentSchema = z.object({
   OPENAI_API_KEY: apiKeySchema.optional(),
   AWF_AUTH_TYPE: oneOf('github-oidc').optional(),
   AWF_AUTH_PROVIDER: z
-    .enum(['anthropic', 'aws', 'azure'], {
-      error: 'must be anthropic, aws or azure (gcp is not built into this version)',
-    })
+    .enum(['anthropic', 'aws', 'azure', 'gcp'], { error: 'must be one of anthropic, aws, azure, gcp' })
     .optional(),
   AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID: z.string().optional(),
   AWF_AUTH_ANTHROPIC_ORGANIZATION_ID: z.string().optional(),
@@ -114,6 +122,25 @@ const environmentSchema = z.object({
   AWF_AUTH_AZURE_SCOPE: z.string().default('https://cognitiveservices.azure.com/.default'),
   AWF_AUTH_AZURE_CLOUD: oneOf('public', 'usgovernment', 'china').default('public'),
   AWF_AUTH_AZURE_TOKEN_URL: secretsUrl.optional(),
+  AWF_AUTH_GCP_WORKLOAD_IDENTITY_PROVIDER: z
+    .string()
+    .regex(
+      /^projects\/\d+\/locations\/global\/workloadIdentityPools\/[\w-]+\/providers\/[\w-]+$/,
+      'must be projects/…/locations/global/workloadIdentityPools/…/providers/…',
+    )
+    .optional(),
+  AWF_AUTH_GCP_SERVICE_ACCOUNT: z.string().optional(),
+  AWF_AUTH_GCP_SCOPE: z.string().default('https://www.googleapis.com/auth/cloud-platform'),
+  AWF_AUTH_GCP_STS_URL: upstreamUrl('https://sts.googleapis.com'),
+  AWF_AUTH_GCP_IAM_URL: upstreamUrl('https://iamcredentials.googleapis.com'),
+  ANTHROPIC_VERTEX_PROJECT_ID: z
+    .string()
+    .regex(/^[\w:.-]+$/, 'must be the id of a project')
+    .optional(),
+  CLOUD_ML_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'must be a region of Google Cloud, or global')
+    .optional(),
   AWF_AUTH_OIDC_AUDIENCE: z.string().optional(),
   ACTIONS_ID_TOKEN_REQUEST_URL: requestUrl.optional(),
   ACTIONS_ID_TOKEN_REQUEST_TOKEN: apiKeySchema.optional(),
@@ -141,7 +168,7 @@ export function parseProxyAlone(environment: Environment): ProxyAloneSettings {
     host: env.BERTH_PROXY_HOST,
     ports: { openai: env.BERTH_PROXY_OPENAI_PORT, anthropic: env.BERTH_PROXY_ANTHROPIC_PORT },
     upstreams: {
-      anthropicUrl: env.ANTHROPIC_API_TARGET ?? 'https://api.anthropic.com',
+      anthropicUrl: env.ANTHROPIC_API_TARGET ?? anthropicUrlOf(source),
       openaiUrl: env.OPENAI_API_TARGET ?? 'https://api.openai.com',
       chatgptUrl: env.BERTH_CHATGPT_API_URL,
       bedrockUrl: env.BERTH_BEDROCK_URL,
@@ -180,24 +207,6 @@ function ofBerth(env: Variables, url: string): CredentialSource {
   throw missing(['BERTH_WORKLOAD_TOKEN (or BERTH_WORKLOAD_TOKEN_FILE)'], 'BERTH_URL');
 }
 
-/** What each provider needs beside the identity. `OPENAI_API_TARGET` of Azure: every resource has a host of its own. */
-const REQUIRED: Record<Provided['provider'], Name[]> = {
-  anthropic: [
-    'AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID',
-    'AWF_AUTH_ANTHROPIC_ORGANIZATION_ID',
-    'AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID',
-  ],
-  aws: ['AWF_AUTH_AWS_ROLE_ARN', 'AWF_AUTH_AWS_REGION'],
-  azure: ['AWF_AUTH_AZURE_TENANT_ID', 'AWF_AUTH_AZURE_CLIENT_ID', 'OPENAI_API_TARGET'],
-};
-
-/** For whom the identity token is, as each provider expects it (providers.md 2.6). */
-const AUDIENCES: Record<Provided['provider'], string> = {
-  anthropic: 'https://api.anthropic.com',
-  aws: 'sts.amazonaws.com',
-  azure: 'api://AzureADTokenExchange',
-};
-
 const AZURE_HOSTS = {
   public: 'login.microsoftonline.com',
   usgovernment: 'login.microsoftonline.us',
@@ -209,7 +218,7 @@ function ofIdentity(env: Variables): CredentialSource {
   const file = env.ANTHROPIC_IDENTITY_TOKEN_FILE;
   const required: Name[] = [
     'AWF_AUTH_PROVIDER',
-    ...REQUIRED[provider ?? 'anthropic'],
+    ...PROVIDERS[provider ?? 'anthropic'].required,
     ...(file === undefined ? GITHUB : []),
   ];
   const absent = required.filter((name) => env[name] === undefined);
@@ -220,51 +229,96 @@ function ofIdentity(env: Variables): CredentialSource {
           from: 'github',
           requestUrl: env.ACTIONS_ID_TOKEN_REQUEST_URL ?? '',
           requestToken: new Secret(env.ACTIONS_ID_TOKEN_REQUEST_TOKEN ?? ''),
-          audience: env.AWF_AUTH_OIDC_AUDIENCE ?? AUDIENCES[provider],
+          audience: env.AWF_AUTH_OIDC_AUDIENCE ?? PROVIDERS[provider].audience(env),
         }
       : { from: 'file', path: file };
-  return { from: 'identity', assertion, ...providedBy(provider, env) };
+  return { from: 'identity', assertion, ...PROVIDERS[provider].read(env) };
 }
 
 const GITHUB: Name[] = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
 
-/** Of variables that were found to be there. */
-function providedBy(provider: Provided['provider'], env: Variables): Provided {
-  switch (provider) {
-    case 'anthropic':
-      return {
-        provider,
-        tokenUrl: env.AWF_AUTH_ANTHROPIC_TOKEN_URL,
-        target: {
-          ruleId: env.AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID ?? '',
-          organizationId: env.AWF_AUTH_ANTHROPIC_ORGANIZATION_ID ?? '',
-          serviceAccountId: env.AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID ?? '',
-          workspaceId: env.AWF_AUTH_ANTHROPIC_WORKSPACE_ID ?? null,
-        },
-      };
-    case 'azure': {
-      const host = AZURE_HOSTS[env.AWF_AUTH_AZURE_CLOUD];
-      const ofTenant = `https://${host}/${env.AWF_AUTH_AZURE_TENANT_ID ?? ''}/oauth2/v2.0/token`;
-      return {
-        provider,
-        tokenUrl: env.AWF_AUTH_AZURE_TOKEN_URL ?? ofTenant,
-        clientId: env.AWF_AUTH_AZURE_CLIENT_ID ?? '',
-        scope: env.AWF_AUTH_AZURE_SCOPE,
-      };
-    }
-    case 'aws': {
-      const region = env.AWF_AUTH_AWS_REGION ?? '';
-      const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
-      return {
-        provider,
-        stsUrl: env.AWF_AUTH_AWS_STS_URL ?? `https://sts.${region}.${domain}`,
-        roleArn: env.AWF_AUTH_AWS_ROLE_ARN ?? '',
-        roleSessionName: env.AWF_AUTH_AWS_ROLE_SESSION_NAME,
-        region,
-      };
-    }
-  }
+/** Of Google each region has a host of its own. */
+function anthropicUrlOf(source: CredentialSource): string {
+  if (source.from !== 'identity' || source.provider !== 'gcp') return 'https://api.anthropic.com';
+  const { region } = source.place;
+  return `https://${region === 'global' ? '' : `${region}-`}aiplatform.googleapis.com/v1`;
 }
+
+interface Provider {
+  /** What it needs beside the identity. */
+  required: Name[];
+  /** For whom the identity token is, as it expects it (providers.md 2.6). */
+  audience(env: Variables): string;
+  /** Of variables that were found to be there. */
+  read(env: Variables): Provided;
+}
+
+const anthropic: Provider = {
+  required: [
+    'AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID',
+    'AWF_AUTH_ANTHROPIC_ORGANIZATION_ID',
+    'AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID',
+  ],
+  audience: () => 'https://api.anthropic.com',
+  read: (env) => ({
+    provider: 'anthropic',
+    tokenUrl: env.AWF_AUTH_ANTHROPIC_TOKEN_URL,
+    target: {
+      ruleId: env.AWF_AUTH_ANTHROPIC_FEDERATION_RULE_ID ?? '',
+      organizationId: env.AWF_AUTH_ANTHROPIC_ORGANIZATION_ID ?? '',
+      serviceAccountId: env.AWF_AUTH_ANTHROPIC_SERVICE_ACCOUNT_ID ?? '',
+      workspaceId: env.AWF_AUTH_ANTHROPIC_WORKSPACE_ID ?? null,
+    },
+  }),
+};
+
+const aws: Provider = {
+  required: ['AWF_AUTH_AWS_ROLE_ARN', 'AWF_AUTH_AWS_REGION'],
+  audience: () => 'sts.amazonaws.com',
+  read: (env) => {
+    const region = env.AWF_AUTH_AWS_REGION ?? '';
+    const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+    return {
+      provider: 'aws',
+      stsUrl: env.AWF_AUTH_AWS_STS_URL ?? `https://sts.${region}.${domain}`,
+      roleArn: env.AWF_AUTH_AWS_ROLE_ARN ?? '',
+      roleSessionName: env.AWF_AUTH_AWS_ROLE_SESSION_NAME,
+      region,
+    };
+  },
+};
+
+const azure: Provider = {
+  // Every resource of Azure has a host of its own.
+  required: ['AWF_AUTH_AZURE_TENANT_ID', 'AWF_AUTH_AZURE_CLIENT_ID', 'OPENAI_API_TARGET'],
+  audience: () => 'api://AzureADTokenExchange',
+  read: (env) => {
+    const host = AZURE_HOSTS[env.AWF_AUTH_AZURE_CLOUD];
+    const ofTenant = `https://${host}/${env.AWF_AUTH_AZURE_TENANT_ID ?? ''}/oauth2/v2.0/token`;
+    return {
+      provider: 'azure',
+      tokenUrl: env.AWF_AUTH_AZURE_TOKEN_URL ?? ofTenant,
+      clientId: env.AWF_AUTH_AZURE_CLIENT_ID ?? '',
+      scope: env.AWF_AUTH_AZURE_SCOPE,
+    };
+  },
+};
+
+const gcp: Provider = {
+  required: ['AWF_AUTH_GCP_WORKLOAD_IDENTITY_PROVIDER', 'ANTHROPIC_VERTEX_PROJECT_ID', 'CLOUD_ML_REGION'],
+  audience: (env) => env.AWF_AUTH_GCP_WORKLOAD_IDENTITY_PROVIDER ?? '',
+  read: (env) => ({
+    provider: 'gcp',
+    stsUrl: env.AWF_AUTH_GCP_STS_URL,
+    iamUrl: env.AWF_AUTH_GCP_IAM_URL,
+    workloadIdentityProvider: env.AWF_AUTH_GCP_WORKLOAD_IDENTITY_PROVIDER ?? '',
+    serviceAccount: env.AWF_AUTH_GCP_SERVICE_ACCOUNT ?? null,
+    scope: env.AWF_AUTH_GCP_SCOPE,
+    place: { project: env.ANTHROPIC_VERTEX_PROJECT_ID ?? '', region: env.CLOUD_ML_REGION ?? '' },
+  }),
+};
+
+const PROVIDERS: Record<Provided['provider'], Provider> = { anthropic, aws, azure, gcp };
 
 function secretOf(text: string | undefined): Secret | null {
   return text === undefined ? null : new Secret(text);

@@ -64,7 +64,7 @@ describe('the environment of the proxy on its own', () => {
     expect(credentials).toMatchObject({ assertion: { from: 'file', path: '/run/token' } });
   });
 
-  it('gets what AWS and Azure give for an identity, each with its own audience', () => {
+  it('gets what AWS, Azure and Google give for an identity, each with its own audience', () => {
     const github = { AWF_AUTH_TYPE: 'github-oidc', ...GITHUB };
     const aws = {
       AWF_AUTH_PROVIDER: 'aws',
@@ -94,7 +94,24 @@ describe('the environment of the proxy on its own', () => {
     for (const name of ['AWF_AUTH_AZURE_TENANT_ID', 'AWF_AUTH_AZURE_CLIENT_ID', 'OPENAI_API_TARGET']) {
       expect(said).toContain(`${name}: is missing`);
     }
-    expect(refusal({ ...github, AWF_AUTH_PROVIDER: 'gcp' })).toMatch(/gcp is not built into/);
+    const gcp = {
+      AWF_AUTH_PROVIDER: 'gcp',
+      AWF_AUTH_GCP_WORKLOAD_IDENTITY_PROVIDER:
+        'projects/1/locations/global/workloadIdentityPools/pool/providers/github',
+      ANTHROPIC_VERTEX_PROJECT_ID: 'acme',
+      CLOUD_ML_REGION: 'europe-west1',
+    };
+    expect(parseProxyAlone({ ...github, ...gcp })).toMatchObject({
+      upstreams: { anthropicUrl: 'https://europe-west1-aiplatform.googleapis.com/v1' },
+      credentials: {
+        provider: 'gcp',
+        stsUrl: 'https://sts.googleapis.com',
+        serviceAccount: null,
+        assertion: { audience: gcp.AWF_AUTH_GCP_WORKLOAD_IDENTITY_PROVIDER },
+      },
+    });
+    const unnamed = refusal({ ...github, AWF_AUTH_PROVIDER: 'gcp' });
+    for (const name of Object.keys(gcp).slice(1)) expect(unnamed).toContain(`${name}: is missing`);
   });
 
   it('takes leases of a control plane', () => {

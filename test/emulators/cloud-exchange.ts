@@ -14,19 +14,25 @@ export interface CloudExchangeOptions extends EmulatorOptions {
   seconds?: number;
   /** Told of each key before its owner is. */
   gave?: (key: AwsKey) => void;
+  /** The same of each token of Google's that is good for models. */
+  gaveGoogle?: (token: string) => void;
 }
 
-/** Where Azure and AWS give something for a token that says who somebody is (providers.md 2.6), both behind one address. */
+/** Where Azure, AWS and Google give something for a token that says who somebody is (providers.md 2.6), all behind one address. */
 export interface CloudExchange extends Emulator {
   /** All tokens of Azure and keys of AWS that were given, newest last. */
   readonly azureTokens: readonly string[];
   readonly awsKeys: readonly AwsKey[];
+  /** Of Google: federated ones, and those of the service account. */
+  readonly googleTokens: readonly string[];
   /** `AWF_AUTH_AZURE_TOKEN_URL` of the one tenant. */
   readonly azureUrl: string;
   readonly seconds: number;
 }
 
 export const AZURE_CLIENT = '00000000-0000-4000-8000-00000000000c';
+export const GOOGLE_PROVIDER = 'projects/1/locations/global/workloadIdentityPools/pool/providers/github';
+export const GOOGLE_ACCOUNT = 'agents@acme.iam.gserviceaccount.com';
 export const AWS_ROLE = 'arn:aws:iam::123456789012:role/agents';
 const AZURE_PATH = '/00000000-0000-4000-8000-00000000000d/oauth2/v2.0/token';
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -41,6 +47,7 @@ export async function startCloudExchange(options: CloudExchangeOptions): Promise
 class CloudServer extends EmulatorServer<null> implements CloudExchange {
   readonly azureTokens: string[] = [];
   readonly awsKeys: AwsKey[] = [];
+  readonly googleTokens: string[] = [];
   readonly seconds: number;
   readonly #time: Clock;
 
@@ -56,9 +63,14 @@ class CloudServer extends EmulatorServer<null> implements CloudExchange {
 
   async #answer(exchange: Exchange): Promise<void> {
     const { entry, request } = exchange;
-    const form = new URLSearchParams(await readBody(request));
+    const text = await readBody(request);
+    const form = new URLSearchParams(text);
     const failure = this.failures.take(entry, true);
     if (failure && playFailure(exchange, failure, { message: 'Service Unavailable' })) return;
+    if (entry.path.startsWith('/v1/')) {
+      await this.#google(exchange, JSON.parse(text) as Record<string, unknown>);
+      return;
+    }
     const isForm = request.headers['content-type'] === 'application/x-www-form-urlencoded';
     const call = `${entry.method} ${entry.path}`;
     if (!isForm || entry.query !== '') sendJson(exchange, 400, { error: 'invalid_request' });
@@ -84,6 +96,37 @@ class CloudServer extends EmulatorServer<null> implements CloudExchange {
       this.azureTokens.push(token);
       sendJson(exchange, 200, { token_type: 'Bearer', expires_in: this.seconds, access_token: token });
     }
+  }
+
+  /** The token of the identity itself may speak for the service account; models are for either. */
+  async #google(exchange: Exchange, sent: Record<string, unknown>): Promise<void> {
+    const { entry } = exchange;
+    const account = `/v1/projects/-/serviceAccounts/${encodeURIComponent(GOOGLE_ACCOUNT)}:generateAccessToken`;
+    const token = `ya29.${randomBytes(24).toString('base64url')}`;
+    if (entry.path === '/v1/token') {
+      const claims = await this.#claimsOf(String(sent.subject_token), GOOGLE_PROVIDER);
+      const isRight =
+        sent.audience === `//iam.googleapis.com/${GOOGLE_PROVIDER}` &&
+        sent.grant_type === 'urn:ietf:params:oauth:grant-type:token-exchange' &&
+        sent.subject_token_type === 'urn:ietf:params:oauth:token-type:jwt';
+      if (!claims || !isRight) {
+        sendJson(exchange, 400, { error: 'invalid_grant', error_description: String(sent.subject_token) });
+        return;
+      }
+      this.#giveGoogle(token);
+      sendJson(exchange, 200, { access_token: token, token_type: 'Bearer', expires_in: this.seconds });
+    } else if (entry.path === account && this.googleTokens.includes(entry.credential.value)) {
+      this.#giveGoogle(token);
+      const expireTime = new Date(this.#time.now().getTime() + this.seconds * 1000).toISOString();
+      sendJson(exchange, 200, { accessToken: token, expireTime });
+    } else {
+      sendJson(exchange, 403, { error: { code: 403, message: 'told', status: 'PERMISSION_DENIED' } });
+    }
+  }
+
+  #giveGoogle(token: string): void {
+    this.googleTokens.push(token);
+    this.options.gaveGoogle?.(token);
   }
 
   async #aws(exchange: Exchange, form: URLSearchParams): Promise<void> {

@@ -2,29 +2,37 @@ import { startBedrockEmulator, type AwsKey, type BedrockEmulator } from '../../.
 import {
   AWS_ROLE,
   AZURE_CLIENT,
+  GOOGLE_ACCOUNT,
+  GOOGLE_PROVIDER,
   startCloudExchange,
   type CloudExchange,
 } from '../../../test/emulators/cloud-exchange.js';
+import type { Emulator } from '../../../test/emulators/emulator.js';
 import { startOpenaiEmulator } from '../../../test/emulators/openai.js';
 import { until } from '../../../test/emulators/until.js';
+import { startVertexEmulator } from '../../../test/emulators/vertex.js';
 import { AloneGround, call } from '../../../test/support/proxy-alone.js';
 
 let ground: AloneGround;
 let cloud: CloudExchange;
 let bedrock: BedrockEmulator;
+let vertex: Emulator;
 beforeAll(async () => {
   ground = await AloneGround.start();
   const clock = ground.time.others;
   bedrock = await startBedrockEmulator({ clock });
+  vertex = await startVertexEmulator({ clock });
   const { url, jwksUrl, subject } = ground.github;
+  const gaveGoogle = (token: string) => vertex.accept(token);
   const gave = (key: AwsKey) => bedrock.keys.accept(key);
-  cloud = await startCloudExchange({ clock, issuer: { url, jwksUrl, subject }, gave });
+  cloud = await startCloudExchange({ clock, issuer: { url, jwksUrl, subject }, gave, gaveGoogle });
 });
 afterEach(async () => {
   await ground.reset();
   cloud.reset();
+  vertex.reset();
 });
-afterAll(() => Promise.all([ground.close(), cloud.close(), bedrock.close()]));
+afterAll(() => Promise.all([ground.close(), cloud.close(), bedrock.close(), vertex.close()]));
 
 const github = () => ({
   AWF_AUTH_TYPE: 'github-oidc',
@@ -125,5 +133,56 @@ describe('the proxy on its own with a client of Azure', () => {
     });
     await logged('AADSTS700213');
     await expectHidden(['No matching', 'federated identity record'], []);
+  });
+});
+
+describe('the proxy on its own with an identity at Google', () => {
+  const environment = () => ({
+    ...github(),
+    AWF_AUTH_PROVIDER: 'gcp',
+    AWF_AUTH_GCP_WORKLOAD_IDENTITY_PROVIDER: GOOGLE_PROVIDER,
+    AWF_AUTH_GCP_STS_URL: cloud.url,
+    AWF_AUTH_GCP_IAM_URL: cloud.url,
+    ANTHROPIC_VERTEX_PROJECT_ID: 'acme',
+    CLOUD_ML_REGION: 'europe-west1',
+    ANTHROPIC_API_TARGET: `${vertex.url}/v1`,
+  });
+  const ask = (port: number, more: object = {}) =>
+    call(port, {
+      body: JSON.stringify({
+        model: 'claude-sonnet-4-5-20250929',
+        max_tokens: 10,
+        messages: [{ role: 'user', content: 'hello' }],
+        ...more,
+      }),
+    });
+
+  it('serves Anthropic’s models from Vertex, whole and as a stream, and renews a refused token', async () => {
+    const { ports } = await ground.listen(environment());
+    await logged('new token');
+    const answers = [await ask(ports.anthropic), await ask(ports.anthropic, { stream: true })];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(vertex.requests.map(({ path }) => path.split('/').at(-1))).toEqual([
+      'claude-sonnet-4-5@20250929:rawPredict',
+      'claude-sonnet-4-5@20250929:streamRawPredict',
+    ]);
+    expect(vertex.requests[0]?.headers['anthropic-beta']).toBe('one-2025-01-01');
+    vertex.revoke(cloud.googleTokens.at(-1) ?? '');
+    const healed = await ask(ports.anthropic);
+    expect([healed.status, cloud.googleTokens.length]).toEqual([200, 2]);
+    expect((await call(ports.anthropic, { body: '[]' })).status).toBe(400);
+    await expectHidden([...cloud.googleTokens], [...answers, healed]);
+  });
+
+  it('speaks for a service account, and says who denies that', async () => {
+    const account = { AWF_AUTH_GCP_SERVICE_ACCOUNT: GOOGLE_ACCOUNT };
+    const { ports } = await ground.listen({ ...environment(), ...account });
+    await logged('new token');
+    expect((await ask(ports.anthropic)).status).toBe(200);
+    expect(vertex.requests.at(-1)?.credential.value).toBe(cloud.googleTokens.at(-1));
+    const other = { AWF_AUTH_GCP_SERVICE_ACCOUNT: 'other@acme.iam.gserviceaccount.com' };
+    const denied = await ground.listen({ ...environment(), ...other });
+    await logged('PERMISSION_DENIED');
+    expect((await ask(denied.ports.anthropic)).status).toBe(401);
   });
 });

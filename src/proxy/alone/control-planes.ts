@@ -8,11 +8,12 @@ import type { Identity } from './identity.js';
 import { LocalControlPlane } from './local-control-plane.js';
 import type { PortUpstream } from './port-upstream.js';
 
-/** Which API each identity opens: AWS serves Anthropic's models, Azure OpenAI's. */
+/** Which API each identity opens: AWS and Google serve Anthropic's models, Azure OpenAI's. */
 export const upstreamOfIdentity: Record<IdentitySource['provider'], PortUpstream> = {
   anthropic: 'anthropic',
   aws: 'anthropic',
   azure: 'openai',
+  gcp: 'anthropic',
 };
 
 type Asked = Pick<ControlPlane, 'post'>;

@@ -5,6 +5,7 @@ import type { Obtained } from './identity.js';
 import { obtainFromAnthropic } from './obtain-anthropic.js';
 import { obtainFromAws } from './obtain-aws.js';
 import { obtainFromAzure } from './obtain-azure.js';
+import { obtainFromGcp } from './obtain-gcp.js';
 
 /** Says who this proxy is, and gets for it what the provider gives. Never rejects. */
 export async function obtain(source: IdentitySource, clock: Clock): Promise<Obtained> {
@@ -16,6 +17,8 @@ export async function obtain(source: IdentitySource, clock: Clock): Promise<Obta
       return obtainFromAnthropic(source, assertion, clock);
     case 'azure':
       return obtainFromAzure(source, assertion, clock);
+    case 'gcp':
+      return obtainFromGcp(source, assertion, clock);
     case 'aws':
       return obtainFromAws(source, assertion);
   }

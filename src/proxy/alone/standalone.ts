@@ -4,6 +4,7 @@ import { PrometheusMetrics } from '../../telemetry/prometheus.js';
 import type { Observers } from '../call-record.js';
 import { contextOf } from '../context.js';
 import type { Limits } from '../limits.js';
+import type { UpstreamAdapter } from '../upstreams/adapter.js';
 import { upstreams } from '../upstreams/index.js';
 import { Workspace, type ProxyContext } from '../workspace.js';
 import { onPort, type Sentences } from './adapters.js';
@@ -15,6 +16,7 @@ import { pagesOf } from './pages.js';
 import { PortServer } from './port-server.js';
 import type { PortUpstream } from './port-upstream.js';
 import { systemTime, type Time } from './time.js';
+import { onVertex } from './vertex.js';
 
 /** A token on its way is waited for; of one that is further away the client hears at once when to come again. No other tenant shares the process, so that its streams may be many. */
 const LIMITS: Partial<Limits> = { holdSeconds: 30, maxSends: 2, maxConnections: 4096 };
@@ -144,7 +146,7 @@ export class Standalone {
       workspace: this.#workspace,
       // A Berth has sentences of its own.
       adapter: onPort(
-        upstreams[upstream],
+        adapterFor(upstream, credentials),
         () => this.ports[upstream],
         credentials.from === 'berth' ? null : SENTENCES,
       ),
@@ -162,8 +164,20 @@ export class Standalone {
 }
 
 /** As the metrics of renewals name them. */
-const KINDS = { anthropic: 'anthropic_wif', aws: 'aws_bedrock', azure: 'azure_openai' } as const;
+const KINDS = {
+  anthropic: 'anthropic_wif',
+  aws: 'aws_bedrock',
+  azure: 'azure_openai',
+  gcp: 'gcp_vertex',
+} as const;
 const OUTCOMES = { obtained: 'succeeded', denied: 'rejected', failed: 'failed' } as const;
+
+function adapterFor(upstream: PortUpstream, credentials: CredentialSource): UpstreamAdapter {
+  const isVertex = credentials.from === 'identity' && credentials.provider === 'gcp';
+  return isVertex && upstream === 'anthropic'
+    ? onVertex(upstreams.anthropic, credentials.place)
+    : upstreams[upstream];
+}
 
 function configuredIn(credentials: CredentialSource): Record<PortUpstream, boolean> {
   switch (credentials.from) {

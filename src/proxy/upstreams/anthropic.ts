@@ -17,7 +17,7 @@ import { quotaEnd, retryAfter } from './quota.js';
 const MODELS_PATH = '/v1/models';
 
 /** Marks a request whose bearer is a subscription's token; required with one, wrong with an API key (providers.md 1.7, agents.md 2). */
-const OAUTH_BETA = 'oauth-2025-04-20';
+export const OAUTH_BETA = 'oauth-2025-04-20';
 
 /** Error types by status, as the API names them (providers.md 1.8). */
 const TYPES: Record<number, string> = {

@@ -25,7 +25,7 @@ export interface AskedModel {
  * such call.
  */
 export function messagesRequest(headers: HeaderList, body: Buffer | null, asked: AskedModel): BedrockRequest {
-  const { model, stream, ...rest } = parsed(body);
+  const { model, stream, ...rest } = parsedCall(body);
   const id = bedrockModel(model, asked.region, asked.models);
   return {
     path: `/model/${encodeURIComponent(id)}/${stream === true ? 'invoke-with-response-stream' : 'invoke'}`,
@@ -36,7 +36,7 @@ export function messagesRequest(headers: HeaderList, body: Buffer | null, asked:
 
 /** `POST /v1/messages/count_tokens`: the call whose tokens are to be counted stands in the body, and inference profiles count none. */
 export function countRequest(headers: HeaderList, body: Buffer | null, asked: AskedModel): BedrockRequest {
-  const { model, stream: _, ...rest } = parsed(body);
+  const { model, stream: _, ...rest } = parsedCall(body);
   const id = withoutGeography(bedrockModel(model, asked.region, asked.models));
   const counted = bytes(invocation({ max_tokens: 1, ...rest }, headers)).toString('base64');
   return {
@@ -57,7 +57,8 @@ function invocation(rest: Record<string, unknown>, headers: HeaderList): Record<
   };
 }
 
-function parsed(body: Buffer | null): Record<string, unknown> & { model: string } {
+/** The JSON of a call of the Messages API. Throws BerthError `bad-request` for what is none. */
+export function parsedCall(body: Buffer | null): Record<string, unknown> & { model: string } {
   const json = body && jsonOf(body);
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new BerthError('bad-request', 'The request body is not a JSON object.');
