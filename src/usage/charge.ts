@@ -75,11 +75,12 @@ type Assumed = { [K in keyof Tokens]: number };
 
 /** What is not known in place of what it is: as much as it may have been. Of caches a provider that says nothing has used none, or counts it as input. */
 function assume(tokens: Tokens, atMost: AtMost | null): Assumed {
+  const bound = atMost && { input: believed(atMost.inputTokens), output: believed(atMost.outputTokens) };
   const { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, cacheHourTokens } = tokens;
   const written = cacheWriteTokens ?? 0;
   return {
-    inputTokens: inputTokens ?? atMost?.inputTokens ?? ASSUMED_TOKENS,
-    outputTokens: outputTokens ?? atMost?.outputTokens ?? ASSUMED_TOKENS,
+    inputTokens: inputTokens ?? bound?.input ?? ASSUMED_TOKENS,
+    outputTokens: outputTokens ?? bound?.output ?? ASSUMED_TOKENS,
     cacheReadTokens: cacheReadTokens ?? 0,
     cacheWriteTokens: written,
     cacheHourTokens: Math.min(cacheHourTokens ?? 0, written),
@@ -97,14 +98,17 @@ function costOf(tokens: Assumed, price: Price): bigint {
   return parts.reduce((sum, [count, nano]) => sum + BigInt(count) * BigInt(nano), 0n);
 }
 
+/** Also of a bound that an agent chose: one that cannot be stored would hold up every later report of its proxy. */
+function believed(count: number | null): number | null {
+  return count !== null && count <= MOST_TOKENS ? count : null;
+}
+
 function believable(told: Tokens): Tokens {
-  const one = (count: number | null): number | null =>
-    count !== null && count <= MOST_TOKENS ? count : null;
   return {
-    inputTokens: one(told.inputTokens),
-    outputTokens: one(told.outputTokens),
-    cacheReadTokens: one(told.cacheReadTokens),
-    cacheWriteTokens: one(told.cacheWriteTokens),
-    cacheHourTokens: one(told.cacheHourTokens),
+    inputTokens: believed(told.inputTokens),
+    outputTokens: believed(told.outputTokens),
+    cacheReadTokens: believed(told.cacheReadTokens),
+    cacheWriteTokens: believed(told.cacheWriteTokens),
+    cacheHourTokens: believed(told.cacheHourTokens),
   };
 }

@@ -90,6 +90,13 @@ describe('chargeFor', () => {
     expect(all.weightNano).toBe(8192n * 21_000n + 8192n * 168_000n);
   });
 
+  it('a bound that nobody can have meant is none: it is neither a weight nor too large to be kept', () => {
+    const silent = { ...told, inputTokens: 3, outputTokens: null, cacheReadTokens: 0, cacheWriteTokens: 0 };
+    const atMost = { inputTokens: 5, outputTokens: Number.MAX_SAFE_INTEGER };
+    const { weightTokens } = chargeFor('anthropic_api_key', 'claude-sonnet-4-6', silent, atMost, list);
+    expect(weightTokens).toBe(3n + 8192n);
+  });
+
   it('an unknown model weighs as the dearest does', () => {
     const { costNano, weightNano } = chargeFor('anthropic_api_key', 'x', told, null, list);
     expect([costNano, weightNano > 200_000_000_000n]).toEqual([null, true]);
