@@ -34,6 +34,7 @@ const URGENT_SECONDS = [1, 2, 4, 8, 15];
 const PATIENT_SECONDS = [60, 120, 300, 600, 900];
 /** Whatever a provider says, 0 included. */
 const [LEAST_RETRY_AFTER, MOST_RETRY_AFTER] = [5, 300];
+const LONGEST_PAUSE_MS = Math.max(...PATIENT_SECONDS, MOST_RETRY_AFTER) * SECOND_MS * (1 + JITTER_SHARE);
 
 /** True while requests may be sent with it. */
 export function serves(token: TokenState, now: Date): boolean {
@@ -54,9 +55,9 @@ export function reasonToRenew(token: TokenState, now: Date): RotationReason | nu
   return renewAt <= now ? 'due' : null;
 }
 
-/** True while a renewal that failed is not tried again yet. */
+/** True while a renewal that failed is not tried again yet. An end that is further away than any pause lasts was set by a clock that was wrong then: it may be years away, and is none. */
 export function isPausing({ retryAt }: TokenState, now: Date): boolean {
-  return retryAt !== null && retryAt > now;
+  return retryAt !== null && retryAt > now && retryAt.getTime() - now.getTime() <= LONGEST_PAUSE_MS;
 }
 
 /** True when it does not serve and could not be renewed for so long that others take its place, if there are any. It is still tried. */

@@ -57,6 +57,12 @@ describe('a token', () => {
     expect(isPausing(token(), NOW)).toBe(false);
   });
 
+  it('does not pause for years after its clock was years ahead', () => {
+    const longest = retryAfter(NOW, { failures: 50, urgent: false, saidSeconds: null, expiresAt: null }, 1);
+    expect(isPausing(token({ retryAt: longest }), NOW)).toBe(true);
+    expect(isPausing(token({ retryAt: new Date(longest.getTime() + 1) }), NOW)).toBe(false);
+  });
+
   it.each<[string, Partial<TokenState>, boolean]>([
     ['four failures', { failures: 4, expiresAt: inSeconds(0), renewAt: null }, false],
     ['five failures', { failures: 5, expiresAt: inSeconds(0), renewAt: null }, true],

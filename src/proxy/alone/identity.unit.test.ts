@@ -98,6 +98,15 @@ describe('a short-lived token', () => {
     expect(calls()).toBe(2);
   });
 
+  it('is got at once where the clock was years ahead when there was none, and is right again', async () => {
+    const { identity, time, calls } = begin(failed(), failed());
+    time.skew(4 * 365 * 86_400_000);
+    await time.pass(1200);
+    expect(calls()).toBe(2);
+    time.skew(0);
+    expect(await identity.get()).toMatchObject({ generation: 1 });
+  });
+
   it('keeps nobody waiting when the process ends', async () => {
     const { identity } = begin(failed());
     await setImmediate();
