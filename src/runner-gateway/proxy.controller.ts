@@ -40,7 +40,11 @@ export class ProxyController {
   }
 
   @BindRoute(proxyEgressRoute)
-  async egress(@CurrentMachine() machine: Machine): Promise<Answer<typeof proxyEgressRoute>> {
+  async egress(
+    @CurrentMachine() machine: Machine,
+    // Asked for, so that a body with anything in it is refused.
+    @Input() _nothing: InputOf<typeof proxyEgressRoute>,
+  ): Promise<Answer<typeof proxyEgressRoute>> {
     return { allowedHosts: await this.leases.allowedHosts(machine) };
   }
 }

@@ -52,6 +52,7 @@ const FIELDS: Readonly<Record<string, unknown>> = {
 
 /** As JSON text: an own field of this name can be had in no other way. */
 const PROTOTYPE = '__proto__';
+const IN_ITS_PLACE = 'in its place';
 
 /** A page that nobody may ask for. Events come in larger ones. */
 const PAGES = [1001, 1e6, 2 ** 31, 2 ** 32, Number.MAX_SAFE_INTEGER, 1e21, 1e308];
@@ -136,7 +137,8 @@ async function slipIn(
   findings: Findings,
 ): Promise<number> {
   const names = Object.keys(FIELDS);
-  const prototype = `${JSON.stringify(request.body).slice(0, -1)},"${PROTOTYPE}":{"role":"owner"}}`;
+  const marked = JSON.stringify({ ...request.body, [IN_ITS_PLACE]: { role: 'owner' } });
+  const prototype = marked.replace(IN_ITS_PLACE, PROTOTYPE);
   const sent = names.flatMap((name, at) => {
     // In the first round singly, then each with another one.
     const other = round === 0 ? name : (names[(at + round) % names.length] ?? name);
