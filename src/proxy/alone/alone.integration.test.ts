@@ -280,7 +280,16 @@ describe('the proxy on its own, with static keys', () => {
   });
 
   it('answers probes, refuses pages of browsers and what it does not know', async () => {
+    ground.anthropic.accept(KEY);
     const { ports } = await ground.listen(environment());
+    const pages: Record<string, string>[] = [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: `http://rebound.example:${ports.anthropic}` },
+      { origin: 'null' },
+    ];
+    for (const headers of pages) expect((await call(ports.anthropic, { headers })).status).toBe(403);
+    expect(messages()).toEqual([]);
     const at = (path: string, init: RequestInit = {}) =>
       fetch(`http://127.0.0.1:${ports.anthropic}${path}`, init);
     expect((await at('/api/hello', { method: 'HEAD' })).status).toBe(200);

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import type { ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { answerHead, HttpEdge, type EdgeRequest } from '../http-edge.js';
 import { ModelCall } from '../model-route.js';
 import type { UpstreamAdapter } from '../upstreams/adapter.js';
@@ -59,7 +59,7 @@ export class PortServer {
       return;
     }
     if (request.method === 'GET' && (await this.#page(target.path, response))) return;
-    if (isForeignPage(request.headers['sec-fetch-site'])) {
+    if (isOfPage(request.headers)) {
       call.refuse({ status: 403, message: 'Pages in a browser may not send requests through this proxy.' });
       return;
     }
@@ -91,9 +91,12 @@ export class PortServer {
   }
 }
 
-/** Anybody who reaches the port may send; a page that a person on this machine happens to open shall not be among them. Browsers say so, agents say nothing. */
-function isForeignPage(site: string | string[] | undefined): boolean {
-  return site === 'cross-site' || site === 'same-site';
+/**
+ * Anybody who reaches the port may send; a page that a person on this machine happens to open shall not be among them. Browsers say so, agents say nothing. `origin` too: a page whose
+ * name has come to lead here (DNS rebinding) is of this very site to its browser, which then leaves the other header out.
+ */
+function isOfPage({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  return origin !== undefined || site === 'cross-site' || site === 'same-site';
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
