@@ -102,9 +102,10 @@ export class ConnectCall implements Tunnel {
 
   /** Connects to the host, to an address of it that was checked. Rejects with PrivateAddress, or with what the network said. */
   async #connect(host: string): Promise<void> {
-    const { limits, destinations, network } = this.workspace.context;
+    const { id, context } = this.workspace;
+    const { limits, destinations, network } = context;
     const late = AbortSignal.timeout(limits.connectTimeoutSeconds * 1000);
-    const { addresses, port } = await unless(late, destinations.of(host));
+    const { addresses, port } = await unless(late, destinations.of(host, id, late));
     if (this.client.destroyed) return;
     const upstream = network.connect(host, addresses, port);
     this.#upstream = upstream;

@@ -88,7 +88,14 @@ export class ProxyChannel {
   ): ProxyChannel {
     const child = spawn(program.nodeBinary, [program.entry], {
       cwd: '/',
-      env: { PATH: program.path, LANG: 'C.UTF-8', TZ: 'UTC', HOME: '/nonexistent' },
+      env: {
+        PATH: program.path,
+        LANG: 'C.UTF-8',
+        TZ: 'UTC',
+        HOME: '/nonexistent',
+        // Half of them look up names, of which agents choose many (src/proxy/egress/destinations.ts).
+        UV_THREADPOOL_SIZE: '8',
+      },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     const channel = new ProxyChannel(child, options);
