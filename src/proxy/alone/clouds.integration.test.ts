@@ -174,6 +174,23 @@ describe('the proxy on its own with an identity at Google', () => {
     await expectHidden([...cloud.googleTokens], [...answers, healed]);
   });
 
+  it('lets no client say whose project pays, or that its POST is something else', async () => {
+    const { ports } = await ground.listen(environment());
+    await logged('new token');
+    const body = JSON.stringify({
+      model: 'claude-sonnet-4-5',
+      max_tokens: 10,
+      messages: [{ role: 'user', content: 'hello' }],
+    });
+    const orders = { 'x-goog-user-project': 'another', 'x-http-method-override': 'GET' };
+    expect((await call(ports.anthropic, { body, headers: { ...orders, 'x-mine': 'kept' } })).status).toBe(
+      200,
+    );
+    const { headers = {} } = vertex.requests.at(-1) ?? {};
+    for (const name of Object.keys(orders)) expect(headers).not.toHaveProperty(name);
+    expect(headers).toHaveProperty('x-mine', 'kept');
+  });
+
   it('speaks for a service account, and says who denies that', async () => {
     const account = { AWF_AUTH_GCP_SERVICE_ACCOUNT: GOOGLE_ACCOUNT };
     const { ports } = await ground.listen({ ...environment(), ...account });

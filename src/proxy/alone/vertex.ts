@@ -1,5 +1,5 @@
 import { BerthError } from '../../kernel/index.js';
-import { removeToken } from '../headers.js';
+import { removeToken, type HeaderList } from '../headers.js';
 import { parsedCall } from '../upstreams/bedrock/request.js';
 import { OAUTH_BETA } from '../upstreams/anthropic.js';
 import type { UpstreamAdapter, Wire } from '../upstreams/adapter.js';
@@ -32,21 +32,32 @@ function vertex({ project, region }: VertexPlace): Wire {
       const id = modelId(model);
       const isCount = path === COUNT_PATH;
       const method = rest.stream === true && !isCount ? 'streamRawPredict' : 'rawPredict';
+      const own = ownOf(headers);
       // Of a Claude login alone; Vertex would refuse it.
-      removeToken(headers, 'anthropic-beta', OAUTH_BETA);
-      headers.push('authorization', `Bearer ${credential.secret.reveal()}`);
+      removeToken(own, 'anthropic-beta', OAUTH_BETA);
+      own.push('authorization', `Bearer ${credential.secret.reveal()}`);
       const sent = { ...rest, ...(isCount ? { model: id } : {}), anthropic_version: VERSION };
       return Promise.resolve({
         request: {
           method: 'POST',
           path: `${models}/${isCount ? 'count-tokens' : id}:${method}`,
-          headers,
+          headers: own,
           body: Buffer.from(JSON.stringify(sent)),
         },
         change: null,
       });
     },
   };
+}
+
+/** What an agent may say: nothing that Google takes for an order to itself, such as which project pays, or that a POST is another method. */
+function ownOf(headers: HeaderList): HeaderList {
+  const own = [...headers];
+  for (let i = own.length - 2; i >= 0; i -= 2) {
+    const name = own[i]?.toLowerCase() ?? '';
+    if (name.startsWith('x-goog-') || name === 'x-http-method-override') own.splice(i, 2);
+  }
+  return own;
 }
 
 /** Anthropic writes the date of a model behind a dash, Google behind an at sign. */
