@@ -64,10 +64,11 @@ export class BudgetedCall implements Pick<LeaseCache, 'get'> {
       const lease = await this.leases.get(upstream);
       if (!lease.budgeted) return lease;
     }
+    // What enters after its end would never leave, and hold up every call behind it.
+    this.#mustGoOn();
     this.#pass ??= this.gate.enter();
     await this.#pass.ready;
-    // Its agent has left while it waited.
-    if (this.#isOver) throw new BerthError('not-ready', 'The call is over.');
+    this.#mustGoOn();
     // That one which was got outside may be from before the last call was accounted for.
     const lease = await this.leases.fresh(upstream);
     this.gate.turn(lease.budgeted ?? false);
@@ -78,5 +79,10 @@ export class BudgetedCall implements Pick<LeaseCache, 'get'> {
   end(): void {
     this.#isOver = true;
     this.#pass?.leave();
+  }
+
+  /** Throws when its agent has left while it waited. */
+  #mustGoOn(): void {
+    if (this.#isOver) throw new BerthError('not-ready', 'The call is over.');
   }
 }
