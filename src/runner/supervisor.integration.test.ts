@@ -193,7 +193,7 @@ describe('a runner with a fake control plane and the real agents', () => {
         result: 'failed',
         code: 'agent-authentication',
       });
-      expect(JSON.stringify(machine.control.items)).not.toMatch(/401|Invalid authentication|sk-/);
+      expect(JSON.stringify(machine.control.items)).not.toMatch(/\b401\b|Invalid authentication|sk-/);
     });
 
     it('does not finish the turn on SIGTERM, and its successor continues without doing the work twice', async () => {
