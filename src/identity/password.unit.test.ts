@@ -3,12 +3,20 @@ import { hashPassword, passwordMatches } from './password.js';
 
 const PASSWORD = 'correct horse battery staple';
 
-/** Processor time of this process, in milliseconds: other processes on the machine do not count, unlike with a clock on the wall. */
+const TRIES = 5;
+
+/**
+ * Processor time of this process, in milliseconds: other processes on the machine do not count, unlike with a clock on the wall. The least of some tries, since what else this process does counts.
+ */
 async function processorTime(work: () => Promise<unknown>): Promise<number> {
-  const before = process.cpuUsage();
-  await work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
+  let least = Infinity;
+  for (let left = TRIES; left > 0; left -= 1) {
+    const before = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1000);
+  }
+  return least;
 }
 
 describe('passwords', () => {
