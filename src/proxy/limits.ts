@@ -6,7 +6,9 @@ export interface Limits {
   maxHeaderBytes: number;
   /** Largest body of a model call. */
   maxBodyBytes: number;
-  /** Sum of the bodies that one workspace may have in memory at a time, so that one agent cannot starve the others. */
+  /** A larger body of a model call waits in a file. */
+  spillBytes: number;
+  /** Sum of the bodies that are held for one workspace at a time, so that one agent cannot starve the others. */
   maxWorkspaceBodyBytes: number;
   /** Connections of one workspace; the process's file descriptors are shared by all. */
   maxConnections: number;
@@ -52,6 +54,7 @@ export const defaultLimits: Limits = {
   maxSocketPathBytes: 100,
   maxHeaderBytes: 64 * 1024,
   maxBodyBytes: 32 * 1024 * 1024,
+  spillBytes: 1024 * 1024,
   maxWorkspaceBodyBytes: 128 * 1024 * 1024,
   maxConnections: 512,
   headTimeoutSeconds: 30,

@@ -79,6 +79,7 @@ export class ModelCall {
     const { limits } = this.workspace.context;
     const rules = {
       maxBytes: limits.maxBodyBytes,
+      spillBytes: limits.spillBytes,
       timeoutSeconds: limits.bodyTimeoutSeconds,
       budget: this.workspace.bodies,
     };

@@ -95,11 +95,13 @@ export class ModelSend {
   #asItIs(target: Target, path: string, headers: HeaderList): Departure {
     const { operation, query, body } = this.sent;
     this.adapter.applyCredential(headers, this.lease.credential);
+    // A stream does not say by itself how long it is.
+    if (body?.memory === null) headers.push('content-length', String(body.size));
     const request: UpstreamRequest = {
       method: operation.method,
       path: query === '' ? path : `${path}?${query}`,
       headers,
-      body: body?.bytes ?? null,
+      body: body?.open() ?? null,
     };
     return { target, request, change: null };
   }
@@ -107,7 +109,7 @@ export class ModelSend {
   async #translated(wire: Wire, target: Target, headers: HeaderList): Promise<Departure> {
     const { clock, limits, bedrockModels } = this.workspace.context;
     const { operation, path, body } = this.sent;
-    const call = { operation, path, headers, body: body?.bytes ?? null };
+    const call = { operation, path, headers, body: (await body?.bytes()) ?? null };
     const translated = await wire.translate(call, this.lease.credential, {
       target,
       now: clock.now(),
@@ -266,15 +268,19 @@ const UNKNOWN: Usage = {
 
 /** What a call may have used of which the provider did not say: a token is seldom less than three bytes of a request, and answers end at the bound that the request sets. */
 function atMostOf(body: HeldBody | null): { inputTokens: number; outputTokens: number | null } {
-  const bytes = body?.bytes ?? Buffer.alloc(0);
-  const request = bytes.length > MAX_PARSED_REQUEST_BYTES ? null : jsonOf(bytes);
+  const request = readable(body);
   const bounds = OUTPUT_BOUNDS.map((name) => count(field(request, name)));
   const outputTokens = bounds.find((bound) => bound !== null) ?? null;
-  return { inputTokens: Math.ceil(bytes.length / BYTES_PER_TOKEN), outputTokens };
+  return { inputTokens: Math.ceil((body?.size ?? 0) / BYTES_PER_TOKEN), outputTokens };
 }
 
 /** The model that was asked for, where the answer did not name one. Read only then, since parsing a long conversation takes time. */
 function requestedModel(body: HeldBody | null): string | null {
-  if (!body || body.bytes.length > MAX_PARSED_REQUEST_BYTES) return null;
-  return modelName(field(jsonOf(body.bytes), 'model'));
+  return modelName(field(readable(body), 'model'));
+}
+
+/** The request itself, unless it is too large to be read for a word or two. */
+function readable(body: HeldBody | null): unknown {
+  if (!body?.memory || body.size > MAX_PARSED_REQUEST_BYTES) return null;
+  return jsonOf(body.memory);
 }
