@@ -169,7 +169,13 @@ async function startBerth(
   });
   context.defer(() => ended(started));
   const url = `http://127.0.0.1:${anthropicPort}`;
-  await found('the proxy is healthy', () => answers(`${url}/health`));
+  await found('the proxy is healthy', () => {
+    if (started.exitCode !== null)
+      throw new Error(
+        `The proxy ended at its start (${started.exitCode}): run again, its port may be taken.`,
+      );
+    return answers(`${url}/health`);
+  });
   return { url, pid: started.pid ?? 0 };
 }
 
