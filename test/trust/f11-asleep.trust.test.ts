@@ -49,7 +49,8 @@ figure(
 class Sleeper {
   #id = '';
   #branch = '';
-  #word = '';
+  /** All that it was asked to remember: the session goes on through every sleep. */
+  readonly #words: string[] = [];
   #repository: Repository | null = null;
 
   constructor(
@@ -78,8 +79,9 @@ class Sleeper {
   /** What the agent is to know when it wakes. */
   async #tell(): Promise<void> {
     const { api } = this.system;
-    this.#word = `w${randomBytes(6).toString('hex')}`;
-    await api.untilEnded(this.#id, (await api.send(this.#id, `remember ${this.#word}`)).id);
+    const word = `w${randomBytes(6).toString('hex')}`;
+    this.#words.push(word);
+    await api.untilEnded(this.#id, (await api.send(this.#id, `remember ${word}`)).id);
   }
 
   async cycle(round: number, findings: Findings): Promise<void> {
@@ -95,7 +97,7 @@ class Sleeper {
     findings.expect(state === 'completed', `${name}: the first message ${state}: ${error?.message ?? ''}`);
     const answer = await answerTo(system.api, this.#id, id);
     findings.expect(
-      answer === `You asked me to remember ${this.#word}.`,
+      answer === `You asked me to remember ${this.#words.join(', ')}.`,
       `${name}: ${answer ?? 'no answer'}`,
     );
     findings.expect((await hashOf(tree)) === before, `${name}: the files are not what they were`);
