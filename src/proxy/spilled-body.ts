@@ -31,7 +31,9 @@ export class SpilledBody {
 
   /** From its beginning; several may be read at once. */
   stream(): Readable {
-    return Readable.from(this.#pieces(), { objectMode: false });
+    const stream = Readable.from(this.#pieces(), { objectMode: false });
+    // undici listens only while a call runs; an error after it (the call was broken off, the file is closed) must not end the process of all workspaces.
+    return stream.on('error', () => undefined);
   }
 
   /** Not by the file's own stream: that one closes the file when a send is broken off, and the next send has to read it. */
