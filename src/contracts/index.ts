@@ -1,5 +1,6 @@
 export * from './agents.js';
 export * from './egress-sentences.js';
+export * from './external.js';
 export * from './heartbeat.js';
 export * from './doctor.js';
 export * from './machine-routes.js';
