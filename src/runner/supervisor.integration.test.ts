@@ -202,7 +202,8 @@ describe('a runner with a fake control plane and the real agents', () => {
       const turn = machine.ask('run echo once >> count.txt; tail -f README.md');
       await until('the command began', () => machine.control.of('agent.tool')[0]);
       const count = join(machine.directories.tree, 'count.txt');
-      await until('the command worked', () => existsSync(count));
+      // That the file is there would be too early: the shell opens it before `echo` writes, and the signal may fall between.
+      await until('the command worked', () => existsSync(count) && readFileSync(count, 'utf8') === 'once\n');
 
       expect(await machine.end('SIGTERM')).toBe(0);
       expect(machine.control.of('turn.finished')).toEqual([]);

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { MessageView } from '../../../src/contracts/index.js';
@@ -32,7 +32,10 @@ export async function startGatedTurn(
     workspaceId,
     `run echo ran >> ${ran}; until [ -e ${go} ]; do sleep 0.05; done; echo the gate is open`,
   );
-  await until('the command runs', () => existsSync(path.join(tree, ran)), DEADLINE_SECONDS);
+  // That the file is there would be too early: the shell opens it before `echo` writes, and what is killed next may fall between.
+  const hasRun = (): boolean =>
+    existsSync(path.join(tree, ran)) && readFileSync(path.join(tree, ran)).length > 0;
+  await until('the command runs', hasRun, DEADLINE_SECONDS);
   return {
     message,
     open: () => writeFile(path.join(tree, go), ''),
