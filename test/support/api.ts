@@ -1,5 +1,10 @@
 import { createParser } from 'eventsource-parser';
-import type { EventView, MessageView, WorkspaceView } from '../../src/contracts/index.js';
+import {
+  MAX_EVENTS,
+  type EventView,
+  type MessageView,
+  type WorkspaceView,
+} from '../../src/contracts/index.js';
 
 export interface Answered<T> {
   status: number;
@@ -78,14 +83,22 @@ export class Api {
     return (await this.post<MessageView>(this.path(`/workspaces/${id}/messages`), { text }, 202)).body;
   }
 
-  async messages(id: string): Promise<MessageView[]> {
-    return (await this.get<{ items: MessageView[] }>(this.path(`/workspaces/${id}/messages?limit=100`))).body
-      .items;
+  /** All of them, or those after one: the API gives the oldest first, and a single page would hide what a long chat said last. */
+  async messages(id: string, after: string | null = null): Promise<MessageView[]> {
+    const query = after === null ? 'limit=100' : `limit=100&cursor=${after}`;
+    const { body } = await this.get<{ items: MessageView[]; nextCursor: string | null }>(
+      this.path(`/workspaces/${id}/messages?${query}`),
+    );
+    const rest = body.nextCursor === null ? [] : await this.messages(id, body.nextCursor);
+    return [...body.items, ...rest];
   }
 
+  /** All of them after a number. */
   async events(id: string, after = 0): Promise<EventView[]> {
-    return (await this.get<{ items: EventView[] }>(this.path(`/workspaces/${id}/events?after=${after}`))).body
-      .items;
+    const path = this.path(`/workspaces/${id}/events?after=${after}`);
+    const { items } = (await this.get<{ items: EventView[] }>(path)).body;
+    const last = items.length < MAX_EVENTS ? undefined : items.at(-1);
+    return last === undefined ? items : [...items, ...(await this.events(id, last.seq))];
   }
 
   /** Waits until the workspace is in the state; fails at once when it failed instead. */
