@@ -20,6 +20,7 @@ import { RunnerGatewayModule } from '../runner-gateway/index.js';
 import type { Runtime } from '../runtime/index.js';
 import { PriceList, UsageModule } from '../usage/index.js';
 import { PrometheusMetrics } from '../telemetry/index.js';
+import { TriggersModule } from '../triggers/index.js';
 import {
   RUNTIME,
   WorkspacesApiModule,
@@ -114,6 +115,7 @@ function common(parts: CommonParts & Partial<WorkParts>): Imports {
     CredentialsModule,
     WorkspacesModule,
     ChatsModule,
+    TriggersModule,
   ];
 }
 

@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import type { ExternalSystem } from '../../contracts/index.js';
+import type { Tenant } from '../../database/index.js';
+import { World } from '../../kernel/index.js';
+import { storedReplySchema, type ReplyAbout, type ReplyContent } from './content.js';
+import { repliesStore } from './replies.store.js';
+import type { ReplySender } from './sender.js';
+
+/** What is to be said. */
+export interface NewReply {
+  /** Of its cause: added again under the same key it is not said twice. */
+  key: string;
+  content: ReplyContent;
+  about?: ReplyAbout;
+}
+
+/** What Berth says at other systems. A reply is a row first; how it is said, the integration of its system knows. */
+@Injectable()
+export class Replies {
+  readonly #senders = new Map<string, ReplySender>();
+
+  constructor(private readonly world: World) {}
+
+  /** For integrations, which say how their system is answered: the arrow points down. */
+  sentBy(system: ExternalSystem, sender: ReplySender): void {
+    this.#senders.set(system, sender);
+  }
+
+  /** Null: this system is not answered by this process. */
+  senderOf(system: string): ReplySender | null {
+    return this.#senders.get(system) ?? null;
+  }
+
+  /** Adds what is to be said in a conversation, behind what was added before. Locks the conversation's row: to be done after whatever locks a workspace's. */
+  async add(tenant: Tenant, conversationId: string, { key, content, about = {} }: NewReply): Promise<void> {
+    await repliesStore.add(tenant, conversationId, {
+      id: this.world.ids.next(),
+      key,
+      stored: storedReplySchema.parse({ content, about }),
+      at: this.world.clock.now(),
+    });
+  }
+}
