@@ -6,6 +6,7 @@ import type { CreateWorkspace, WorkspaceView } from '../../src/contracts/index.j
 import { createClient } from '../../src/database/database.js';
 import type { Tenant } from '../../src/database/index.js';
 import { silentMetrics, systemIds } from '../../src/kernel/index.js';
+import { rowTerms } from '../../src/workspaces/terms.js';
 import { parseRepository } from '../../src/workspaces/repository.js';
 import { workspaceView } from '../../src/workspaces/view.js';
 import { workspacesStore } from '../../src/workspaces/workspaces.store.js';
@@ -57,7 +58,7 @@ class BareController {
       repository,
       source: parsed.source,
       ref: null,
-      branch: 'berth/bare',
+      ...rowTerms({}, 'berth/bare'),
       agent,
       model: 'a-model',
       credential: { id: credentialId, scope: 'user', kind: 'anthropic_api_key' } as const,

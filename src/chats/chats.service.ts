@@ -12,7 +12,12 @@ import { eventsStore, type WorkspaceEvent } from '../events/index.js';
 import { pageOf, sliceOf, type Page } from '../http/index.js';
 import { auditedMember, MembersService, type Actor } from '../identity/index.js';
 import { BerthError, currentCause, World } from '../kernel/index.js';
-import { WorkspaceMachines, WorkspacesService, type StoppingWorkspace } from '../workspaces/index.js';
+import {
+  WorkspaceMachines,
+  WorkspacesService,
+  type StoppingWorkspace,
+  type WorkspaceTerms,
+} from '../workspaces/index.js';
 import { chatsStore, type TurnAtWork } from './chats.store.js';
 import { endingByWorkspace, openStates } from './turn.js';
 import { TurnMoves } from './turn-moves.service.js';
@@ -36,8 +41,8 @@ export class ChatsService {
   }
 
   /** A workspace, and its first message in the same stroke: neither is there without the other. */
-  createWorkspace(actor: Actor, input: CreateWorkspace): Promise<WorkspaceView> {
-    return this.workspaces.create(actor, input, async (tenant, workspaceId) => {
+  createWorkspace(actor: Actor, input: CreateWorkspace, terms: WorkspaceTerms = {}): Promise<WorkspaceView> {
+    return this.workspaces.create(actor, input, terms, async (tenant, workspaceId) => {
       if (input.message !== undefined) await this.addTurn(tenant, actor, workspaceId, input.message);
     });
   }

@@ -16,8 +16,8 @@ export interface Actor {
   name: string;
   email: string;
   role: Role;
-  /** How they proved who they are: for the record alone, it changes no right. */
-  via: Person['via'];
+  /** How they proved who they are: for the record alone, it changes no right. Of who asks at another system it is the account there, by which they are known here. */
+  via: Person['via'] | { type: 'external-account'; id: string };
 }
 
 /** A machine that proved itself with its token: one workspace, one identity (rule 9). */
@@ -32,7 +32,7 @@ export function administers(actor: Actor): boolean {
   return actor.role !== 'member';
 }
 
-const apiKeyIdOf = (via: Person['via']): string | null => (via.type === 'api-key' ? via.id : null);
+const apiKeyIdOf = (via: Actor['via']): string | null => (via.type === 'api-key' ? via.id : null);
 
 /** The member, as the audit log names who acts. */
 export function auditedMember({ userId, name, via }: Actor): AuditActor {

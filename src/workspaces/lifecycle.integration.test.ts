@@ -1,4 +1,5 @@
 import { Bench } from '../../test/support/bench.js';
+import { ChatsService } from '../chats/chats.service.js';
 import type { WorkspaceState } from '../contracts/index.js';
 import { BerthError } from '../kernel/index.js';
 
@@ -10,6 +11,39 @@ describe('the life of a workspace', () => {
     bench = await Bench.start();
   });
   afterAll(() => bench.close());
+
+  it('is made on terms of Berth’s own rooms, which no request can name', async () => {
+    const { organization, owner } = bench;
+    const actor = {
+      ...{ organizationId: organization.id, userId: owner.userId, name: owner.name, email: owner.email },
+      ...{ role: owner.role, via: { type: 'external-account' as const, id: bench.newId() } },
+    };
+    const terms = {
+      origin: { type: 'github' as const, url: 'https://github.com/acme/app/pull/7#issuecomment-1' },
+      branch: 'fix/it',
+      readOnly: true,
+      provider: 'bedrock' as const,
+      awsRegion: 'eu-central-1',
+      instructions: 'Run the tests.',
+      decision: { asker: { system: 'github', externalId: '42' }, proof: 'authorization' },
+      pullRequest: { url: 'https://github.com/acme/app/pull/7', number: 7 },
+    };
+    const input = { repository: 'acme/app', agent: 'claude' as const, message: 'hi', idleTimeoutMinutes: 5 };
+    const chats = bench.app.app.get(ChatsService, { strict: false });
+    const made = await chats.createWorkspace(actor, input, terms);
+    const { origin, branch, pullRequest } = terms;
+    expect(made).toMatchObject({ origin, branch, pullRequestUrl: pullRequest.url });
+    const [row] = await bench.sql('SELECT * FROM workspace WHERE id = $1', [made.id]);
+    const { read_only: readOnly, aws_region: awsRegion, pull_request: stored } = row ?? {};
+    expect({ ...row, readOnly, awsRegion, pullRequest: stored }).toMatchObject(terms);
+
+    await expect(chats.createWorkspace(actor, input, { ...terms, branch: '-D main' })).rejects.toMatchObject({
+      code: 'validation-failed',
+    });
+    const body = { repository: 'acme/app', origin, readOnly: true };
+    await bench.api.post(bench.api.path('/workspaces'), body, 422);
+    expect(await bench.create()).toMatchObject({ origin: { type: 'api' }, pullRequestUrl: null });
+  });
 
   it('is provisioned, runs, sleeps, wakes and goes', async () => {
     const created = await bench.create({ ref: 'main', name: 'My app' });

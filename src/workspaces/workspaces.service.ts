@@ -24,6 +24,7 @@ import { Moves, type StopHook } from './moves.js';
 import { fileObstacle, parseRepository, refProblem } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, retryStep, type Step } from './state.js';
+import { rowTerms, type WorkspaceTerms } from './terms.js';
 import { operationView, workspaceView } from './view.js';
 import { Waker } from './waker.js';
 import {
@@ -61,9 +62,10 @@ export class WorkspacesService {
   async create(
     actor: Actor,
     input: CreateWorkspace,
+    terms: WorkspaceTerms,
     alsoInside: (tenant: Tenant, workspaceId: string) => Promise<void>,
   ): Promise<WorkspaceView> {
-    const source = await this.sourceOf(input);
+    const source = await this.sourceOf(input, terms);
     const { chosen } = await this.credentials.resolve({
       organizationId: actor.organizationId,
       userId: actor.userId,
@@ -85,7 +87,7 @@ export class WorkspacesService {
         repository: input.repository.trim(),
         source,
         ref: input.ref ?? null,
-        branch: `berth/${shortId(id)}`,
+        ...rowTerms(terms, `berth/${shortId(id)}`),
         agent: input.agent,
         model: input.model ?? this.settings.defaultModels[input.agent],
         credential: { id: chosen.credentialId, scope: chosen.scope, kind: chosen.kind },
@@ -97,8 +99,9 @@ export class WorkspacesService {
         reason: 'made',
         initiator: memberInitiator(actor),
       });
-      const { name, repository, agent, model } = columns;
-      this.book(tenant, actor, 'workspace.created', { id, name }, { repository, agent, model });
+      const { name, repository, agent, model, origin } = columns;
+      const details = { repository, agent, model, origin: origin.type };
+      this.book(tenant, actor, 'workspace.created', { id, name }, details);
       await alsoInside(tenant, id);
       this.waker.reconcileSoon(tenant, id);
       return workspacesStore.find(tenant, id);
@@ -284,10 +287,15 @@ export class WorkspacesService {
     this.audit.record(tenant, { action, actor: auditedMember(actor), subject, details });
   }
 
-  private async sourceOf({ repository, ref }: CreateWorkspace): Promise<RepositorySource> {
+  private async sourceOf(
+    { repository, ref }: CreateWorkspace,
+    { branch }: WorkspaceTerms,
+  ): Promise<RepositorySource> {
     const wrong = (path: string, message: string): BerthError => invalid([{ path: `body.${path}`, message }]);
-    const problem = ref === undefined ? null : refProblem(ref);
-    if (problem) throw wrong('ref', problem);
+    for (const [path, name] of Object.entries({ ref, branch })) {
+      const problem = name === undefined ? null : refProblem(name);
+      if (problem) throw wrong(path, problem);
+    }
     const parsed = parseRepository(repository);
     if ('problem' in parsed) throw wrong('repository', parsed.problem);
     const { source } = parsed;

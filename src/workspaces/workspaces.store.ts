@@ -1,6 +1,5 @@
 import { Prisma } from '../database/generated/client.js';
 import type {
-  Agent,
   DesiredState,
   Kind,
   RepositorySource,
@@ -13,6 +12,7 @@ import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
 import { BerthError } from '../kernel/index.js';
 import type { PhaseFacts } from './deadlines.js';
+import type { NewWorkspace } from './terms.js';
 import { legalMoves, statesWithRunner, type OperationKind, type WorkspaceFacts } from './state.js';
 
 /** Who asked for an operation. */
@@ -53,31 +53,21 @@ export interface WorkspacePlace {
 export const workspacesStore = {
   async create(
     tenant: Tenant,
-    row: {
-      id: string;
-      ownerId: string;
-      name: string;
-      repository: string;
-      source: RepositorySource;
-      ref: string | null;
-      branch: string;
-      agent: Agent;
-      model: string;
-      credential: { id: string; scope: Scope; kind: Kind };
-      idleTimeoutMinutes: number;
-      at: Date;
-    },
+    row: NewWorkspace,
     operation: { id: string; reason: string; initiator: Initiator },
   ): Promise<void> {
-    const { at, ...columns } = row;
+    const { at, origin, decision, pullRequest, ...columns } = row;
     await tenant.db.workspace.create({
       data: {
         ...columns,
+        origin: { ...origin },
+        decision: decision ?? Prisma.DbNull,
+        pullRequest: pullRequest ?? Prisma.DbNull,
+        pullRequestUrl: pullRequest?.url ?? null,
         organizationId: tenant.organizationId,
         state: 'provisioning',
         desiredState: 'running',
         authentication: 'ok',
-        origin: { type: 'api' },
         lastActivityAt: at,
         stateChangedAt: at,
         createdAt: at,

@@ -1,0 +1,64 @@
+import type { Agent, Kind, RepositorySource, Scope, WorkspaceView } from '../contracts/index.js';
+import type { JsonObject } from '../database/index.js';
+
+/** The pull request of a workspace's branch, as the integration knows it. */
+export type PullRequest = JsonObject & { url: string };
+
+/** How a workspace comes to be, beside what its maker says of it. Only Berth's own rooms say any of this: what came by REST has none. */
+export interface WorkspaceTerms {
+  origin?: WorkspaceView['origin'] | undefined;
+  /** To work on and push to this very branch; else it has one of its own. */
+  branch?: string | undefined;
+  /** For code of strangers: it is read and answered about, and nothing of it leaves. */
+  readOnly?: boolean | undefined;
+  /** Whose models are asked first; `bedrock` with the AWS region. */
+  provider?: Provider | undefined;
+  awsRegion?: string | undefined;
+  /** What the repository tells its agents. */
+  instructions?: string | undefined;
+  /** Who asked for it at another system, which member that is, and by what it was decided. */
+  decision?: JsonObject | undefined;
+  pullRequest?: PullRequest | undefined;
+}
+
+export type Provider = 'anthropic' | 'bedrock';
+
+/** The terms as they stand in the row. */
+export interface RowTerms {
+  origin: WorkspaceView['origin'];
+  branch: string;
+  readOnly: boolean;
+  provider: Provider;
+  awsRegion: string | null;
+  instructions: string | null;
+  decision: JsonObject | null;
+  pullRequest: PullRequest | null;
+}
+
+/** A workspace that is to be. */
+export interface NewWorkspace extends RowTerms {
+  id: string;
+  ownerId: string;
+  name: string;
+  repository: string;
+  source: RepositorySource;
+  ref: string | null;
+  agent: Agent;
+  model: string;
+  credential: { id: string; scope: Scope; kind: Kind };
+  idleTimeoutMinutes: number;
+  at: Date;
+}
+
+export function rowTerms(terms: WorkspaceTerms, ownBranch: string): RowTerms {
+  return {
+    origin: terms.origin ?? { type: 'api' },
+    branch: terms.branch ?? ownBranch,
+    readOnly: terms.readOnly ?? false,
+    provider: terms.provider ?? 'anthropic',
+    awsRegion: terms.awsRegion ?? null,
+    instructions: terms.instructions ?? null,
+    decision: terms.decision ?? null,
+    pullRequest: terms.pullRequest ?? null,
+  };
+}
