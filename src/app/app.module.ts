@@ -18,9 +18,9 @@ import { LOG, METRICS, TRACER, World, type Log, type Tracer } from '../kernel/in
 import { QueueModule, QueueWorkModule, type QueueBackend } from '../queue/index.js';
 import { RunnerGatewayModule } from '../runner-gateway/index.js';
 import type { Runtime } from '../runtime/index.js';
-import { PriceList, UsageModule } from '../usage/index.js';
 import { PrometheusMetrics } from '../telemetry/index.js';
-import { TriggersModule } from '../triggers/index.js';
+import { TriggersApiModule, TriggersModule, TriggersWorkModule } from '../triggers/index.js';
+import { PriceList, UsageModule } from '../usage/index.js';
 import {
   RUNTIME,
   WorkspacesApiModule,
@@ -127,6 +127,7 @@ const apiModules: Imports = [
   ChatsApiModule,
   UsageModule,
   RunnerGatewayModule,
+  TriggersApiModule,
 ];
 /** How a process does, whichever its role. */
 const commonControllers = [HealthController, MetricsController];
@@ -141,7 +142,12 @@ const idempotency: Provider[] = [
 ];
 
 /** What does jobs. */
-const workModules: Imports = [QueueWorkModule, CredentialsWorkModule, WorkspacesWorkModule];
+const workModules: Imports = [
+  QueueWorkModule,
+  CredentialsWorkModule,
+  WorkspacesWorkModule,
+  TriggersWorkModule,
+];
 
 /** Whichever routes there are, one guard stands before all of them, and whom it refuses is booked. And whichever process works, rotation finds all that is sealed. */
 const everywhere: Provider[] = [

@@ -146,6 +146,32 @@ export const metricCatalog = {
     help: 'Bytes that went through tunnels, by direction (out: from the agent, in: to it)',
     labels: ['direction'],
   },
+  berth_deliveries_received_total: {
+    type: 'counter',
+    help: 'Deliveries of other systems that were proven and stored, by system and as what (new, again, unknown-tenant, late)',
+    labels: ['system', 'as'],
+  },
+  berth_deliveries_handled_total: {
+    type: 'counter',
+    help: 'Deliveries that were handled, by system and outcome',
+    labels: ['system', 'outcome'],
+  },
+  berth_delivery_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from the receipt of a delivery to its outcome, by system',
+    labels: ['system'],
+    buckets: SLOW,
+  },
+  berth_deliveries_waiting: {
+    type: 'gauge',
+    help: 'Deliveries of the whole instance that are not handled yet; every process says the same',
+    labels: [],
+  },
+  berth_delivery_oldest_seconds: {
+    type: 'gauge',
+    help: 'Age of the oldest delivery that is not handled yet; every process says the same',
+    labels: [],
+  },
   berth_listener_reconnects_total: {
     type: 'counter',
     help: 'Times the connection that listens for changes was lost',

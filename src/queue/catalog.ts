@@ -46,6 +46,14 @@ export const jobs = {
     timeoutSeconds: 900,
     isPatient: true,
   },
+  /** Do what another system told. It may ask that system for facts. */
+  'delivery.handle': {
+    payload: z.strictObject({ organizationId: z.uuid(), deliveryId: z.uuid() }),
+    attempts: 5,
+    backoffSeconds: 2,
+    timeoutSeconds: 120,
+    isPatient: true,
+  },
 } as const satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;

@@ -1,4 +1,15 @@
+export type { Ask, Asker, AskOutcome, AskPlace, Taken } from './asks/ask.js';
+export type { ConversationPlace } from './conversations/conversation.js';
+export { Conversations } from './conversations/conversations.service.js';
+export {
+  Deliveries,
+  type DeliveryHandler,
+  type DeliveryToHandle,
+  type LateHook,
+  type Received,
+} from './deliveries/deliveries.service.js';
+export type { Handled } from './deliveries/delivery.js';
 export type { ReplyAbout, ReplyContent } from './replies/content.js';
 export { Replies, type NewReply } from './replies/replies.service.js';
 export type { ReplySender, ReplyToSend, SendOutcome } from './replies/sender.js';
-export { TriggersModule } from './triggers.module.js';
+export { TriggersApiModule, TriggersModule, TriggersWorkModule } from './triggers.module.js';

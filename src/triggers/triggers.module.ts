@@ -1,9 +1,19 @@
 import { Module } from '@nestjs/common';
+import { WorkspacesWorkModule } from '../workspaces/index.js';
+import { Conversations } from './conversations/conversations.service.js';
+import { DeliveriesController } from './deliveries/deliveries.controller.js';
+import { Deliveries } from './deliveries/deliveries.service.js';
+import { DeliveryJobs } from './deliveries/delivery.jobs.js';
 import { Replies } from './replies/replies.service.js';
 
-/** In every process: whoever tells a fact may have something said about it. */
-@Module({
-  providers: [Replies],
-  exports: [Replies],
-})
+/** In every process: what other systems tell is received by one and handled by another, and whoever tells a fact may have something said about it. */
+@Module({ providers: [Deliveries, Conversations, Replies], exports: [Deliveries, Conversations, Replies] })
 export class TriggersModule {}
+
+/** What people may ask, in processes that serve the API. */
+@Module({ imports: [TriggersModule], controllers: [DeliveriesController] })
+export class TriggersApiModule {}
+
+/** What handles it, in processes that work. */
+@Module({ imports: [TriggersModule, WorkspacesWorkModule], providers: [DeliveryJobs] })
+export class TriggersWorkModule {}

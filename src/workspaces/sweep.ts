@@ -18,6 +18,7 @@ import { SweepReport } from './sweep-report.js';
 @Injectable()
 export class Sweep implements OnModuleDestroy {
   readonly #folders = new KnownFolders();
+  readonly #rounds: (() => Promise<void>)[] = [];
   #rhythm: NodeJS.Timeout | null = null;
   #first: Promise<void> = Promise.resolve();
 
@@ -44,6 +45,7 @@ export class Sweep implements OnModuleDestroy {
       await this.endings.tellAll();
       await this.carryOut({ due: await this.#nobodys(), orphans: [] });
       await this.issuer.keepUp();
+      for (const round of this.#rounds) await this.#notAtTheOthersCost(round);
     });
     handlers.add('host.sweep', () => this.#sweepOwn());
     report.answersFor(runtime.hostId, () => this.findings());
@@ -63,6 +65,11 @@ export class Sweep implements OnModuleDestroy {
     this.#first = this.#sweepOwn().catch((error: unknown) => {
       this.log.warn({ reason: messageOf(error) }, 'the first sweep failed; the next one is asked for');
     });
+  }
+
+  /** Adds what a room above has to look for that belongs to no host; done by one worker in each round. */
+  also(round: () => Promise<void>): void {
+    this.#rounds.push(round);
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -104,6 +111,14 @@ export class Sweep implements OnModuleDestroy {
     this.ask().catch((error: unknown) => {
       this.log.warn({ reason: messageOf(error) }, 'could not ask for a sweep; asking again later');
     });
+  }
+
+  async #notAtTheOthersCost(round: () => Promise<void>): Promise<void> {
+    try {
+      await round();
+    } catch (error) {
+      this.log.warn({ reason: messageOf(error) }, 'a part of the sweep failed; the next one does it again');
+    }
   }
 
   async #sweepOwn(): Promise<void> {

@@ -8,5 +8,6 @@ export * from './keys.js';
 export * from './invitations.js';
 export * from './limits.js';
 export * from './route.js';
+export * from './triggers.js';
 export * from './usage.js';
 export * from './workspaces.js';

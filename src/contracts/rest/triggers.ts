@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { externalSystemSchema } from '../external.js';
+import { listOf, organizationParams, pageQuerySchema, route, timeSchema } from './route.js';
+
+export const deliveryViewSchema = z.object({
+  id: z.uuid(),
+  system: externalSystemSchema,
+  /** As the other system names it. */
+  deliveryId: z.string(),
+  event: z.string(),
+  action: z.string().nullable(),
+  state: z.enum(['received', 'processing', 'processed', 'failed']),
+  /** What became of it, by name; `ignored-…`: nothing. Null until it is known. */
+  outcome: z.string().nullable(),
+  workspaceId: z.uuid().nullable(),
+  attempts: z.int(),
+  /** Why the last attempt did not end well. */
+  error: z.string().nullable(),
+  receivedAt: timeSchema,
+  finishedAt: timeSchema.nullable(),
+});
+export type DeliveryView = z.infer<typeof deliveryViewSchema>;
+
+export const listDeliveriesRoute = route({
+  method: 'GET',
+  path: '/api/v1/organizations/{org}/deliveries',
+  access: 'member',
+  summary:
+    'What GitHub and Linear told, and what became of it, newest first. What was delivered is not shown',
+  params: organizationParams,
+  query: pageQuerySchema,
+  answer: { status: 200, body: listOf(deliveryViewSchema) },
+});

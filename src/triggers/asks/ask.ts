@@ -1,0 +1,78 @@
+import type { ExternalSystem } from '../../contracts/index.js';
+import type { JsonObject } from '../../database/index.js';
+
+/** A person of another system, as it told of them. */
+export interface Asker {
+  system: ExternalSystem;
+  /** Their immutable id, as text. */
+  externalId: string;
+  handle: string | null;
+  name: string | null;
+  email: string | null;
+  /** The other system vouches that the address is theirs. */
+  emailProven: boolean;
+  isApp: boolean;
+  isActive: boolean;
+}
+
+/** Where the work is done. */
+export type AskPlace =
+  | {
+      /** `owner/name`, or an https address. */
+      repository: string;
+      ref?: string;
+      /** To work on and push to this very branch. */
+      branch?: string;
+      pullRequest?: JsonObject & { url: string };
+    }
+  | {
+      /** By the organization's mappings. */
+      linear: {
+        teamKey: string;
+        project: string | null;
+        labels: string[];
+        /** The repository that somebody chose when they were asked. */
+        chosen?: string;
+      };
+    };
+
+/** What one person asks for at another system, once: its key is of the meaning (the comment, the session, the activity), however many deliveries tell of it. */
+export interface Ask {
+  organizationId: string;
+  system: ExternalSystem;
+  key: string;
+  /** The delivery that brought it, to be handled again when what it waits for has come; null: it was looked for, and will be again. */
+  deliveryRowId: string | null;
+  conversation: { key: string; url: string; subject: JsonObject };
+  /** Null: no person, but an automation. */
+  asker: Asker | null;
+  /** The prompt for the agent. It is data: nothing is decided by it. */
+  text: string;
+  /** Names the workspace. */
+  title: string;
+  /** False: it continues what is there, and starts nothing. */
+  mayStart: boolean;
+  readOnly: boolean;
+  place: AskPlace;
+}
+
+/** What became of an ask, by name. */
+export type AskOutcome =
+  | 'started'
+  | 'continued'
+  | 'already-done'
+  | 'awaiting-link'
+  | 'no-mapping'
+  | 'repository-asked'
+  | 'repository-chosen'
+  | 'no-agent-credential'
+  | 'stopped'
+  | 'stopped-by-breaker'
+  | 'ignored-nothing-here'
+  | `refused-${string}`;
+
+export interface Taken {
+  outcome: AskOutcome;
+  conversationId: string;
+  workspaceId?: string;
+}

@@ -1,0 +1,47 @@
+import type { Client } from 'pg';
+import { systemIds } from '../../src/kernel/index.js';
+import { withClient } from './tables.js';
+
+/** Ties an organization to a Linear organization; written directly, with a token that opens nothing. */
+export function tieLinear(
+  ownerUrl: string,
+  organizationId: string,
+  linearOrganizationId: string,
+): Promise<void> {
+  return withClient(ownerUrl, async (client) => {
+    const credential = await addCredential(client, organizationId, 'linear_app', 'organization');
+    await client.query(
+      `INSERT INTO linear_connection (organization_id, linear_organization_id, name, url_key, app_user_id, app_user_name, credential_id, scopes, created_at, updated_at)
+       VALUES ($1, $2, 'Acme', 'acme', 'app-user', 'berth', $3, '{}', now(), now())`,
+      [organizationId, linearOrganizationId, credential],
+    );
+  });
+}
+
+/** The same for an installation of the GitHub App. */
+export function tieGithub(ownerUrl: string, organizationId: string, installationId: string): Promise<void> {
+  return withClient(ownerUrl, async (client) => {
+    const subject = `installation/${installationId}`;
+    const credential = await addCredential(client, organizationId, 'github_installation', subject);
+    await client.query(
+      `INSERT INTO github_installation (organization_id, installation_id, credential_id, account_id, account_login, account_type, selection, permissions, created_at, updated_at)
+       VALUES ($1, $2, $3, '1', 'acme', 'Organization', 'all', '{}', now(), now())`,
+      [organizationId, installationId, credential],
+    );
+  });
+}
+
+async function addCredential(
+  client: Client,
+  organizationId: string,
+  kind: string,
+  subject: string,
+): Promise<string> {
+  const id = systemIds.next();
+  await client.query(
+    `INSERT INTO credential (id, organization_id, scope, subject, kind, sealed, settings, key_id, generation, hint, status, connected_at, created_at, updated_at)
+     VALUES ($1, $2, 'organization', $4, $3, 'x', '{}', 'test-key', 1, 'x', 'active', now(), now(), now())`,
+    [id, organizationId, kind, subject],
+  );
+  return id;
+}
