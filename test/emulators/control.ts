@@ -21,6 +21,9 @@ type Controlled = Emulator & { readonly logins: Logins | null };
 /** What it answers is sent as JSON; nothing is a 204. */
 type Action = (emulator: Controlled, body: unknown) => unknown;
 
+/** A call that one emulator has besides the common ones. */
+export type Control = (body: unknown) => unknown;
+
 /**
  * Answers `/_control/…`: see README.md for the calls. A body that makes no sense is a 400 that says what is wrong.
  */
@@ -28,16 +31,18 @@ export async function answerControl(
   emulator: Controlled,
   request: IncomingMessage,
   response: ServerResponse,
+  own: Record<string, Control> = {},
 ): Promise<void> {
   const call = `${request.method ?? ''} ${request.url ?? ''}`;
   const text = await readBody(request);
-  const act = actions[call];
-  if (!act) {
+  const [act, ownAct] = [actions[call], own[call]];
+  if (!act && !ownAct) {
     response.writeHead(404, { 'content-type': 'text/plain' }).end(`unknown control call: ${call}\n`);
     return;
   }
   try {
-    const answer = act(emulator, text === '' ? {} : JSON.parse(text));
+    const body: unknown = text === '' ? {} : JSON.parse(text);
+    const answer = await (act ? act(emulator, body) : ownAct?.(body));
     if (answer === undefined) response.writeHead(204).end();
     else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   } catch (error) {

@@ -11,8 +11,8 @@ import type { LedgerEntry } from './ledger.js';
  * - `html`: answer `status` with a page, as gates and captive portals before an API do.
  * - `redirect`: answer 307 to another path here; whoever follows stands in the ledger.
  *
- * For calls of a token endpoint alone, where it matters whether the call took effect:
- * - `hold-before`, `hold-after`: wait for `logins.release()` before it takes effect, or between that and the answer.
+ * For calls of a token endpoint and of Linear's GraphQL alone, where it matters whether the call took effect:
+ * - `hold-before`, `hold-after`: wait for `logins.release()` (of GraphQL: `release()`) before it takes effect, or between that and the answer.
  * - `lost-answer`: it takes effect, then the connection is reset.
  * - `garbage`, `huge`: it takes effect, and the answer cannot be read, or has 10 MB.
  * - `no-refresh-token`: a new access token alone; the refresh token goes on to serve.
@@ -49,6 +49,8 @@ export const failureRuleSchema = z.strictObject({
       grant: z.string().optional(),
       /** Of a token endpoint: the refresh token that it is asked with. */
       refreshToken: z.string().optional(),
+      /** Of GraphQL: the first root field. */
+      operation: z.string().optional(),
     })
     .optional(),
   status: z.int().min(400).max(599).default(500),
@@ -93,6 +95,7 @@ function fits({ match }: Failure, entry: LedgerEntry, isMainCall: boolean): bool
     (match.credential === undefined || match.credential === entry.credential.value) &&
     (match.model === undefined || match.model === entry.model) &&
     (match.grant === undefined || match.grant === entry.grant) &&
-    (match.refreshToken === undefined || match.refreshToken === entry.refreshToken)
+    (match.refreshToken === undefined || match.refreshToken === entry.refreshToken) &&
+    (match.operation === undefined || match.operation === entry.operation)
   );
 }

@@ -30,6 +30,8 @@ export interface LedgerEntry {
   grant: string | null;
   /** With which refresh token, if with one. */
   refreshToken: string | null;
+  /** Of GraphQL the first root field, once the body was read. */
+  operation: string | null;
   /** The answer's status; null while there is no head (a hang, a cut before the head). */
   status: number | null;
 }
@@ -52,6 +54,7 @@ export function entryOf(request: IncomingMessage, at: Date): LedgerEntry {
     tokens: null,
     grant: null,
     refreshToken: null,
+    operation: null,
     status: null,
   };
 }

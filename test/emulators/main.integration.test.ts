@@ -26,7 +26,18 @@ function start(...flags: string[]): void {
   child.stderr?.on('data', keep);
 }
 
-const FREE_PORTS = ['--anthropic-port', '0', '--openai-port', '0', '--git-port', '0', '--bedrock-port', '0'];
+const FREE_PORTS = [
+  '--anthropic-port',
+  '0',
+  '--openai-port',
+  '0',
+  '--git-port',
+  '0',
+  '--bedrock-port',
+  '0',
+  '--linear-port',
+  '0',
+];
 
 it('starts all three, serves the keys it prints, and stops on SIGTERM', async () => {
   start(...FREE_PORTS);

@@ -6,6 +6,7 @@ import { messageOf } from '../../src/kernel/index.js';
 import { startAnthropicEmulator } from './anthropic.js';
 import { startBedrockEmulator } from './bedrock.js';
 import { startGitEmulator, type GitEmulator } from './git.js';
+import { startLinearEmulator, type LinearEmulator } from './linear.js';
 import { startOpenaiEmulator } from './openai.js';
 
 /** `npm run emulators`: the upstreams of Berth on fixed loopback ports, for trying Berth without an account anywhere. */
@@ -15,6 +16,7 @@ interface Flags {
   openaiPort: number;
   gitPort: number;
   bedrockPort: number;
+  linearPort: number;
   repositories: string;
 }
 
@@ -35,11 +37,12 @@ function port(text: string): number {
 }
 
 const program = new Command('emulators')
-  .description('Start emulators of Anthropic, OpenAI, AWS Bedrock and a git host on 127.0.0.1')
+  .description('Start emulators of Anthropic, OpenAI, AWS Bedrock, a git host and Linear on 127.0.0.1')
   .option('--anthropic-port <port>', 'port of the Anthropic API', port, 4010)
   .option('--openai-port <port>', 'port of the OpenAI API', port, 4011)
   .option('--git-port <port>', 'port of the git host', port, 4012)
   .option('--bedrock-port <port>', 'port of AWS Bedrock', port, 4013)
+  .option('--linear-port <port>', 'port of Linear', port, 4014)
   .option(
     '--repositories <folder>',
     'folder of the bare repositories',
@@ -63,9 +66,12 @@ async function start(flags: Flags): Promise<void> {
     const bedrock = await startBedrockEmulator({ ...model, port: flags.bedrockPort });
     running.push(bedrock);
     bedrock.keys.accept(AWS_KEY);
+    const linear = await startLinearEmulator({ ...options, port: flags.linearPort });
+    running.push(linear);
+    populate(linear);
     git.protect('private/*');
     await seed(git, root, ['demo/hello', 'private/hello']);
-    console.log(instructions(anthropic.url, openai.url, git.url, bedrock.url));
+    console.log(instructions(anthropic.url, openai.url, git.url, bedrock.url) + ofLinear(linear));
   } catch (error) {
     await closeAll(running);
     throw error;
@@ -79,6 +85,13 @@ async function seed(git: GitEmulator, root: string, repositories: string[]): Pro
   for (const repository of repositories) {
     if (!existsSync(join(root, `${repository}.git`))) await git.createRepository(repository);
   }
+}
+
+/** Somebody to give an issue, and something to be done. */
+function populate(linear: LinearEmulator): void {
+  const acme = linear.addOrganization('acme');
+  acme.addUser({ name: 'Ada', email: 'ada@example.com' });
+  acme.addIssue(acme.addTeam('ENG', 'Engineering').id, { title: 'create hello.txt' });
 }
 
 async function closeAll(running: readonly { close(): Promise<void> }[]): Promise<void> {
@@ -122,11 +135,21 @@ Steer them (each address has the same calls):
 Stop with Ctrl-C.`;
 }
 
+function ofLinear({ url, app, webhooks }: LinearEmulator): string {
+  webhooks.url = 'http://127.0.0.1:3000/v1/webhooks/linear';
+  return `
+
+Linear's app: ${app.clientId}, ${app.clientSecret}, webhooks signed with ${app.webhookSecret}
+
+  curl ${url}/_control/linear                           # organizations, people, issues, and what was sent
+  curl -X POST ${url}/_control/linear/delegate -d '{"organization": "…", "issue": "ENG-1", "user": "…"}'`;
+}
+
 try {
   await program.parseAsync();
 } catch (error) {
   console.error(
-    `The emulators could not start: ${messageOf(error)}. Give other ports with --anthropic-port, --openai-port, --git-port, --bedrock-port.`,
+    `The emulators could not start: ${messageOf(error)}. Give other ports with --anthropic-port, --openai-port, --git-port, --bedrock-port, --linear-port.`,
   );
   process.exitCode = 1;
 }

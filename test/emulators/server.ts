@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messageOf, systemClock, type Clock } from '../../src/kernel/index.js';
-import { answerControl } from './control.js';
+import { answerControl, type Control } from './control.js';
 import type { Emulator, EmulatorOptions } from './emulator.js';
 import type { Exchange } from './exchange.js';
 import { Failures, type FailureRule } from './failures.js';
@@ -23,6 +23,8 @@ export class EmulatorServer<L extends Logins | null> implements Emulator {
   readonly #clock: Clock;
   #requests: LedgerEntry[] = [];
   #url = '';
+  /** Its own calls of `/_control/…`. */
+  protected readonly controls: Record<string, Control> = {};
 
   constructor(
     options: EmulatorOptions,
@@ -99,7 +101,7 @@ export class EmulatorServer<L extends Logins | null> implements Emulator {
     response.once('close', () => gone.abort());
     try {
       if (request.url?.startsWith('/_control/')) {
-        await answerControl(this, request, response);
+        await answerControl(this, request, response, this.controls);
         return;
       }
       const entry = entryOf(request, this.#clock.now());
