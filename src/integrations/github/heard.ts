@@ -1,0 +1,163 @@
+import { mentions } from './mention.js';
+import { spokenSchemas, type GithubLineComment, type GithubPerson, type GithubPull } from './payload.js';
+import type { z } from 'zod';
+
+/** Who Berth is at GitHub. The slug is that of the App as it was made, never a constant. */
+export interface Bot {
+  slug: string;
+  appId: string;
+}
+
+export type CommentKind = 'issue-comment' | 'review-comment' | 'review' | 'pull-request' | 'issue';
+
+/** Somebody spoke to the bot. */
+export interface Spoken {
+  /**
+   * Of the meaning: repository and comment. However often it is delivered, and whatever of it is edited, it is asked once. The comments of one review have one key, for they are asked at once; one
+   * that is edited afterwards is asked on its own.
+   */
+  key: string;
+  installationId: string;
+  repository: { id: string; fullName: string };
+  kind: CommentKind;
+  comment: { id: string; nodeId: string; url: string };
+  /** Who wrote it, and nobody else's words are in it. */
+  author: GithubPerson;
+  text: string;
+  subject: { kind: 'pull' | 'issue'; number: number; title: string; body: string; url: string };
+  /** Null where the event does not tell it: comments on the whole pull request. */
+  pull: GithubPull | null;
+  /** Of comments on a line. */
+  line: GithubLineComment | null;
+  /** To be read as a whole. */
+  reviewId: string | null;
+}
+
+/** `outcome` names why nothing is done. `untold`: nothing is said in such an event, or by such an action. */
+export type Heard = { spoken: Spoken } | { outcome: Ignored; untold?: true };
+
+export type Ignored = `ignored-${string}`;
+
+type Event = keyof typeof spokenSchemas;
+type Payload = { [E in Event]: { event: E } & z.output<(typeof spokenSchemas)[E]> }[Event];
+
+const ACTIONS: Record<Event, readonly string[]> = {
+  issue_comment: ['created'],
+  pull_request_review_comment: ['created'],
+  pull_request_review: ['submitted'],
+  pull_request: ['opened'],
+  issues: ['opened'],
+};
+
+/** What a delivery says to the bot, if anything. The signature is checked long before; who the author is to us is asked after. */
+export function hear(event: string, action: string | null, body: unknown, bot: Bot): Heard {
+  if (!isSpoken(event)) return { outcome: 'ignored-event', untold: true };
+  const isEdit = action === 'edited';
+  if (!isEdit && !ACTIONS[event].includes(action ?? '')) return { outcome: 'ignored-action', untold: true };
+  const parsed = spokenSchemas[event].safeParse(body);
+  if (!parsed.success) return { outcome: withoutInstallation(body) ?? 'ignored-malformed' };
+  const payload = { event, ...parsed.data } as Payload;
+  const words = wordsOf(payload);
+  const outcome =
+    byBot(payload.sender, words, bot) ??
+    byOther(payload.sender, words) ??
+    unspoken(payload, words, isEdit, bot);
+  if (outcome) return { outcome };
+  return { spoken: spokenOf(payload, words, isEdit) };
+}
+
+function isSpoken(event: string): event is Event {
+  return Object.hasOwn(spokenSchemas, event);
+}
+
+/** Webhooks of a repository or organization send the same events, for no tenant. */
+function withoutInstallation(body: unknown): 'ignored-no-installation' | null {
+  const isObject = typeof body === 'object' && body !== null;
+  return isObject && !('installation' in body) ? 'ignored-no-installation' : null;
+}
+
+interface Words {
+  kind: CommentKind;
+  id: string;
+  node_id: string;
+  html_url: string;
+  body: string;
+  user: GithubPerson | null;
+  via: string | null;
+}
+
+function wordsOf(payload: Payload): Words {
+  switch (payload.event) {
+    case 'issue_comment':
+      return words('issue-comment', payload.comment);
+    case 'pull_request_review_comment':
+      return words('review-comment', payload.comment);
+    case 'pull_request_review':
+      return words('review', payload.review);
+    case 'pull_request':
+      return words('pull-request', payload.pull_request);
+    case 'issues':
+      return words('issue', payload.issue);
+  }
+}
+
+function words(
+  kind: CommentKind,
+  said: Omit<Words, 'kind' | 'via'> & { performed_via_github_app?: string | null },
+): Words {
+  return { ...said, kind, via: said.performed_via_github_app ?? null };
+}
+
+/** Bots are not answered, or two of them would talk for ever. What a member writes through our own user token has their name and says that it is ours. */
+function byBot(sender: GithubPerson, { user, via }: Words, { slug, appId }: Bot): Ignored | null {
+  const own = `${slug}[bot]`.toLowerCase();
+  const people = user ? [sender, user] : [sender];
+  if (via === appId || people.some(({ login }) => login.toLowerCase() === own)) return 'ignored-own';
+  return people.every(({ type, login }) => type === 'User' && !login.endsWith('[bot]'))
+    ? null
+    : 'ignored-bot';
+}
+
+/** Whoever edits what somebody else wrote would speak in their name, and have it done with their credentials. */
+function byOther(sender: GithubPerson, { user }: Words): Ignored | null {
+  return user?.id === sender.id ? null : 'ignored-not-by-author';
+}
+
+function unspoken({ changes }: Payload, { body }: Words, isEdit: boolean, { slug }: Bot): Ignored | null {
+  // A title or a base was edited.
+  if (isEdit && !changes?.body) return 'ignored-text-unchanged';
+  if (!mentions(body, slug)) return 'ignored-no-mention';
+  return isEdit && mentions(changes?.body?.from ?? '', slug) ? 'ignored-mentioned-before' : null;
+}
+
+function spokenOf(
+  payload: Payload,
+  { kind, id, node_id, html_url, body, user }: Words,
+  isEdit: boolean,
+): Spoken {
+  const { installation, repository } = payload;
+  const line = payload.event === 'pull_request_review_comment' ? payload.comment : null;
+  const reviewId = isEdit ? null : kind === 'review' ? id : (line?.pull_request_review_id ?? null);
+  const pull = 'pull_request' in payload ? payload.pull_request : null;
+  const on = 'issue' in payload ? payload.issue : payload.pull_request;
+  const isPull = pull !== null || ('pull_request' in on && Boolean(on.pull_request));
+  return {
+    key: `${repository.id}/${reviewId === null ? node_id : `review/${reviewId}`}`,
+    installationId: installation.id,
+    repository: { id: repository.id, fullName: repository.full_name },
+    kind,
+    comment: { id, nodeId: node_id, url: html_url },
+    author: user ?? payload.sender,
+    text: body,
+    subject: {
+      kind: isPull ? 'pull' : 'issue',
+      number: on.number,
+      title: on.title,
+      body: on.body,
+      url: on.html_url,
+    },
+    pull,
+    line,
+    reviewId,
+  };
+}
