@@ -5,6 +5,7 @@ import type { Config } from '../config/index.js';
 import type { Log } from '../kernel/index.js';
 import { JobWorker, PATIENT_QUEUE, queueOf } from '../queue/index.js';
 import type { Runtime } from '../runtime/index.js';
+import { ReplyRhythm } from '../triggers/index.js';
 import { Sweep } from '../workspaces/index.js';
 import { AppModule } from './app.module.js';
 import { Closing } from './closing.js';
@@ -123,11 +124,14 @@ async function work(common: Common, app: NestExpressApplication, runtime: Runtim
   worker.start(queueOf(runtime.hostId));
   closing.add('queue worker', () => worker.stop());
   const sweep = app.get(Sweep);
+  const replies = app.get(ReplyRhythm);
   opened.schemaWatch.whenNewer(() => {
     sweep.stop();
+    replies.stop();
     void worker.stop();
   });
   await sweep.start();
+  replies.start();
   await warm;
   parts.log.debug({ hostId: runtime.hostId }, 'this host works');
 }

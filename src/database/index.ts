@@ -1,3 +1,4 @@
+export type { DueConversation } from './conversations.store.js';
 export {
   Database,
   isConflict,

@@ -7,6 +7,7 @@ import { IssuerKeysStore } from './issuer-keys.store.js';
 import { KeysStore } from './keys.store.js';
 import { LoginAttemptsStore } from './login-attempts.store.js';
 import { RenewalsStore } from './renewals.store.js';
+import { ConversationsStore } from './conversations.store.js';
 import { Transactions } from './transactions.js';
 import { tryLock } from './try-lock.js';
 import type { Tenant, Transaction } from './unit.js';
@@ -95,6 +96,7 @@ export class SystemStore {
   readonly deliveries: DeliveriesStore;
   readonly loginAttempts: LoginAttemptsStore;
   readonly renewals: RenewalsStore;
+  readonly conversations: ConversationsStore;
   readonly issuerKeys: IssuerKeysStore;
 
   constructor(systemUrl: string) {
@@ -104,6 +106,7 @@ export class SystemStore {
     this.deliveries = new DeliveriesStore(this.#client);
     this.loginAttempts = new LoginAttemptsStore(this.#client);
     this.renewals = new RenewalsStore(this.#client);
+    this.conversations = new ConversationsStore(this.#client);
     this.keys = new KeysStore(
       () => this.#db,
       (work) => this.#write(work),

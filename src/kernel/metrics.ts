@@ -172,6 +172,22 @@ export const metricCatalog = {
     help: 'Age of the oldest delivery that is not handled yet; every process says the same',
     labels: [],
   },
+  berth_replies_total: {
+    type: 'counter',
+    help: 'Replies at other systems by system and what became of them (sent, later: tried again, dropped: not said, a newer one was or nobody is there, failed: given up)',
+    labels: ['system', 'outcome'],
+  },
+  berth_reply_delay_seconds: {
+    type: 'histogram',
+    help: 'Time from a reply to its being said, by system',
+    labels: ['system'],
+    buckets: SLOW,
+  },
+  berth_replies_oldest_waiting_seconds: {
+    type: 'gauge',
+    help: 'Age of the oldest reply of the whole instance that waits to be said; every worker says the same',
+    labels: [],
+  },
   berth_listener_reconnects_total: {
     type: 'counter',
     help: 'Times the connection that listens for changes was lost',

@@ -54,6 +54,14 @@ export const jobs = {
     timeoutSeconds: 120,
     isPatient: true,
   },
+  /** Say what waits in one conversation at another system. */
+  'conversation.reply': {
+    payload: z.strictObject({ organizationId: z.uuid(), conversationId: z.uuid() }),
+    attempts: 3,
+    backoffSeconds: 2,
+    timeoutSeconds: 180,
+    isPatient: true,
+  },
 } as const satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;

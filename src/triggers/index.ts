@@ -12,4 +12,5 @@ export type { Handled } from './deliveries/delivery.js';
 export type { ReplyAbout, ReplyContent } from './replies/content.js';
 export { Replies, type NewReply } from './replies/replies.service.js';
 export type { ReplySender, ReplyToSend, SendOutcome } from './replies/sender.js';
+export { ReplyRhythm } from './replies/reply-rhythm.js';
 export { TriggersApiModule, TriggersModule, TriggersWorkModule } from './triggers.module.js';

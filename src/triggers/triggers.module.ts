@@ -5,6 +5,8 @@ import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
 import { DeliveryJobs } from './deliveries/delivery.jobs.js';
 import { Replies } from './replies/replies.service.js';
+import { ReplyRhythm } from './replies/reply-rhythm.js';
+import { Sending } from './replies/sending.service.js';
 
 /** In every process: what other systems tell is received by one and handled by another, and whoever tells a fact may have something said about it. */
 @Module({ providers: [Deliveries, Conversations, Replies], exports: [Deliveries, Conversations, Replies] })
@@ -14,6 +16,10 @@ export class TriggersModule {}
 @Module({ imports: [TriggersModule], controllers: [DeliveriesController] })
 export class TriggersApiModule {}
 
-/** What handles it, in processes that work. */
-@Module({ imports: [TriggersModule, WorkspacesWorkModule], providers: [DeliveryJobs] })
+/** What handles it, and what is said, in processes that work. */
+@Module({
+  imports: [TriggersModule, WorkspacesWorkModule],
+  providers: [DeliveryJobs, Sending, ReplyRhythm],
+  exports: [ReplyRhythm],
+})
 export class TriggersWorkModule {}

@@ -283,6 +283,7 @@ export async function fillTenantTables(
       state: 'waiting',
       created_at: at,
     },
+    reply_budget: { key: 'github/1', taken: [] },
     runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
   };
   await withClient(ownerUrl, async (client) => {

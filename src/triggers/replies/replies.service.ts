@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { ExternalSystem } from '../../contracts/index.js';
 import type { Tenant } from '../../database/index.js';
-import { World } from '../../kernel/index.js';
+import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
+import { JobQueue } from '../../queue/index.js';
 import { storedReplySchema, type ReplyAbout, type ReplyContent } from './content.js';
 import { repliesStore } from './replies.store.js';
 import type { ReplySender } from './sender.js';
@@ -19,7 +20,11 @@ export interface NewReply {
 export class Replies {
   readonly #senders = new Map<string, ReplySender>();
 
-  constructor(private readonly world: World) {}
+  constructor(
+    private readonly world: World,
+    private readonly queue: JobQueue,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
 
   /** For integrations, which say how their system is answered: the arrow points down. */
   sentBy(system: ExternalSystem, sender: ReplySender): void {
@@ -33,11 +38,22 @@ export class Replies {
 
   /** Adds what is to be said in a conversation, behind what was added before. Locks the conversation's row: to be done after whatever locks a workspace's. */
   async add(tenant: Tenant, conversationId: string, { key, content, about = {} }: NewReply): Promise<void> {
-    await repliesStore.add(tenant, conversationId, {
+    const isNew = await repliesStore.add(tenant, conversationId, {
       id: this.world.ids.next(),
       key,
       stored: storedReplySchema.parse({ content, about }),
       at: this.world.clock.now(),
+    });
+    if (isNew) tenant.afterCommit(() => this.ask({ organizationId: tenant.organizationId, conversationId }));
+  }
+
+  /** Wakes a worker for a conversation; never throws, since the rhythm finds it as well. */
+  async ask(conversation: { organizationId: string; conversationId: string }): Promise<void> {
+    await this.queue.add('conversation.reply', conversation).catch((error: unknown) => {
+      this.log.warn(
+        { reason: messageOf(error) },
+        'could not ask for replies to be said; they are found later',
+      );
     });
   }
 }

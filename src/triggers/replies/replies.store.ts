@@ -1,7 +1,41 @@
-import type { Tenant } from '../../database/index.js';
-import type { StoredReply } from './content.js';
+import type { JsonObject, Tenant } from '../../database/index.js';
+import type { Budget } from './budget.js';
+import type { ReplyContent, StoredReply } from './content.js';
+import type { WaitingReply } from './order.js';
 
-/** The only writer of replies, and of their numbers in the row of their conversation. */
+/** So many of what waits in a conversation are looked at together. */
+const PAGE = 500;
+
+/** A conversation, as far as one needs to know to say something in it. */
+export interface Place {
+  id: string;
+  system: string;
+  key: string;
+  url: string;
+  subject: unknown;
+  made: Record<string, unknown>;
+  state: string;
+  stateReason: string | null;
+}
+
+/** A reply as it is said. */
+export interface StoredRow {
+  id: string;
+  externalKey: string;
+  content: unknown;
+  createdAt: Date;
+}
+
+/** How a try at a reply ended. */
+export interface Ending {
+  state: 'sent' | 'failed' | 'dropped';
+  externalId?: string;
+  /** For people. */
+  error: string | null;
+  at: Date;
+}
+
+/** The only writer of replies, of their budgets, and in the row of their conversation of their numbers and of what was made there. */
 export const repliesStore = {
   /**
    * Adds a reply with the next number of its conversation, to be said at once. False: its cause added one before. The conversation's row is locked before the look, so that the same cause told twice at
@@ -40,5 +74,123 @@ export const repliesStore = {
       select: { id: true },
     });
     return true;
+  },
+
+  /** The conversation, held until the transaction ends: whose turn it is there, one decides at a time. Null: it is gone. */
+  async lock({ db, organizationId }: Tenant, conversationId: string): Promise<Place | null> {
+    const rows = await db.$queryRaw<Place[]>`
+      select id, system, key, url, subject, made, state, state_reason as "stateReason" from conversation
+       where organization_id = ${organizationId}::uuid and id = ${conversationId}::uuid for update`;
+    return rows[0] ?? null;
+  },
+
+  /** What waits there, in its order: signs of life and the first of the rest. */
+  async waiting({ db, organizationId }: Tenant, conversationId: string): Promise<WaitingReply[]> {
+    return db.$queryRaw<WaitingReply[]>`
+      select id, content->'content'->>'type' as type, attempts, coalesce(next_at, created_at) as "nextAt", created_at as "createdAt"
+        from reply
+       where organization_id = ${organizationId}::uuid and conversation_id = ${conversationId}::uuid and state = 'waiting'
+       order by (content->'content'->>'type' = ${'seen' satisfies ReplyContent['type']}) desc, seq limit ${PAGE}`;
+  },
+
+  /** Begins a try. Nobody else does before `until`; the number of tries is what this one is known by. Null: it does not wait any more. */
+  async claim(
+    { db, organizationId }: Tenant,
+    { id, attempts }: Pick<WaitingReply, 'id' | 'attempts'>,
+    until: Date,
+  ): Promise<StoredRow | null> {
+    const where = { organizationId, id, attempts, state: 'waiting' };
+    const { count } = await db.reply.updateMany({
+      where,
+      data: { attempts: { increment: 1 }, nextAt: until },
+    });
+    if (count === 0) return null;
+    return db.reply.findFirst({
+      where: { organizationId, id },
+      select: { id: true, externalKey: true, content: true, createdAt: true },
+    });
+  },
+
+  /** Whoever is on it lives, or pauses until then. False: the try is not theirs any more. */
+  async hold(
+    { db, organizationId }: Tenant,
+    { id, attempts }: Pick<WaitingReply, 'id' | 'attempts'>,
+    until: Date,
+    error?: string,
+  ): Promise<boolean> {
+    const { count } = await db.reply.updateMany({
+      where: { organizationId, id, attempts, state: 'waiting' },
+      data: { nextAt: until, ...(error === undefined ? {} : { error }) },
+    });
+    return count > 0;
+  },
+
+  /** How the try ended. False: it is not theirs any more, and another says how. */
+  async end(
+    { db, organizationId }: Tenant,
+    { id, attempts }: Pick<WaitingReply, 'id' | 'attempts'>,
+    { state, externalId, error, at }: Ending,
+  ): Promise<boolean> {
+    const { count } = await db.reply.updateMany({
+      where: { organizationId, id, attempts, state: 'waiting' },
+      data: {
+        state,
+        error,
+        externalId: externalId ?? null,
+        nextAt: null,
+        ...(state === 'sent' ? { sentAt: at } : {}),
+      },
+    });
+    return count > 0;
+  },
+
+  /** Ends what is not said any more; answers how many. */
+  async giveUp(
+    { db, organizationId }: Tenant,
+    ids: string[],
+    { state, error }: Omit<Ending, 'at' | 'externalId'>,
+  ): Promise<number> {
+    if (ids.length === 0) return 0;
+    const { count } = await db.reply.updateMany({
+      where: { organizationId, id: { in: ids }, state: 'waiting' },
+      data: { state, error, nextAt: null },
+    });
+    return count;
+  },
+
+  /** Nothing is to be said there before, so that nobody looks in vain; signs of life are not meant. */
+  async putOff({ db, organizationId }: Tenant, conversationId: string, until: Date): Promise<void> {
+    await db.$executeRaw`
+      update reply set next_at = ${until}
+       where organization_id = ${organizationId}::uuid and conversation_id = ${conversationId}::uuid and state = 'waiting'
+         and next_at < ${until} and content->'content'->>'type' <> ${'seen' satisfies ReplyContent['type']}`;
+  },
+
+  /** What was put off behind another is due, now that this one is said. */
+  async hasten({ db, organizationId }: Tenant, conversationId: string, now: Date): Promise<void> {
+    await db.reply.updateMany({
+      where: { organizationId, conversationId, state: 'waiting', attempts: 0, nextAt: { gt: now } },
+      data: { nextAt: now },
+    });
+  },
+
+  /** Keeps what an integration made in a conversation, beside what it made before. */
+  async keepMade({ db, organizationId }: Tenant, conversationId: string, made: JsonObject): Promise<void> {
+    await db.$executeRaw`
+      update conversation set made = made || ${JSON.stringify(made)}::jsonb
+       where organization_id = ${organizationId}::uuid and id = ${conversationId}::uuid`;
+  },
+
+  /** A budget, held until the transaction ends. */
+  async lockBudget({ db, organizationId }: Tenant, key: string): Promise<Budget> {
+    await db.replyBudget.createMany({ data: [{ organizationId, key, taken: [] }], skipDuplicates: true });
+    const rows = await db.$queryRaw<Budget[]>`
+      select taken, blocked_until as "blockedUntil", queued_until as "queuedUntil" from reply_budget
+       where organization_id = ${organizationId}::uuid and key = ${key} for update`;
+    return rows[0] ?? { taken: [], blockedUntil: null, queuedUntil: null };
+  },
+
+  async keepBudget({ db, organizationId }: Tenant, key: string, budget: Budget): Promise<void> {
+    await db.replyBudget.update({ where: { organizationId_key: { organizationId, key } }, data: budget });
   },
 };

@@ -1,0 +1,31 @@
+import type { PrismaClient } from './generated/client.js';
+
+/** A conversation that somebody should look at, by its ids alone. */
+export interface DueConversation {
+  organizationId: string;
+  conversationId: string;
+}
+
+/** Conversations of all organizations with something to do, as the rhythm of triggers finds them: whatever became of their jobs. */
+export class ConversationsStore {
+  readonly #client: PrismaClient;
+
+  constructor(client: PrismaClient) {
+    this.#client = client;
+  }
+
+  /** Those with a reply whose time is there, the longest due first. In the words of the index reply_waiting. */
+  withDueReplies(now: Date, limit: number): Promise<DueConversation[]> {
+    return this.#client.$queryRaw<DueConversation[]>`
+      select organization_id as "organizationId", conversation_id as "conversationId" from reply
+       where state = 'waiting' and next_at <= ${now}
+       group by organization_id, conversation_id order by min(next_at) limit ${limit}`;
+  }
+
+  /** When the oldest reply was added that waits; null: none does. */
+  async oldestWaitingReply(): Promise<Date | null> {
+    const rows = await this.#client.$queryRaw<{ at: Date | null }[]>`
+      select min(created_at) as at from reply where state = 'waiting'`;
+    return rows[0]?.at ?? null;
+  }
+}
