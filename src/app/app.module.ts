@@ -14,6 +14,7 @@ import {
 import { DatabaseModule, type Database, type SystemStore } from '../database/index.js';
 import { WorkspaceFeed } from '../events/index.js';
 import { IdentityApiModule, IdentityModule, SetupToken } from '../identity/index.js';
+import { IntegrationsApiModule, IntegrationsModule } from '../integrations/index.js';
 import { LOG, METRICS, TRACER, World, type Log, type Tracer } from '../kernel/index.js';
 import { QueueModule, QueueWorkModule, type QueueBackend } from '../queue/index.js';
 import { RunnerGatewayModule } from '../runner-gateway/index.js';
@@ -116,6 +117,7 @@ function common(parts: CommonParts & Partial<WorkParts>): Imports {
     WorkspacesModule,
     ChatsModule,
     TriggersModule,
+    IntegrationsModule,
   ];
 }
 
@@ -128,6 +130,7 @@ const apiModules: Imports = [
   UsageModule,
   RunnerGatewayModule,
   TriggersApiModule,
+  IntegrationsApiModule,
 ];
 /** How a process does, whichever its role. */
 const commonControllers = [HealthController, MetricsController];

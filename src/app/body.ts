@@ -1,12 +1,6 @@
-import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { objectionTo } from '../http/index.js';
 import { noteBody } from './idempotency/fingerprint.js';
-
-/** No body of ours is nested more than six levels deep. Named in the answer to whoever exceeds it (problem.ts). */
-const MAX_NESTING = 64;
-
-/** Names that problem.ts knows, beside those of body-parser. */
-export type Objection = 'charset.unsupported' | 'body.not-utf-8' | 'body.too-deep';
 
 /** Looks at a body as bytes, before it is parsed; throws what problem.ts answers with a 4xx. To be given to body-parser. */
 export function examineBody(
@@ -19,32 +13,4 @@ export function examineBody(
   // An error of body-parser's form: it writes a status of its own onto whatever is thrown here.
   if (objection) throw Object.assign(new Error(objection), { type: objection });
   noteBody(request, response, bytes);
-}
-
-/**
- * JSON is UTF-8 (RFC 8259, 8.1). Decoded leniently, other bytes would become letters that nobody wrote; and body-parser would take UTF-16 and UTF-7, in which a gateway in front of
- * us reads something else.
- */
-export function objectionTo(bytes: Uint8Array, charset: string): Objection | null {
-  if (charset !== 'utf-8') return 'charset.unsupported';
-  if (!isUtf8(bytes)) return 'body.not-utf-8';
-  return isNestedDeeper(bytes, MAX_NESTING) ? 'body.too-deep' : null;
-}
-
-const [QUOTE, BACKSLASH] = [0x22, 0x5c];
-const OPENING = new Set([0x5b, 0x7b]);
-const CLOSING = new Set([0x5d, 0x7d]);
-
-/** Whether more brackets than `most` are open at any place, texts left out. Whatever reads a body later may then call itself once per level. */
-function isNestedDeeper(bytes: Uint8Array, most: number): boolean {
-  let depth = 0;
-  let isText = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] ?? 0;
-    if (byte === QUOTE) isText = !isText;
-    else if (isText) at += byte === BACKSLASH ? 1 : 0;
-    else if (CLOSING.has(byte)) depth -= 1;
-    else if (OPENING.has(byte) && ++depth > most) return true;
-  }
-  return false;
 }

@@ -6,6 +6,7 @@ import helmet from 'helmet';
 import { BerthError } from '../kernel/index.js';
 import { RefusedAttempts } from './audit/refused-attempts.js';
 import { examineBody } from './body.js';
+import { readDeliveries } from './deliveries-body.js';
 import type { RequestLimits } from './limits/request-limits.js';
 import { observeRequests, type Observers } from './observe.js';
 import type { PublicUrl } from '../http/index.js';
@@ -28,10 +29,11 @@ export function prepareEdge(
   app.use(securityHeaders(options.publicUrl));
   app.use(refuseWithoutHost);
   app.use(['/api', '/internal'], keepNoCopy);
-  app.use(['/api', '/internal'], refuseWhenOutdated(options.readiness));
+  app.use(['/api', '/internal', '/webhooks'], refuseWhenOutdated(options.readiness));
   // Before the body is read: a refusal must cost next to nothing.
   app.use('/api', options.requestLimits.shield());
   app.use(refuseOtherThanJson);
+  app.use('/webhooks', readDeliveries());
   app.use(express.json({ limit: BODY_LIMIT, strict: true, verify: examineBody }));
   const refusals = app.get(RefusedAttempts);
   app.useGlobalFilters(new ProblemFilter(options.log, (request, error) => refusals.note(request, error)));

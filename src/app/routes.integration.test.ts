@@ -21,6 +21,8 @@ const OPEN_TO_EVERYBODY = [
   'POST /api/v1/invitations/accept',
   'POST /api/v1/session',
   'POST /api/v1/setup',
+  'POST /webhooks/github',
+  'POST /webhooks/linear',
 ];
 
 interface Handler {

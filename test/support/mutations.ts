@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { takesKey } from '../../src/app/idempotency/key.js';
 import * as contracts from '../../src/contracts/rest/index.js';
 import type { RouteContract } from '../../src/contracts/index.js';
 import { hashPassword } from '../../src/identity/password.js';
@@ -168,7 +169,8 @@ export const mutations: Mutation[] = [
   ...Object.entries(contracts as Record<string, unknown>)
     .filter(([name]) => name.endsWith('Route'))
     .map(([name, contract]) => ({ name, contract: contract as RouteContract }))
-    .filter(({ contract: { method, path } }) => method !== 'GET' && !path.includes('{org}'))
+    // What other systems tell is once by its own ids.
+    .filter(({ contract }) => takesKey(contract) && !contract.path.includes('{org}'))
     .map(({ name, contract }) => ({
       name,
       contract,

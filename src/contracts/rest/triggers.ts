@@ -31,3 +31,26 @@ export const listDeliveriesRoute = route({
   query: pageQuerySchema,
   answer: { status: 200, body: listOf(deliveryViewSchema) },
 });
+
+const receivedAnswer = {
+  status: 200,
+  /** `again`: it was here before; nothing is done, or it is at work already. */
+  body: z.object({ received: z.enum(['new', 'again']) }),
+} as const;
+
+/** Its body is read as bytes and proven by its signature; what they mean is up to its system. Answered 200: Linear takes no other status for a yes. */
+export const githubWebhookRoute = route({
+  method: 'POST',
+  path: '/webhooks/github',
+  access: 'public',
+  summary: 'For GitHub, which tells here what happened; signed with the webhook secret of the App',
+  answer: receivedAnswer,
+});
+
+export const linearWebhookRoute = route({
+  method: 'POST',
+  path: '/webhooks/linear',
+  access: 'public',
+  summary: 'For Linear, which tells here what happened; signed with the signing secret of the application',
+  answer: receivedAnswer,
+});

@@ -1,4 +1,4 @@
-import { objectionTo } from './body.js';
+import { objectionTo } from './json-bytes.js';
 
 const nested = (levels: number, inside = ''): string => '['.repeat(levels) + inside + ']'.repeat(levels);
 

@@ -1,0 +1,10 @@
+import { Module } from '@nestjs/common';
+import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module.js';
+
+/** In every process. Each system's own module comes here. */
+@Module({ imports: [WebhookSecretsModule], exports: [WebhookSecretsModule] })
+export class IntegrationsModule {}
+
+/** What other systems and people may ask, in processes that serve the API. */
+@Module({ imports: [WebhooksModule] })
+export class IntegrationsApiModule {}
