@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ExternalAccounts } from './external-accounts/external-accounts.service.js';
 import { IdentityController } from './identity.controller.js';
 import { IdentityService } from './identity.service.js';
 import { InvitationsService } from './invitations.service.js';
@@ -7,8 +8,8 @@ import { MembersService } from './members.service.js';
 import { SignInService } from './sign-in.service.js';
 
 @Module({
-  providers: [IdentityService, SignInService, MembersService, InvitationsService],
-  exports: [IdentityService, SignInService, MembersService, InvitationsService],
+  providers: [IdentityService, SignInService, MembersService, InvitationsService, ExternalAccounts],
+  exports: [IdentityService, SignInService, MembersService, InvitationsService, ExternalAccounts],
 })
 export class IdentityModule {}
 

@@ -1,5 +1,7 @@
 export * from './actor.js';
 export { hashToken } from './api-key.js';
+export { ExternalAccounts } from './external-accounts/external-accounts.service.js';
+export type { AccountProof, ExternalPerson, Found } from './external-accounts/person.js';
 export { IdentityApiModule, IdentityModule } from './identity.module.js';
 export { IdentityService } from './identity.service.js';
 export { InvitationsService } from './invitations.service.js';

@@ -26,6 +26,7 @@ export const errorCodes = {
   'invitation-invalid': 403,
   'invitation-over': 410,
   'already-member': 409,
+  'account-taken': 409,
   'last-owner': 409,
   'limit-budgets': 429,
   'budget-spent': 403,

@@ -11,6 +11,8 @@ export interface WorkspaceTerms {
   branch?: string | undefined;
   /** For code of strangers: it is read and answered about, and nothing of it leaves. */
   readOnly?: boolean | undefined;
+  /** For work that no person asked for: the organization's own credentials serve it, and nobody's else. */
+  organizationOnly?: boolean | undefined;
   /** Whose models are asked first; `bedrock` with the AWS region. */
   provider?: Provider | undefined;
   awsRegion?: string | undefined;
@@ -28,6 +30,7 @@ export interface RowTerms {
   origin: WorkspaceView['origin'];
   branch: string;
   readOnly: boolean;
+  organizationOnly: boolean;
   provider: Provider;
   awsRegion: string | null;
   instructions: string | null;
@@ -55,6 +58,7 @@ export function rowTerms(terms: WorkspaceTerms, ownBranch: string): RowTerms {
     origin: terms.origin ?? { type: 'api' },
     branch: terms.branch ?? ownBranch,
     readOnly: terms.readOnly ?? false,
+    organizationOnly: terms.organizationOnly ?? false,
     provider: terms.provider ?? 'anthropic',
     awsRegion: terms.awsRegion ?? null,
     instructions: terms.instructions ?? null,
