@@ -1,4 +1,4 @@
-import type { Kind } from '../contracts/index.js';
+import type { SetKind } from '../contracts/index.js';
 import { exitCodes } from './exit-codes.js';
 import { CliError } from './failure.js';
 
@@ -21,7 +21,7 @@ export interface KindFields {
 }
 
 /** What is asked for, by kind. Whether it is right is judged by Berth, which knows the common mix-ups. */
-export const kindFields: Record<Kind, KindFields> = {
+export const kindFields: Record<SetKind, KindFields> = {
   anthropic_api_key: {
     title: 'Anthropic API key',
     fields: [{ name: 'apiKey', question: 'Anthropic API key (sk-ant-api03-…)', secret: true }],
@@ -101,7 +101,7 @@ export const kindFields: Record<Kind, KindFields> = {
  * The parts in a text from a file or standard input: an object of JSON with the fields' names (AWS writes them with a capital letter), else the one secret
  * by itself.
  */
-export function fieldsOfText(kind: Kind, text: string): Record<string, string> {
+export function fieldsOfText(kind: SetKind, text: string): Record<string, string> {
   const { fields } = kindFields[kind];
   if (!text.startsWith('{')) return { [fields[0].name]: text };
   const given = parseObject(text);

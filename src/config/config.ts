@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { BerthError, crashPoints, type CrashPoint } from '../kernel/index.js';
+import { BerthError, crashPoints, Secret, type CrashPoint } from '../kernel/index.js';
 import { parsePrivateHosts, privateGitHost } from './private-hosts.js';
 import { telemetryVariables, traceExportOf } from './telemetry.js';
 import {
@@ -119,6 +119,11 @@ const environmentSchema = z.object({
   BERTH_OPENAI_AUTH_URL: upstreamUrl('https://auth.openai.com'),
   BERTH_OPENAI_CLIENT_ID: z.string().min(1).default('app_EMoamEEZ73f0CkXaXp7hrann'),
   BERTH_GITHUB_URL: upstreamUrl('https://github.com'),
+  BERTH_LINEAR_API_URL: upstreamUrl('https://api.linear.app'),
+  BERTH_LINEAR_AUTH_URL: upstreamUrl('https://linear.app'),
+  LINEAR_CLIENT_ID: z.string().min(1).optional(),
+  LINEAR_CLIENT_SECRET: z.string().min(1).optional(),
+  LINEAR_WEBHOOK_SECRET: z.string().min(1).optional(),
   BERTH_PRICES_FILE: z.string().optional(),
   BERTH_EGRESS_PRIVATE_HOSTS: privateHosts.default([]),
   BERTH_SUBSCRIPTION_OAUTH: oneOf('on', 'personal', 'off').default('on'),
@@ -162,6 +167,7 @@ export function parseConfig(environment: Record<string, string | undefined>) {
   const env = parsed.data;
   requireWholeDatabase(env);
   requireWhatRoleNeeds(env);
+  requireWholeLinearApp(env);
   const dataDirectory = path.resolve(env.BERTH_DATA_DIR);
   return Object.freeze({
     role: env.BERTH_ROLE,
@@ -202,6 +208,11 @@ export function parseConfig(environment: Record<string, string | undefined>) {
       tokenUrl: env.BERTH_ANTHROPIC_TOKEN_URL,
       audience: env.BERTH_ANTHROPIC_AUDIENCE,
       keyDays: env.BERTH_ISSUER_KEY_DAYS,
+    },
+    linear: {
+      apiUrl: env.BERTH_LINEAR_API_URL,
+      authUrl: env.BERTH_LINEAR_AUTH_URL,
+      app: linearAppOf(env),
     },
     repositories: fileRepositories(env.BERTH_FILE_REPOSITORIES, env.BERTH_HOST, dataDirectory),
     egress: {
@@ -248,6 +259,27 @@ function requireWholeDatabase(env: z.infer<typeof environmentSchema>): void {
       'BERTH_ENCRYPTION_KEYS: is required with DATABASE_URL, so that every replica opens the same secrets (make one: echo "k1:$(openssl rand -base64 32)").',
     );
   }
+}
+
+const LINEAR_APP = ['LINEAR_CLIENT_ID', 'LINEAR_CLIENT_SECRET', 'LINEAR_WEBHOOK_SECRET'] as const;
+
+function requireWholeLinearApp(env: z.infer<typeof environmentSchema>): void {
+  const missing = LINEAR_APP.filter((name) => env[name] === undefined);
+  if (missing.length === 0 || missing.length === LINEAR_APP.length) return;
+  throw new BerthError(
+    'config-invalid',
+    `${missing.join(', ')}: is missing. An OAuth app of Linear has all three: ${LINEAR_APP.join(', ')}.`,
+  );
+}
+
+/** The OAuth app as which Berth is known at Linear; null: there is none, and Linear cannot be connected. */
+function linearAppOf({
+  LINEAR_CLIENT_ID: clientId,
+  LINEAR_CLIENT_SECRET: clientSecret,
+  LINEAR_WEBHOOK_SECRET: webhookSecret,
+}: z.infer<typeof environmentSchema>) {
+  if (clientId === undefined || clientSecret === undefined || webhookSecret === undefined) return null;
+  return { clientId, clientSecret: new Secret(clientSecret), webhookSecret: new Secret(webhookSecret) };
 }
 
 /** One process alone may have a database of its own and be reached where it listens. Several share one, and say where they find each other. */

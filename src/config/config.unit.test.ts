@@ -112,6 +112,8 @@ describe('parseConfig', () => {
     ['BERTH_OPENAI_API_URL', 'http://10.0.0.1:xyzzy'],
     ['BERTH_OPENAI_API_URL', 'https://user:xyzzy@api.openai.com'],
     ['BERTH_GITHUB_URL', 'ssh://xyzzy'],
+    ['BERTH_LINEAR_API_URL', 'http://xyzzy.example'],
+    ['BERTH_LINEAR_AUTH_URL', 'xyzzy'],
     ['BERTH_CLAUDE_AUTHORIZE_URL', 'http://xyzzy.example/authorize'],
     ['BERTH_CLAUDE_TOKEN_URL', 'https://host/token?xyzzy'],
     ['BERTH_CLAUDE_REDIRECT_URL', 'xyzzy'],
@@ -252,5 +254,23 @@ describe('parseConfig', () => {
     ['', false],
   ])('isLoopback(%j) is %s', (host, expected) => {
     expect(isLoopback(host)).toBe(expected);
+  });
+});
+
+describe('the Linear app', () => {
+  const app = { LINEAR_CLIENT_ID: 'id', LINEAR_CLIENT_SECRET: 'xyzzy-1', LINEAR_WEBHOOK_SECRET: 'xyzzy-2' };
+
+  it('is all of it or nothing, and its secrets are not printed', () => {
+    expect(parseConfig({}).linear).toEqual({
+      apiUrl: 'https://api.linear.app',
+      authUrl: 'https://linear.app',
+      app: null,
+    });
+    const { linear } = parseConfig(app);
+    expect(linear.app?.webhookSecret.reveal()).toBe('xyzzy-2');
+    expect(JSON.stringify(linear)).not.toContain('xyzzy');
+    const message = refusal({ ...app, LINEAR_WEBHOOK_SECRET: '' });
+    expect(message).toContain('LINEAR_WEBHOOK_SECRET: is missing');
+    expect(message).not.toContain('xyzzy');
   });
 });

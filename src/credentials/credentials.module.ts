@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { IdentityModule } from '../identity/index.js';
 import { World } from '../kernel/index.js';
+import { AppTokens } from './app-tokens.js';
 import { CredentialPlaces } from './credential-places.js';
 import { CredentialsController } from './credentials.controller.js';
 import { CredentialCare } from './care.service.js';
@@ -54,6 +55,7 @@ const providers = [
   imports: [IdentityModule],
   providers: [
     CredentialsService,
+    AppTokens,
     CredentialPlaces,
     LoginStoring,
     LoginPolling,
@@ -77,6 +79,7 @@ const providers = [
   ],
   exports: [
     CredentialsService,
+    AppTokens,
     CredentialPlaces,
     LoginPolling,
     LoginStoring,

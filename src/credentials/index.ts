@@ -1,3 +1,4 @@
+export { AppTokens, type AppKind, type AppToken } from './app-tokens.js';
 export { CredentialsApiModule, CredentialsModule, CredentialsWorkModule } from './credentials.module.js';
 export { CredentialsService, type ServedBy } from './credentials.service.js';
 export {
@@ -14,7 +15,8 @@ export { keysOf, ofOrganizations, SealedTables, type SealedTable } from './seale
 export { LoginPolling } from './logins/login-polling.js';
 export { Issuer } from './issuer/issuer.service.js';
 export { FederationSettings } from './providers/federation.js';
-export { LoginEndpoints } from './providers/sources.js';
+export { LINEAR_SCOPES, type LinearEndpoints, type LinearGrant } from './providers/linear.js';
+export { LoginEndpoints, ProviderLogins } from './providers/sources.js';
 export { DueRenewals } from './renewal/due-renewals.js';
 export { EndingLogins } from './renewal/ending-logins.js';
 export { CredentialSubjects, type CredentialNotice, type Subjects } from './renewal/subjects.js';

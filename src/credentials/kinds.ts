@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
 import { awsRegionSchema, type Agent, type Kind, type LeaseSecret } from '../contracts/index.js';
-import { hintOf, Secret } from '../kernel/index.js';
+import { BerthError, hintOf, Secret } from '../kernel/index.js';
 
 /** What setting a credential leaves: the secret part, which is sealed, and what may be shown. */
 export interface ParsedCredential {
@@ -36,7 +36,8 @@ export interface Federation {
 export type Served = Agent | 'git';
 
 export interface KindDefinition {
-  serves: Served;
+  /** Null: Berth itself (`AppTokens`), and no workspace. */
+  serves: Served | null;
   /** Name for people. */
   title: string;
   /** A provider's subscription: whether it may be connected is the instance owner's decision (BERTH_SUBSCRIPTION_OAUTH). */
@@ -374,6 +375,18 @@ export const kinds: Record<Kind, KindDefinition> = {
       expiresAt: null,
     })),
     lease: ({ host = '', token = '' }) => ({ kind: 'git_token', host, username: GIT_USERNAME, token }),
+  },
+  linear_app: {
+    serves: null,
+    title: 'login of the Linear app',
+    subscription: false,
+    renewal: 'login',
+    loginDays: null,
+    input: z.never('is not set by hand: it comes with connecting Linear, and goes with it'),
+    // Nothing resolves to it, so that no workspace's proxy ever holds it.
+    lease: () => {
+      throw new BerthError('internal', 'The login of the Linear app is lent to no workspace.');
+    },
   },
 };
 

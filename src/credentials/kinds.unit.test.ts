@@ -340,11 +340,17 @@ describe('kinds', () => {
     expect(message).not.toContain('Zq8rT1');
   });
 
+  it('lend no workspace the login of the Linear app, and take none by hand', () => {
+    expect(said('linear_app', { accessToken: 'x' })).toMatch(/comes with connecting Linear/);
+    expect(() => kinds.linear_app.lease({ accessToken: 'x' }, {})).toThrow(/to no workspace/);
+  });
+
   it('are all in the contract, and each stands once in the order of its agent', () => {
     expect(Object.keys(kinds).sort()).toEqual([...kindSchema.options].sort());
     for (const kind of kindSchema.options) {
       const served = (['claude', 'codex', 'git'] as const).filter((one) => kindOrder[one].includes(kind));
-      expect(served).toEqual([kinds[kind].serves]);
+      const { serves } = kinds[kind];
+      expect(served).toEqual(serves === null ? [] : [serves]);
     }
   });
 });

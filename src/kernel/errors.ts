@@ -32,6 +32,8 @@ export const errorCodes = {
   'budget-spent': 403,
   'no-agent-credential': 409,
   'no-git-credential': 409,
+  'not-connected': 409,
+  'already-connected': 409,
   'not-rotatable': 409,
   'workspace-deleting': 409,
   'workspace-failed': 409,

@@ -21,6 +21,7 @@ import { newApiKey } from '../../src/identity/api-key.js';
 import { SetupToken } from '../../src/identity/index.js';
 import {
   noTracer,
+  Secret,
   silentLog,
   systemClock,
   systemIds,
@@ -33,6 +34,7 @@ import { FakeRuntime } from '../../src/runtime/testing/fake-runtime.js';
 import { PrometheusMetrics } from '../../src/telemetry/index.js';
 import { PriceList } from '../../src/usage/index.js';
 import { WorkspaceSettings } from '../../src/workspaces/index.js';
+import type { LinearEmulator } from '../emulators/linear.js';
 import { Api } from './api.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { withClient } from './tables.js';
@@ -194,7 +196,11 @@ function makeParts(
 }
 
 /** Where logins are made and renewed: at emulators, or (without them) at nobody. */
-export function loginEndpoints({ claude = NOWHERE, openai = NOWHERE } = {}): LoginEndpoints {
+export function loginEndpoints({
+  claude = NOWHERE,
+  openai = NOWHERE,
+  linear = null as LinearEmulator | null,
+} = {}): LoginEndpoints {
   return new LoginEndpoints(
     {
       authorizeUrl: `${claude}/oauth/authorize`,
@@ -204,7 +210,14 @@ export function loginEndpoints({ claude = NOWHERE, openai = NOWHERE } = {}): Log
       scopes: 'user:profile user:inference',
     },
     { authUrl: openai, clientId: 'client-of-the-test' },
+    { apiUrl: linear?.url ?? NOWHERE, authUrl: linear?.url ?? NOWHERE, app: linear && linearApp(linear) },
   );
+}
+
+/** The app as which Berth is known to an emulated Linear. */
+function linearApp({ app }: LinearEmulator) {
+  const { clientId, clientSecret, webhookSecret } = app;
+  return { clientId, clientSecret: new Secret(clientSecret), webhookSecret: new Secret(webhookSecret) };
 }
 
 /** Where workspaces' own tokens come from: an emulator, or nobody. */

@@ -13,7 +13,7 @@ export interface Upstream {
 }
 
 /** All of them, as they are configured. */
-export function upstreamsOf({ upstreams, logins, subscriptionOauth }: Config): Upstream[] {
+export function upstreamsOf({ upstreams, logins, linear, subscriptionOauth }: Config): Upstream[] {
   const { claude, openai } = logins;
   const ofLogins = [
     { id: 'claude-login', title: 'Claude login', url: claude.tokenUrl, variable: 'BERTH_CLAUDE_TOKEN_URL' },
@@ -25,6 +25,9 @@ export function upstreamsOf({ upstreams, logins, subscriptionOauth }: Config): U
     { id: 'openai', title: 'OpenAI', url: upstreams.openaiUrl, variable: 'BERTH_OPENAI_API_URL' },
     // Where nobody may connect a login, nobody asks there.
     ...(subscriptionOauth === 'off' ? [] : ofLogins),
+    ...(linear.app
+      ? [{ id: 'linear', title: 'Linear', url: linear.apiUrl, variable: 'BERTH_LINEAR_API_URL' }]
+      : []),
     { id: 'git-host', title: 'Git host', url: upstreams.githubUrl, variable: 'BERTH_GITHUB_URL' },
   ];
 }

@@ -15,8 +15,13 @@ export const kindSchema = z.enum([
   'openai_oauth',
   'openai_api_key',
   'git_token',
+  'linear_app',
 ]);
 export type Kind = z.infer<typeof kindSchema>;
+
+/** Those that people set, sign in to and remove. The others come and go with what they belong to: an integration. */
+export const setKindSchema = kindSchema.exclude(['linear_app']);
+export type SetKind = z.infer<typeof setKindSchema>;
 
 export const credentialViewSchema = z.object({
   id: z.uuid(),
@@ -43,6 +48,7 @@ export const credentialViewSchema = z.object({
 export type CredentialView = z.infer<typeof credentialViewSchema>;
 
 const kindParams = organizationParams.extend({ scope: scopeSchema, kind: kindSchema });
+const setKindParams = organizationParams.extend({ scope: scopeSchema, kind: setKindSchema });
 
 export const listCredentialsRoute = route({
   method: 'GET',
@@ -59,7 +65,7 @@ export const putCredentialRoute = route({
   path: '/api/v1/organizations/{org}/credentials/{scope}/{kind}',
   access: 'member',
   summary: 'Set a credential (scope `organization`: admins). The body depends on the kind',
-  params: kindParams,
+  params: setKindParams,
   // What each kind wants is checked by the credentials room, whose messages know the common mix-ups.
   body: z.record(z.string().max(64), z.unknown()),
   answer: { status: 200, body: credentialViewSchema },
@@ -70,7 +76,7 @@ export const deleteCredentialRoute = route({
   path: '/api/v1/organizations/{org}/credentials/{scope}/{kind}',
   access: 'member',
   summary: 'Remove a credential (scope `organization`: admins)',
-  params: kindParams,
+  params: setKindParams,
   answer: { status: 204, body: null },
 });
 
@@ -194,7 +200,7 @@ export const beginAuthorizationRoute = route({
   apart: true,
   summary:
     'Begin to connect a login (scope `organization`: admins); a newer one takes the place of an open one',
-  params: kindParams,
+  params: setKindParams,
   answer: { status: 201, body: authorizationSchema },
 });
 
@@ -211,7 +217,7 @@ export const showAuthorizationRoute = route({
   path: '/api/v1/organizations/{org}/credentials/{scope}/{kind}/authorization',
   access: 'member',
   summary: 'How far connecting a login is',
-  params: kindParams,
+  params: setKindParams,
   answer: { status: 200, body: authorizationStatusSchema },
 });
 
@@ -222,7 +228,7 @@ export const completeAuthorizationRoute = route({
   apart: true,
   summary:
     'Finish connecting with what the provider’s page showed: `code#state`, or the whole address of that page',
-  params: kindParams,
+  params: setKindParams,
   body: z.strictObject({ code: z.string().max(8192) }),
   answer: { status: 200, body: credentialViewSchema },
 });

@@ -5,7 +5,7 @@ import type { CliContext } from '../../context.js';
 import { QuietExit } from '../../failure.js';
 import { withExamples } from '../../help.js';
 import { jsonText } from '../../render.js';
-import { kindArgument, nameOf, scopeOption } from './options.js';
+import { nameOf, scopeOption, setKindArgument } from './options.js';
 
 interface DeleteOptions extends OutputOptions {
   scope: Scope;
@@ -17,7 +17,7 @@ export function deleteCommand(context: CliContext): Command {
   const command = withConnection(new Command('delete'))
     .alias('rm')
     .description('remove a credential; workspaces go on with the next one, if there is one')
-    .addArgument(kindArgument())
+    .addArgument(setKindArgument())
     .addOption(scopeOption())
     .option('-y, --yes', 'do not ask (a script is not asked anyway)')
     .option('--json', 'print what was removed as JSON')

@@ -1,9 +1,14 @@
 import { Argument, Option } from 'commander';
-import { kindSchema, scopeSchema, type Kind, type Scope } from '../../../contracts/index.js';
+import { kindSchema, scopeSchema, setKindSchema, type Kind, type Scope } from '../../../contracts/index.js';
 
 /** `<kind>` */
 export function kindArgument(): Argument {
   return new Argument('<kind>', 'kind of the credential').choices(kindSchema.options);
+}
+
+/** `<kind>`, of those that people set and remove. */
+export function setKindArgument(): Argument {
+  return new Argument('<kind>', 'kind of the credential').choices(setKindSchema.options);
 }
 
 /** `--scope`; a person's own by default. */

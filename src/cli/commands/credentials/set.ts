@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Kind, Scope } from '../../../contracts/index.js';
+import type { Scope, SetKind } from '../../../contracts/index.js';
 import { connect, withConnection, type OutputOptions } from '../../connect.js';
 import type { CliContext } from '../../context.js';
 import { fieldsOfText, kindFields } from '../../credential-fields.js';
@@ -9,7 +9,7 @@ import { withExamples } from '../../help.js';
 import { jsonText, oneLine } from '../../render.js';
 import { givenSecret, withSecretFile } from '../../secret-input.js';
 import { credentialSchema } from '../../wire.js';
-import { kindArgument, nameOf, scopeOption } from './options.js';
+import { nameOf, scopeOption, setKindArgument } from './options.js';
 
 interface SetOptions extends OutputOptions {
   scope: Scope;
@@ -24,14 +24,14 @@ interface SetOptions extends OutputOptions {
 export function setCommand(context: CliContext): Command {
   const command = withSecretFile(withConnection(new Command('set')), 'the secret')
     .description('store a credential, or replace it')
-    .addArgument(kindArgument())
+    .addArgument(setKindArgument())
     .addOption(scopeOption())
     .option('--access-key-id <id>', 'aws_bedrock: the access key id')
     .option('--region <region>', 'aws_bedrock: the region')
     .option('--host <host>', 'git_token: the git host, such as github.com')
     .option('--no-fallback', 'use it only when it is the first choice, never after another one was refused')
     .option('--json', 'print what is stored as JSON, without the secret')
-    .action((kind: Kind, options: SetOptions) => set(context, kind, options));
+    .action((kind: SetKind, options: SetOptions) => set(context, kind, options));
   command.addHelpText(
     'after',
     '\nThe secret is asked for, or read from standard input or a file. It is never an argument: every user of a machine can read those.\n' +
@@ -46,7 +46,7 @@ export function setCommand(context: CliContext): Command {
   );
 }
 
-async function set(context: CliContext, kind: Kind, options: SetOptions): Promise<void> {
+async function set(context: CliContext, kind: SetKind, options: SetOptions): Promise<void> {
   const given = flagsOf(kind, options);
   const text = await givenSecret(context, `the ${kindFields[kind].title}`, options.fromFile);
   const fields = {
@@ -72,7 +72,7 @@ async function set(context: CliContext, kind: Kind, options: SetOptions): Promis
 }
 
 /** What stands on the command line and is no secret. Throws CliError for an option that the kind does not have. */
-function flagsOf(kind: Kind, { accessKeyId, region, host, fallback }: SetOptions): Record<string, string> {
+function flagsOf(kind: SetKind, { accessKeyId, region, host, fallback }: SetOptions): Record<string, string> {
   const { fields, fallback: mayFallBack } = kindFields[kind];
   const flags = Object.entries({ accessKeyId, region, host }).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
@@ -87,7 +87,7 @@ function flagsOf(kind: Kind, { accessKeyId, region, host, fallback }: SetOptions
 /** Asks for what was not given. */
 async function asked(
   context: CliContext,
-  kind: Kind,
+  kind: SetKind,
   given: Record<string, string>,
 ): Promise<Record<string, string>> {
   const answers: Record<string, string> = {};
