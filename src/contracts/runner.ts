@@ -36,8 +36,14 @@ export const runnerAssignmentSchema = z.object({
   repository: repositorySourceSchema,
   /** Branch, tag or commit to start from; null is the repository's default branch. */
   ref: z.string().nullable(),
-  /** The branch the workspace owns: `berth/<short id>`. */
+  /** The branch that work goes to: the workspace's own (`berth/<short id>`), or one that people share, a pull request's. */
   branch: z.string(),
+  /** Where `branch` is one that people share: the workspace's own, for work that may not go there. Null: `branch` is the own one. */
+  fallbackBranch: z.string().nullable(),
+  /** Code of strangers: it is read and answered about, what it says to agents is not followed, and nothing of it is pushed. */
+  readOnly: z.boolean(),
+  /** What the repository's own people tell agents at work in it (WORKFLOW.md of its default branch). */
+  instructions: z.string().nullable(),
   agent: agentSchema,
   model: z.string(),
 });
@@ -85,7 +91,7 @@ export type TurnOutcome = z.infer<typeof turnOutcomeSchema>;
  * - `agent.text`: a piece of the answer as it streams. `agent.tool`: a tool call's start and end.
  * - `agent.session`: the agent's own session id, to resume with.
  * - `agent.answer`: the whole answer of the turn; comes before its `turn.finished`.
- * - `git.pushed`: the branch's new head was published. `git.failed`: committing or publishing failed, or pushing is not allowed, and why.
+ * - `git.pushed`: the branch's new head was published; the workspace's own branch where the one that it works on was not to be had. `git.failed`: committing or publishing failed, or pushing is not allowed, and why.
  */
 export const runnerItemSchema = z.discriminatedUnion('type', [
   z.strictObject({ n: z.int().positive(), type: z.literal('workspace.prepared') }),
@@ -182,10 +188,10 @@ export const commandsAnswerSchema = z.object({ cancel: z.array(z.uuid()), stop: 
 export type CommandsAnswer = z.infer<typeof commandsAnswerSchema>;
 
 /**
- * Raised with whatever a runner must understand and one of before does not (2: the mode `replay`). A runner outlives Berth and may meet a newer one: of another number it is not adopted but
+ * Raised with whatever a runner must understand and one of before does not (2: the mode `replay`; 3: `readOnly` and branches that people share). A runner outlives Berth and may meet a newer one: of another number it is not adopted but
  * replaced, and its turn is continued. Fields that may be passed over need no other number.
  */
-export const RUNNER_PROTOCOL = 2;
+export const RUNNER_PROTOCOL = 3;
 
 /**
  * What the runtime writes for a runner, as the JSON file whose path is the runner's only argument (mode 0600, outside the sandbox).

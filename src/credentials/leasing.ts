@@ -62,6 +62,8 @@ export interface ServedAgent extends Member {
 /** Whose git is served, at one host: as it stands in the repository's URL. */
 export interface ServedGit extends Member {
   gitHost: string;
+  /** For code of strangers: nothing is lent that could write. */
+  readOnly: boolean;
 }
 
 export type ServedMember = ServedAgent | ServedGit;
@@ -131,6 +133,8 @@ export class Leasing {
   private async candidatesFor(tenant: Tenant, member: ServedMember): Promise<CandidateRow[]> {
     const rows = await credentialsStore.candidatesFor(tenant, member.userId);
     if (!('gitHost' in member)) return rows;
+    // What a git token may do is known to its host alone: where nothing may write, none is lent.
+    if (member.readOnly) return [];
     return rows.filter(({ settings }) => (settings as CredentialSettings).host === member.gitHost);
   }
 
@@ -186,7 +190,10 @@ export class Leasing {
   /** One look for all who ask for this member at the moment: a thousand workspaces whose token has just been renewed ask together. */
   private async choose(member: ServedMember, subjectId: string): Promise<Choice> {
     const { organizationId, userId } = member;
-    const what = 'gitHost' in member ? `git ${member.gitHost}` : [member.agent, member.only].join();
+    const what =
+      'gitHost' in member
+        ? `git ${member.gitHost} ${member.readOnly ? 'to read' : ''}`
+        : [member.agent, member.only].join();
     const shared = await this.#looks.take([organizationId, userId, what].join(), () =>
       this.look(member, null),
     );

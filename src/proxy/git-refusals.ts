@@ -15,6 +15,12 @@ export const NOT_ALLOWED: Refusal = {
     "Only fetching from and pushing to this workspace's own repository is allowed through Berth's proxy.",
 };
 
+export const READ_ONLY: Refusal = {
+  status: 403,
+  message:
+    'Nothing may be pushed from this workspace: it reads code of somebody who may not write to the repository.',
+};
+
 export const NOT_THERE: Refusal = {
   status: 404,
   message:

@@ -23,7 +23,7 @@ export class GitRepository {
   readonly #paths: readonly string[];
   /** As it stands in the repository's URL: a credential is for this one. */
   readonly host: string;
-  /** The only refs that a push may write. */
+  /** The only refs that a push may write. None: nothing is pushed, and no credential goes out for it. */
   readonly pushRefs: readonly string[];
   #target: Target;
 

@@ -48,6 +48,23 @@ describe('git through the proxy', () => {
     await rm(root, { recursive: true, force: true });
   });
 
+  it('lets nothing be pushed where there is no ref to push to, and asks the server nothing about it', async () => {
+    const readOnly = await startProxy((_request, response) => void response.end(), {
+      git: { path: 'git.example/acme/app.git', upstreamUrl: `${emulator.url}/acme/app.git`, pushRefs: [] },
+    });
+    const only = await forward(readOnly.socket);
+    const through = (...args: string[]) =>
+      gitThrough({ port: only.port, home: root, host: 'git.example' }, root, ...args);
+    await through('clone', '-q', 'https://git.example/acme/app', 'read-only');
+    const asked = emulator.requests.length;
+    await expect(through('-C', 'read-only', 'push', 'origin', 'HEAD:refs/heads/x')).rejects.toThrow(
+      /Nothing may be pushed from this workspace/,
+    );
+    expect(emulator.requests.length).toBe(asked);
+    await only.close();
+    await readOnly.close();
+  });
+
   const git = (cwd: string, ...args: string[]): ReturnType<typeof gitThrough> =>
     gitThrough({ port: way.port, home: root, host: 'git.example' }, cwd, ...args);
 

@@ -71,6 +71,10 @@ export class GitCall {
       this.#refuse(refusals.NOT_ALLOWED);
       return;
     }
+    if (operation.service === 'git-receive-pack' && git.pushRefs.length === 0) {
+      this.#refuse(refusals.READ_ONLY);
+      return;
+    }
     const onClose = (): void => this.#over.abort();
     this.response.once('close', onClose);
     if (this.response.destroyed || this.response.closed) this.#over.abort();

@@ -57,6 +57,16 @@ describe('leases for git', () => {
     expect(body.candidates.map(({ kind }) => kind)).toEqual(['anthropic_api_key']);
   });
 
+  it('are not given to a workspace that reads code of strangers: what a token may do, its host alone knows', async () => {
+    await set('user', OWN);
+    await set('organization', SHARED);
+    const played = await bench.running();
+    expect(await lent(played)).toBe(OWN);
+    await bench.sql('UPDATE workspace SET read_only = true WHERE id = $1', [played.id]);
+    expect(await lent(played)).toBe('no-git-credential');
+    expect((await played.proxy.lease('anthropic')).secret.kind).toBe('anthropic_api_key');
+  });
+
   it('serve while the tree is prepared, also when another person’s message waits already', async () => {
     await set('user', OWN);
     const { id } = await bench.create();

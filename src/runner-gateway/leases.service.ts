@@ -108,7 +108,10 @@ export class LeasesService {
     return this.database.tenant(organizationId, async (tenant) => {
       const { workspace, userId } = await this.served(tenant, workspaceId);
       const host = gitHostOf(workspace);
-      const uses = [{ agent: workspace.agent as Agent }, ...(host ? [{ gitHost: host }] : [])];
+      const uses = [
+        { agent: workspace.agent as Agent },
+        ...(host ? [{ gitHost: host, readOnly: workspace.readOnly }] : []),
+      ];
       let withdrawn = credentialIds;
       for (const use of uses)
         withdrawn = await this.credentials.withdrawn(tenant, { organizationId, userId, ...use }, withdrawn);
@@ -198,11 +201,11 @@ export class LeasesService {
 function useOf(
   workspace: WorkspacePlace,
   upstream: LentFor,
-): Pick<ServedAgent, 'agent' | 'only'> | Pick<ServedGit, 'gitHost'> {
+): Pick<ServedAgent, 'agent' | 'only'> | Pick<ServedGit, 'gitHost' | 'readOnly'> {
   if (upstream === 'git') {
     const gitHost = gitHostOf(workspace);
     if (!gitHost) throw noGitCredential('a repository that is not reached over https');
-    return { gitHost };
+    return { gitHost, readOnly: workspace.readOnly };
   }
   const agent = workspace.agent as Agent;
   // A workspace's placeholder opens its own agent's provider and no other.

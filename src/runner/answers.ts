@@ -52,6 +52,10 @@ export function assignmentOf(value: unknown): RunnerAssignment {
     },
     ref: textOrNull(fields, 'ref'),
     branch: text(fields, 'branch'),
+    // Not told by an older control plane, which knows of own branches alone.
+    fallbackBranch: fields.fallbackBranch === undefined ? null : textOrNull(fields, 'fallbackBranch'),
+    readOnly: fields.readOnly === true,
+    instructions: fields.instructions === undefined ? null : textOrNull(fields, 'instructions'),
     agent: oneOf(fields, 'agent', ['claude', 'codex'] as const),
     model: text(fields, 'model'),
   };

@@ -83,6 +83,9 @@ describe('the wire without zod', () => {
     repository: { type: 'https', url: 'https://github.com/a/b', path: 'github.com/a/b.git' },
     ref: null,
     branch: 'berth/00000001',
+    fallbackBranch: null,
+    readOnly: false,
+    instructions: null,
     agent: 'codex',
     model: 'm',
   };

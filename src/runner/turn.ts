@@ -49,7 +49,8 @@ export async function workOnTurn(
   const timeout = new AbortController();
   const stopLimit = timer.after(options.turnTimeoutSeconds * 1000, () => timeout.abort(TIMEOUT));
   const signal = AbortSignal.any([signals.cancel, signals.ending, timeout.signal]);
-  const { outcome, point } = await runAgent(turn, signal, options, (item) => {
+  const note = await catchUp(turn, signal, options);
+  const { outcome, point } = await runAgent(turn, note, signal, options, (item) => {
     if (item.type === 'agent.session') options.journal.session(turn, item.session);
     report({ ...ref, ...item });
   });
@@ -62,8 +63,23 @@ export async function workOnTurn(
   report({ ...ref, type: 'turn.finished', outcome, ageSeconds: 0, ...good }, endedAt);
 }
 
+/**
+ * What others pushed meanwhile comes in before the agent looks at the tree; answers what it has to know of that. Not where an earlier attempt is continued: it may have left work half done. A repository
+ * that is out of reach does not stop the turn: it is asked again when the work is published.
+ */
+async function catchUp(turn: ClaimedTurn, signal: AbortSignal, options: TurnOptions): Promise<string | null> {
+  if (turn.mode === 'continue') return null;
+  try {
+    return await options.workspace.catchUp(turn.author, signal);
+  } catch (error) {
+    if (!signal.aborted) options.log.warn({ error: messageOf(error) }, 'what others pushed was not fetched');
+    return null;
+  }
+}
+
 async function runAgent(
   turn: ClaimedTurn,
+  note: string | null,
   signal: AbortSignal,
   options: TurnOptions,
   onItem: (item: AgentItem) => void,
@@ -76,7 +92,7 @@ async function runAgent(
     const span = { spanId: agentSpanId(turn.attemptId), attributes: { 'berth.model': assignment.model } };
     const end = await inSpan(whenAsked(options.tracer), `agent ${assignment.agent}`, span, () =>
       workspace.driver.runTurn({
-        text: turn.text,
+        text: note === null ? turn.text : `(${note})\n\n${turn.text}`,
         mode: turn.mode,
         session: turn.session,
         point: turn.point,
@@ -101,15 +117,15 @@ async function publishWork(
   turn: ClaimedTurn,
   ref: TurnRef,
   signal: AbortSignal,
-  { workspace, report, assignment, log, tracer }: TurnOptions,
+  { workspace, report, log, tracer }: TurnOptions,
 ): Promise<void> {
   try {
-    const commit = await inSpan(whenAsked(tracer), 'git commit and push', {}, async (span) => {
+    const pushed = await inSpan(whenAsked(tracer), 'git commit and push', {}, async (span) => {
       const published = await workspace.publishWork(turn.text, turn.author, signal);
       span.set({ 'berth.git.pushed': published !== null });
       return published;
     });
-    if (commit !== null) report({ ...ref, type: 'git.pushed', branch: assignment.branch, commit });
+    if (pushed !== null) report({ ...ref, type: 'git.pushed', ...pushed });
   } catch (error) {
     // The runner ends: the work stays on the disk and goes out after the next turn.
     if (signal.aborted) return;

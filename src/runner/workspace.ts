@@ -4,14 +4,15 @@ import type { Log } from '../kernel/log.js';
 import { ClaudeDriver } from './agents/claude.js';
 import { CodexDriver } from './agents/codex.js';
 import type { AgentDriver } from './agents/driver.js';
+import { instructionsOf } from './agents/instructions.js';
 import { agentEnvironment, type DriverOptions } from './agents/options.js';
 import { COMMITTER, type Person } from './environment.js';
-import { commitWork, headOf } from './git/commit.js';
+import { commitWork } from './git/commit.js';
 import { Git } from './git/git.js';
-import { readMarker, writeMarker } from './git/marker.js';
+import { readMarker } from './git/marker.js';
 import { prepareTree } from './git/prepare.js';
-import { publish } from './git/publish.js';
 import { sourceBinds } from './git/source.js';
+import { WorkBranch, type Published } from './git/work-branch.js';
 import { refusePlantedEnvironment, refusePlantedFiles } from './planted-keys.js';
 import type { Bind, Sandbox } from './sandbox/sandbox.js';
 import type { Timer } from './timer.js';
@@ -30,8 +31,10 @@ export interface Workspace {
   readonly driver: AgentDriver;
   /** Makes the tree ready, once. Throws WorkspaceFailure with a reason for people. */
   prepare(signal: AbortSignal): Promise<void>;
-  /** Commits what a turn left and publishes the branch. The commit published, or null when there was nothing new. Throws GitFailure. */
-  publishWork(text: string, author: Person, signal: AbortSignal): Promise<string | null>;
+  /** Takes in what others pushed to the branch meanwhile, and says what the agent has to know of it; null: nothing. Throws GitFailure. */
+  catchUp(author: Person, signal: AbortSignal): Promise<string | null>;
+  /** Commits what a turn left and publishes the branch. What was published, or null when there was nothing new. Throws GitFailure. */
+  publishWork(text: string, author: Person, signal: AbortSignal): Promise<Published | null>;
 }
 
 /** The workspace of an assignment. Throws WorkspaceFailure when its repository cannot be used at all, or its agent would be given a real credential. */
@@ -48,6 +51,11 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
     repository: assignment.repository,
     placeholder: file.placeholder,
   });
+  const branch = new WorkBranch({
+    ...{ git, assignment, scratch, binds },
+    writableBinds: () => sourceBinds(assignment.repository, own, true),
+    inside: (path, target) => sandbox.inside(path, target),
+  });
   const driverOptions = driverOptionsOf(options, binds);
   refusePlantedEnvironment({
     ...agentEnvironment(driverOptions, COMMITTER),
@@ -59,22 +67,10 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
       await refusePlantedFiles(git, sandbox.paths.home, readMarker(scratch) === null, signal);
       await prepareTree({ git, assignment, tree, scratch, binds, signal });
     },
+    catchUp: (author, signal) => branch.catchUp(author, signal),
     publishWork: async (text, author, signal) => {
       await commitWork(git, text, author, signal);
-      const head = await headOf(git, signal);
-      if (head === null || head === readMarker(scratch)?.published) return null;
-      await publish({
-        git,
-        repository: assignment.repository,
-        branch: assignment.branch,
-        scratch,
-        binds,
-        writableBinds: sourceBinds(assignment.repository, own, true),
-        inside: (path, target) => sandbox.inside(path, target),
-        signal,
-      });
-      writeMarker(scratch, { published: head });
-      return head;
+      return branch.publish(author, signal);
     },
   };
 }
@@ -89,6 +85,8 @@ function driverOptionsOf(
     placeholder: file.placeholder,
     path: file.path,
     repository: assignment.repository,
+    instructions: instructionsOf(assignment),
+    isOfStrangers: assignment.readOnly,
     binds,
     timer,
     ids,

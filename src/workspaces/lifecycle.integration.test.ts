@@ -36,6 +36,19 @@ describe('the life of a workspace', () => {
     const [row] = await bench.sql('SELECT * FROM workspace WHERE id = $1', [made.id]);
     const { read_only: readOnly, aws_region: awsRegion, pull_request: stored } = row ?? {};
     expect({ ...row, readOnly, awsRegion, pullRequest: stored }).toMatchObject(terms);
+    const own = (id: string) => `berth/${id.slice(-8)}`;
+    const [strangers, shared] = [made.id, (await chats.createWorkspace(actor, input, { branch })).id];
+    const about = async (id: string) => {
+      const { runner } = await bench.started(id);
+      const { request } = bench.app.runtime.callsOf('start').find((call) => call.workspaceId === id) ?? {};
+      return { ...(await runner.hello()).body, pushRefs: request?.git?.pushRefs };
+    };
+    const { instructions } = terms;
+    expect(await about(strangers)).toMatchObject({ readOnly: true, instructions, pushRefs: [] });
+    expect(await about(shared)).toMatchObject({
+      ...{ branch, fallbackBranch: own(shared), readOnly: false },
+      pushRefs: [branch, own(shared)].map((name) => `refs/heads/${name}`),
+    });
 
     await expect(chats.createWorkspace(actor, input, { ...terms, branch: '-D main' })).rejects.toMatchObject({
       code: 'validation-failed',
@@ -68,6 +81,9 @@ describe('the life of a workspace', () => {
       repository: request?.repository,
       ref: 'main',
       branch: `berth/${id.slice(-8)}`,
+      fallbackBranch: null,
+      readOnly: false,
+      instructions: null,
       agent: 'claude',
       model: 'claude-test',
     });

@@ -12,6 +12,7 @@ import { eventsStore } from '../events/index.js';
 import type { Machine } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
 import { Moves } from './moves.js';
+import { ownBranchOf } from './repository.js';
 import { statesWithRunner } from './state.js';
 import { Waker } from './waker.js';
 import { workspacesStore, type LockedWorkspace, type WorkspacePlace } from './workspaces.store.js';
@@ -43,6 +44,9 @@ export class WorkspaceMachines {
         repository: row.source as RepositorySource,
         ref: row.ref,
         branch: row.branch,
+        fallbackBranch: row.branch === ownBranchOf(row.id) ? null : ownBranchOf(row.id),
+        readOnly: row.readOnly,
+        instructions: row.instructions,
         agent: row.agent as RunnerAssignment['agent'],
         model: row.model,
       };

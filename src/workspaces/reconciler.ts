@@ -176,7 +176,7 @@ export class Reconciler {
         agent: row.agent as Agent,
         runnerToken: tokens.runner.text,
         proxyToken: tokens.proxy.text,
-        git: gitRouteOf(source, row.branch, this.settings.repositories.githubUrl),
+        git: gitRouteOf(source, row, this.settings.repositories.githubUrl),
       }));
     } catch (error) {
       return this.notStarted(ref, row, tokens, error);

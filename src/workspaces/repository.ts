@@ -1,4 +1,5 @@
 import type { RepositorySource } from '../contracts/index.js';
+import { shortId } from '../kernel/index.js';
 
 /** Where repositories come from, by configuration. */
 export interface RepositoryPolicy {
@@ -120,14 +121,21 @@ export function gitUrlOf(source: RepositorySource, githubUrl: string): string | 
   return path.startsWith(`${GITHUB}/`) ? `${githubUrl}${path.slice(GITHUB.length)}` : `https://${path}`;
 }
 
-/** The proxy's git route of a source, and what a push may write there. Null for folders. */
+/** The branch that is a workspace's alone. Any other that it works on is one that people share. */
+export function ownBranchOf(workspaceId: string): string {
+  return `berth/${shortId(workspaceId)}`;
+}
+
+/** The proxy's git route of a source, and what a push may write there: the workspace's branch, and the own one, where work goes that may not go to people's. Null for folders. */
 export function gitRouteOf(
   source: RepositorySource,
-  branch: string,
+  { id, branch, readOnly }: { id: string; branch: string; readOnly: boolean },
   githubUrl: string,
 ): { path: string; upstreamUrl: string; pushRefs: string[] } | null {
   const upstreamUrl = gitUrlOf(source, githubUrl);
-  return upstreamUrl === null ? null : { path: source.path, upstreamUrl, pushRefs: [`refs/heads/${branch}`] };
+  if (upstreamUrl === null) return null;
+  const branches = readOnly ? [] : new Set([branch, ownBranchOf(id)]);
+  return { path: source.path, upstreamUrl, pushRefs: [...branches].map((name) => `refs/heads/${name}`) };
 }
 
 /** Why a text cannot be a branch, tag or commit (git-check-ref-format(1)); null when it can. It never begins with a dash, so git takes it for no option. */

@@ -157,9 +157,27 @@ describe('fileObstacle', () => {
 });
 
 describe('gitRouteOf', () => {
+  const row = (branch: string, readOnly = false) => ({
+    id: '00000000-0000-7000-8000-00000badcafe',
+    branch,
+    readOnly,
+  });
+  it.each([
+    ['its own branch', 'berth/0badcafe', false, ['berth/0badcafe']],
+    ['the branch of a pull request, or else its own', 'topic', false, ['topic', 'berth/0badcafe']],
+    ['nothing, where it reads code of strangers', 'berth/0badcafe', true, []],
+  ] as const)('lets a workspace push %s', (_what, branch, readOnly, expected) => {
+    const source = { type: 'https', url: 'https://github.com/a/b', path: 'github.com/a/b.git' } as const;
+    const route = gitRouteOf(source, row(branch, readOnly), 'https://github.com');
+    expect(route?.pushRefs).toEqual(expected.map((name) => `refs/heads/${name}`));
+  });
   it('lets github.com stand for the configured GitHub, and no other host', () => {
     const route = (path: string) =>
-      gitRouteOf({ type: 'https', url: `https://${path}`, path }, 'berth/0badcafe', 'https://ghe.example');
+      gitRouteOf(
+        { type: 'https', url: `https://${path}`, path },
+        row('berth/0badcafe'),
+        'https://ghe.example',
+      );
     expect(route('github.com/acme/app.git')).toEqual({
       path: 'github.com/acme/app.git',
       upstreamUrl: 'https://ghe.example/acme/app.git',
@@ -172,7 +190,11 @@ describe('gitRouteOf', () => {
   });
   it('has none for a folder', () => {
     expect(
-      gitRouteOf({ type: 'file', url: 'file:///srv/app', path: '/srv/app' }, 'berth/x', 'https://github.com'),
+      gitRouteOf(
+        { type: 'file', url: 'file:///srv/app', path: '/srv/app' },
+        row('berth/x'),
+        'https://github.com',
+      ),
     ).toBeNull();
   });
 });

@@ -16,12 +16,12 @@ import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import { administers, auditedMember, IdentityService, type Actor } from '../identity/index.js';
-import { BerthError, shortId, World } from '../kernel/index.js';
+import { BerthError, World } from '../kernel/index.js';
 import { refusals, rightsTo, type AccessFacts, type WorkspaceRight } from './access.js';
 import { takesPlace } from './limits.js';
 import { WorkspaceLimits } from './limits.service.js';
 import { Moves, type StopHook } from './moves.js';
-import { fileObstacle, parseRepository, refProblem } from './repository.js';
+import { fileObstacle, ownBranchOf, parseRepository, refProblem } from './repository.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, retryStep, type Step } from './state.js';
 import { rowTerms, type WorkspaceTerms } from './terms.js';
@@ -87,7 +87,7 @@ export class WorkspacesService {
         repository: input.repository.trim(),
         source,
         ref: input.ref ?? null,
-        ...rowTerms(terms, `berth/${shortId(id)}`),
+        ...rowTerms(terms, ownBranchOf(id)),
         agent: input.agent,
         model: input.model ?? this.settings.defaultModels[input.agent],
         credential: { id: chosen.credentialId, scope: chosen.scope, kind: chosen.kind },

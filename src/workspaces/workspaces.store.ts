@@ -47,6 +47,7 @@ export interface WorkspacePlace {
   state: string;
   shared: boolean;
   source: RepositorySource;
+  readOnly: boolean;
 }
 
 /** The only writer of workspaces, their operations and machine tokens. */
@@ -96,7 +97,7 @@ export const workspacesStore = {
   /** As `findLocked`, of what a lease depends on alone: proxies ask every few seconds. */
   async placeLocked({ db, organizationId }: Tenant, id: string): Promise<WorkspacePlace | null> {
     const rows = await db.$queryRaw<WorkspacePlace[]>`
-      select id, owner_id as "ownerId", agent, state, shared, source
+      select id, owner_id as "ownerId", agent, state, shared, source, read_only as "readOnly"
         from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
     return rows[0] ?? null;
   },

@@ -14,6 +14,12 @@ const FLAGS = [
   ...['--include-partial-messages', '--replay-user-messages', '--dangerously-skip-permissions'],
 ];
 
+/**
+ * For a tree of strangers (CLI 2.1.330): none of its hooks, settings, CLAUDE.md, skills, commands and agents is loaded, and no MCP server of it started. Its settings are left out on their own as well, since safe mode keeps
+ * those of permissions and environment.
+ */
+const STRANGERS_FLAGS = ['--safe-mode', '--setting-sources', 'user', '--strict-mcp-config'];
+
 /** One run of the CLI: which session, where it is cut before, and what is said. */
 interface Run {
   session: string;
@@ -75,6 +81,8 @@ export class ClaudeDriver implements AgentDriver {
       args: [
         ...program.args,
         ...FLAGS,
+        ...(this.options.isOfStrangers ? STRANGERS_FLAGS : []),
+        ...(this.options.instructions === null ? [] : ['--append-system-prompt', this.options.instructions]),
         '--model',
         turn.model,
         run.resume ? '--resume' : '--session-id',

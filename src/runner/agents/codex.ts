@@ -1,5 +1,5 @@
 import type { TurnOutcome } from '../../contracts/runner.js';
-import type { SandboxProcess } from '../sandbox/sandbox.js';
+import type { Sandbox, SandboxProcess } from '../sandbox/sandbox.js';
 import { sendLine, superviseAgent } from './agent-process.js';
 import { CodexStream } from './codex-stream.js';
 import { codexOpening } from './codex-opening.js';
@@ -24,7 +24,7 @@ const REVERT = 6;
 const TURNS_PAGE = 50;
 
 /** `codex app-server` with a provider of our own: the built-in one ignores the base URL or wants a login file (facts of 0.169). */
-function codexArguments(proxyUrl: string): string[] {
+function codexArguments({ proxyUrl, paths }: Sandbox, isOfStrangers: boolean): string[] {
   const provider = [
     'name="Berth"',
     `base_url="${proxyUrl}/openai/v1"`,
@@ -39,8 +39,26 @@ function codexArguments(proxyUrl: string): string[] {
     'analytics.enabled=false',
     // The model's shell does not need it, so it does not get it.
     `shell_environment_policy.exclude=["${KEY_VARIABLE}"]`,
+    ...(isOfStrangers ? strangersSettings(paths.tree) : []),
   ];
-  return ['app-server', ...settings.flatMap((setting) => ['-c', setting]), '--disable', 'plugins'];
+  const off = isOfStrangers ? ['plugins', 'hooks'] : ['plugins'];
+  return [
+    'app-server',
+    ...settings.flatMap((setting) => ['-c', setting]),
+    ...off.flatMap((feature) => ['--disable', feature]),
+  ];
+}
+
+/**
+ * For a tree of strangers. A project counts as trusted where Codex may write, and then its `.codex` (settings, hooks, MCP servers) takes effect, unless it is said that it is not. AGENTS.md and the
+ * skills of `.agents` are handed to the model from any project.
+ */
+function strangersSettings(tree: string): string[] {
+  return [
+    `projects={${JSON.stringify(tree)}={trust_level="untrusted"}}`,
+    'project_doc_max_bytes=0',
+    'skills.include_instructions=false',
+  ];
 }
 
 /** Codex, one app-server process per turn. */
@@ -90,7 +108,7 @@ class CodexRun {
     const { command, args, binds } = sandbox.program(program);
     this.#process = sandbox.run({
       command,
-      args: [...args, ...codexArguments(sandbox.proxyUrl)],
+      args: [...args, ...codexArguments(sandbox, options.isOfStrangers)],
       env: {
         ...agentEnvironment(options, turn.author),
         CODEX_HOME: home,
@@ -192,6 +210,7 @@ class CodexRun {
       // The whole process is in a sandbox already; its own would hide what the work needs.
       approvalPolicy: 'never',
       sandbox: 'danger-full-access',
+      developerInstructions: this.options.instructions,
     };
     if (this.#resuming)
       this.#request(THREAD, 'thread/resume', { threadId: session, excludeTurns: true, ...place });

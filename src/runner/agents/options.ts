@@ -22,6 +22,10 @@ export interface DriverOptions {
   /** PATH inside. */
   path: string;
   repository: RepositorySource;
+  /** What it is told of the place it works in, beyond what is asked; null: nothing. */
+  instructions: string | null;
+  /** The tree holds code of strangers: nothing that it says to agents takes effect. */
+  isOfStrangers: boolean;
   /** Shows a `file` repository read-only, so that the agent can fetch. */
   binds: readonly Bind[];
   timer: Timer;

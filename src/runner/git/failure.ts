@@ -12,6 +12,9 @@ export type GitFailureCode =
   | 'push-not-allowed'
   | 'push-rejected'
   | 'branch-checked-out'
+  | 'branch-moved'
+  | 'branch-gone'
+  | 'merge-conflict'
   | 'git-failed';
 
 /** A git step that failed. */
@@ -26,7 +29,10 @@ export class GitFailure extends WorkspaceFailure {
   }
 }
 
-const SENTENCES: Record<Exclude<GitFailureCode, 'git-failed'>, string> = {
+/** Those that are said the same way each time. */
+type Sentenced = Exclude<GitFailureCode, 'git-failed' | 'branch-gone' | 'merge-conflict'>;
+
+const SENTENCES: Record<Sentenced, string> = {
   'repository-not-found':
     'The repository was not found. Check its name. If it is private, set a git token that may read it (git_token).',
   'repository-authentication':
@@ -38,11 +44,13 @@ const SENTENCES: Record<Exclude<GitFailureCode, 'git-failed'>, string> = {
     'Berth may not push to this repository. Set a git token that may write to it (git_token), then send another message.',
   'push-rejected':
     'The repository refused the branch (protected, or it has commits that the workspace does not have).',
+  'branch-moved':
+    'Others pushed to the branch at the same time, again and again. The work is kept, and goes out after the next message.',
   'branch-checked-out': 'The branch is checked out in the repository itself. Check out another branch there.',
 };
 
 /** Git's own words (LC_ALL=C) for each code, in the order of asking. The server's words, on lines with `remote:`, are not searched. */
-const SIGNS: [RegExp, GitFailureCode][] = [
+const SIGNS: [RegExp, Sentenced][] = [
   [/No space left on device|Disk quota exceeded/i, 'disk-full'],
   [
     /refusing to (update checked out branch|fetch into (current )?branch)|branch is currently checked out/i,
@@ -58,6 +66,9 @@ const SIGNS: [RegExp, GitFailureCode][] = [
   ],
   [/repository '.*' does not exist|not a git repository/i, 'repository-not-found'],
   [/couldn't find remote ref|unknown revision|not our ref|bad object/i, 'ref-not-found'],
+  // Others were first: git says so of what it saw before it pushed, the server of what came between.
+  [/\[rejected\].*\((fetch first|non-fast-forward|stale info)\)/i, 'branch-moved'],
+  [/\[remote rejected\].*(cannot lock ref|failed to update ref|incorrect old value)/i, 'branch-moved'],
   [/\[(remote )?rejected\]|hook declined|protected branch|fsck error/i, 'push-rejected'],
   [/Permission denied|Read-only file system|insufficient permission/i, 'push-not-allowed'],
   [
@@ -91,7 +102,7 @@ export function classifyGitFailure(
 }
 
 /** A failure whose sentence needs nothing of git's output. */
-export function failureOf(code: Exclude<GitFailureCode, 'git-failed'>): GitFailure {
+export function failureOf(code: Sentenced): GitFailure {
   return new GitFailure(code, SENTENCES[code]);
 }
 

@@ -86,7 +86,7 @@ describe('git of a workspace', () => {
       expect(await workspace.publishWork('nothing', ADA, alive)).toBeNull();
       write('first.txt', 'first');
 
-      const commit = await workspace.publishWork('the first file', ADA, alive);
+      const commit = (await workspace.publishWork('the first file', ADA, alive))?.commit;
 
       expect(git(empty, 'rev-parse', place.branch)).toBe(commit);
       expect(git(empty, 'show', `${place.branch}:first.txt`)).toBe('first');
@@ -162,9 +162,9 @@ describe('git of a workspace', () => {
     it('commits what is left over, for the member who asked, and moves only the own branch', async () => {
       write('a.txt', 'a');
       const asked = `\n  ${'long words '.repeat(20)}\nmore`;
-      const commit = await place
-        .open(source)
-        .publishWork(asked, { name: 'Ada <x>\n', email: 'ada@e' }, alive);
+      const commit = (
+        await place.open(source).publishWork(asked, { name: 'Ada <x>\n', email: 'ada@e' }, alive)
+      )?.commit;
 
       expect(git(origin, 'rev-parse', place.branch)).toBe(commit);
       const [author, subject] = git(origin, 'log', '-1', '--format=%an|%s', place.branch).split('|');
@@ -179,11 +179,11 @@ describe('git of a workspace', () => {
     it("publishes the tree's head, whatever the agent did with branches, also back to an older commit", async () => {
       inTree('checkout', '--quiet', '--detach');
       write('b.txt', 'b');
-      const detached = await place.open(source).publishWork('detached', ADA, alive);
+      const detached = (await place.open(source).publishWork('detached', ADA, alive))?.commit;
       expect(git(origin, 'rev-parse', place.branch)).toBe(detached);
 
       inTree('checkout', '--quiet', '-b', 'of-the-agent', 'origin/main');
-      const back = await place.open(source).publishWork('back', ADA, alive);
+      const back = (await place.open(source).publishWork('back', ADA, alive))?.commit;
       expect(back).toBe(git(origin, 'rev-parse', 'main'));
       expect(git(origin, 'rev-parse', place.branch)).toBe(back);
       expect(git(origin, 'for-each-ref', '--format=%(refname)').split('\n').sort()).toEqual(
@@ -199,7 +199,7 @@ describe('git of a workspace', () => {
       git(origin, 'reflog', 'expire', '--expire=now', '--all');
       git(origin, 'gc', '--quiet', '--prune=now');
 
-      const commit = await place.open(source).publishWork('c', ADA, alive);
+      const commit = (await place.open(source).publishWork('c', ADA, alive))?.commit;
       expect(git(origin, 'rev-parse', place.branch)).toBe(commit);
       expect(git(origin, 'fsck', '--full')).not.toContain('missing');
     });
@@ -230,7 +230,7 @@ describe('git of a workspace', () => {
       write('.gitattributes', '* filter=evil\n');
       write('e.txt', 'e');
 
-      const commit = await place.open(source).publishWork('e', ADA, alive);
+      const commit = (await place.open(source).publishWork('e', ADA, alive))?.commit;
 
       expect(git(origin, 'rev-parse', place.branch)).toBe(commit);
       expect(readdirSync(origin).sort()).toEqual(['.git', 'README.md']);
@@ -297,7 +297,7 @@ describe('git of a workspace', () => {
       const workspace = place.open(source);
       await workspace.prepare(alive);
       write('f.txt', 'f');
-      const commit = await workspace.publishWork('f', ADA, alive);
+      const commit = (await workspace.publishWork('f', ADA, alive))?.commit;
 
       expect(git(bare, 'rev-parse', place.branch)).toBe(commit);
       expect(inTree('remote', 'get-url', 'origin')).toBe(source.url);
@@ -307,7 +307,7 @@ describe('git of a workspace', () => {
       );
 
       inTree('reset', '--quiet', '--hard', 'origin/main');
-      const back = await workspace.publishWork('back', ADA, alive);
+      const back = (await workspace.publishWork('back', ADA, alive))?.commit;
       expect(git(bare, 'rev-parse', place.branch)).toBe(back);
       expect(git(bare, 'rev-parse', 'main')).toBe(back);
     });
@@ -356,7 +356,7 @@ describe('git of a workspace', () => {
         await expect(workspace.publishWork('g', ADA, alive)).rejects.toMatchObject({ code });
         server.reset();
 
-        const commit = await workspace.publishWork('later', ADA, alive);
+        const commit = (await workspace.publishWork('later', ADA, alive))?.commit;
         expect(git(bare, 'rev-parse', place.branch)).toBe(commit);
         expect(git(bare, 'log', '-1', '--format=%s', place.branch)).toBe('g');
       },

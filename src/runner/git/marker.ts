@@ -5,6 +5,8 @@ import { join } from 'node:path';
 export interface Marker {
   /** Commit last published (at first: the one the work began from); null when the repository was empty. */
   published: string | null;
+  /** The workspace's own branch, once work goes there since it may not go to the one that people share. */
+  branch?: string;
 }
 
 const NAME = 'prepared.json';
@@ -12,8 +14,13 @@ const NAME = 'prepared.json';
 /** The marker of a prepared tree, or null when there is none (or it is not readable: then the tree's own marker decides). */
 export function readMarker(scratch: string): Marker | null {
   try {
-    const { published } = JSON.parse(readFileSync(join(scratch, NAME), 'utf8')) as { published?: unknown };
-    return typeof published === 'string' ? { published } : { published: null };
+    const { published, branch } = JSON.parse(readFileSync(join(scratch, NAME), 'utf8')) as Partial<
+      Record<keyof Marker, unknown>
+    >;
+    return {
+      published: typeof published === 'string' ? published : null,
+      ...(typeof branch === 'string' ? { branch } : {}),
+    };
   } catch {
     return null;
   }

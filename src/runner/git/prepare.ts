@@ -2,13 +2,14 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunnerAssignment } from '../../contracts/runner.js';
 import type { Bind } from '../sandbox/sandbox.js';
-import { failureOf } from './failure.js';
+import { failureOf, GitFailure } from './failure.js';
 import type { Git, GitCommandOptions } from './git.js';
 import { readMarker, writeMarker, type Marker } from './marker.js';
+import { goneSentence } from './words.js';
 
 export interface PrepareOptions {
   git: Git;
-  assignment: Pick<RunnerAssignment, 'repository' | 'ref' | 'branch'>;
+  assignment: Pick<RunnerAssignment, 'repository' | 'ref' | 'branch' | 'fallbackBranch' | 'readOnly'>;
   /** The tree and the runner's own folder, as the host sees them. */
   tree: string;
   scratch: string;
@@ -116,11 +117,15 @@ async function commitOf(options: PrepareOptions, name: string): Promise<string |
   return result.code === 0 ? result.stdout.trim() : null;
 }
 
-/** The commit to work from, or null in an empty repository. The workspace's own branch comes first: it holds earlier work of this workspace. */
+/** The commit to work from, or null in an empty repository. The branch comes first: of the workspace's own, it holds earlier work of this workspace. */
 async function startingPoint(options: PrepareOptions): Promise<string | null> {
-  const { ref, branch } = options.assignment;
+  const { ref, branch, fallbackBranch, readOnly } = options.assignment;
+  // A fork can name a branch as one of the repository is named.
+  if (readOnly && ref !== null) return namedRef(options, ref);
   const own = await commitOf(options, `refs/remotes/origin/${branch}`);
   if (own !== null) return own;
+  // It is people's, and was deleted: to make it again would be to undo that.
+  if (fallbackBranch !== null) throw new GitFailure('branch-gone', goneSentence(branch));
   return ref === null ? defaultBranch(options) : namedRef(options, ref);
 }
 

@@ -10,6 +10,8 @@ export interface PublishOptions {
   repository: RepositorySource;
   /** Branch to move to the tree's HEAD. */
   branch: string;
+  /** Where people share the branch: the commit that it must be at, of which HEAD is a successor. Null: it is the workspace's own, and may be moved backwards. */
+  onto: string | null;
   /** The runner's own folder, as the host sees it. */
   scratch: string;
   /** Shows a `file` repository read-only, and the same writable. */
@@ -22,9 +24,15 @@ export interface PublishOptions {
 
 const PUBLISH_TIMEOUT_SECONDS = 900;
 
-/** Only a branch of our own may be moved backwards: a pull request's branch belongs to people. */
-function isOwnBranch(branch: string): boolean {
-  return branch.startsWith('berth/');
+/**
+ * What is moved where. A shared branch is moved from where it was seen and from nowhere else, or what others push at this moment would be lost, and a branch that they delete made again; the
+ * caller has seen that it is no step back.
+ */
+function movement({ branch, onto }: PublishOptions, from: string): [condition: string, refspec: string] {
+  const to = `refs/heads/${branch}`;
+  return onto === null
+    ? ['--no-force-with-lease', `+${from}:${to}`]
+    : [`--force-with-lease=${to}:${onto}`, `${from}:${to}`];
 }
 
 /** Publishes the tree's HEAD as `branch`. Throws GitFailure. */
@@ -35,8 +43,8 @@ export async function publish(options: PublishOptions): Promise<void> {
 
 /** By URL, not by the name `origin`, which the agent may have pointed elsewhere. */
 async function push(options: PublishOptions, url: string): Promise<void> {
-  const refspec = `${isOwnBranch(options.branch) ? '+' : ''}HEAD:refs/heads/${options.branch}`;
-  await options.git.run(['push', '--quiet', '--no-verify', '--', url, refspec], {
+  const [condition, refspec] = movement(options, 'HEAD');
+  await options.git.run(['push', '--quiet', '--no-verify', condition, '--', url, refspec], {
     network: 'proxy',
     timeoutSeconds: PUBLISH_TIMEOUT_SECONDS,
     signal: options.signal,
@@ -95,20 +103,19 @@ async function bundle(options: PublishOptions, out: string, onlyNew: boolean): P
  * checks every object (git before 2.46 does not check a fetched bundle) and refuses a branch that is checked out, before any ref moves.
  */
 const RECEIVE = `set -eu
-bundle=$1 quarantine=$2 target=$3 refspec=$4 git=$5
+bundle=$1 quarantine=$2 target=$3 condition=$4 refspec=$5 git=$6
 "$git" init --quiet --bare "$quarantine/q.git"
 objects=$("$git" -C "$target" rev-parse --path-format=absolute --git-path objects)
 printf '%s\\n' "$objects" > "$quarantine/q.git/objects/info/alternates"
 "$git" --git-dir="$quarantine/q.git" fetch --quiet --no-tags --no-write-fetch-head -- "$bundle" +HEAD:refs/heads/incoming
 receive="'$git' -c receive.fsckObjects=true -c core.hooksPath=/dev/null -c receive.autogc=false -c receive.denyCurrentBranch=refuse receive-pack"
-"$git" --git-dir="$quarantine/q.git" push --quiet --no-verify --receive-pack="$receive" -- "$target" "$refspec"
+"$git" --git-dir="$quarantine/q.git" push --quiet --no-verify "$condition" --receive-pack="$receive" -- "$target" "$refspec"
 `;
 
 async function receive(options: PublishOptions, out: string, quarantine: string, repository: string) {
   const incoming = options.inside(out, '/run/berth-in');
   const working = options.inside(quarantine, '/run/berth-quarantine');
   if (options.writableBinds.length === 0) throw failureOf('push-not-allowed');
-  const refspec = `${isOwnBranch(options.branch) ? '+' : ''}refs/heads/incoming:refs/heads/${options.branch}`;
   const args = [
     '-c',
     RECEIVE,
@@ -116,7 +123,7 @@ async function receive(options: PublishOptions, out: string, quarantine: string,
     join(incoming, 'work.bundle'),
     working,
     repository,
-    refspec,
+    ...movement(options, 'refs/heads/incoming'),
     options.git.command,
   ];
   return options.git.program('/bin/sh', args, {

@@ -15,6 +15,10 @@ export interface MachineOptions {
   agents: RunnerFile['agents'];
   sandbox?: RunnerFile['sandbox']['mode'];
   ref?: string | null;
+  /** One that people share. */
+  branch?: string;
+  readOnly?: boolean;
+  instructions?: string;
   orphanSeconds?: number;
   turnTimeoutSeconds?: number;
   /** PATH inside. */
@@ -48,7 +52,10 @@ export class Machine {
       workspaceId: randomUUID(),
       repository: options.repository,
       ref: options.ref ?? null,
-      branch: 'berth/0badcafe',
+      branch: options.branch ?? 'berth/0badcafe',
+      fallbackBranch: options.branch === undefined ? null : 'berth/0badcafe',
+      readOnly: options.readOnly ?? false,
+      instructions: options.instructions ?? null,
       agent: options.agent,
       model: options.agent === 'claude' ? 'claude-sonnet-4-5' : 'gpt-test',
     };

@@ -37,7 +37,11 @@ export class Place {
   }
 
   /** The workspace of a repository, as the supervisor opens it. */
-  open(repository: RepositorySource, ref: string | null = null): Workspace {
+  open(
+    repository: RepositorySource,
+    ref: string | null = null,
+    more: Partial<Pick<RunnerAssignment, 'branch' | 'fallbackBranch' | 'readOnly'>> = {},
+  ): Workspace {
     const file: RunnerFile = {
       internalUrl: 'http://127.0.0.1:1',
       runnerToken: 'unused',
@@ -57,6 +61,10 @@ export class Place {
       repository,
       ref,
       branch: this.branch,
+      fallbackBranch: null,
+      readOnly: false,
+      instructions: null,
+      ...more,
       agent: 'claude',
       model: 'none',
     };

@@ -16,6 +16,8 @@ export interface WorkspaceProxyOptions {
 export interface WorkspaceProxy {
   /** Paths asked for, in order. */
   readonly paths: readonly string[];
+  /** All that was sent in requests, one after the other. */
+  sent(): string;
   close(): Promise<void>;
 }
 
@@ -66,8 +68,10 @@ function forward(route: Route, request: http.IncomingMessage, response: http.Ser
 /** A small stand-in for Berth's proxy on one workspace's socket, for tests of the runner alone. */
 export async function startWorkspaceProxy(options: WorkspaceProxyOptions): Promise<WorkspaceProxy> {
   const paths: string[] = [];
+  const sent: Buffer[] = [];
   const server = http.createServer((request, response) => {
     paths.push(request.url ?? '');
+    request.on('data', (piece: Buffer) => sent.push(piece));
     const route = routeOf(request, options);
     if (typeof route !== 'number') {
       forward(route, request, response);
@@ -79,6 +83,7 @@ export async function startWorkspaceProxy(options: WorkspaceProxyOptions): Promi
   await new Promise<void>((resolve) => server.listen(options.socketPath, resolve));
   return {
     paths,
+    sent: () => Buffer.concat(sent).toString('utf8'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

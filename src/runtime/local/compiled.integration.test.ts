@@ -125,6 +125,9 @@ describe('the real runner and proxy', () => {
       repository: request.repository,
       ref: null,
       branch: 'berth/12345678',
+      fallbackBranch: null,
+      readOnly: false,
+      instructions: null,
       agent: 'claude',
       model: 'some-model',
     });
