@@ -36,12 +36,15 @@ export async function serveWithGit(
   exchange: Exchange,
   pathInfo: string,
   cutAfterPieces: number | null,
+  /** For the repository's hooks. */
+  environment: Record<string, string> = {},
 ): Promise<void> {
   const { request, response, entry, signal } = exchange;
   const { headers } = request;
   const backend = spawn(place.git, ['http-backend'], {
     env: {
       ...serverEnvironment(place),
+      ...environment,
       GIT_PROJECT_ROOT: place.root,
       GIT_HTTP_EXPORT_ALL: '1',
       PATH_INFO: pathInfo,
@@ -122,16 +125,64 @@ export async function createBareRepository(
   return directory;
 }
 
+/** Makes a bare repository with the commits of another one, as a fork has them. Rejects when git fails. */
+export async function forkBareRepository(place: GitPlace, from: string, to: string): Promise<string> {
+  const directory = join(place.root, `${to}.git`);
+  await runGit(place, ['clone', '--quiet', '--bare', join(place.root, `${from}.git`), directory], '');
+  return directory;
+}
+
 /** The stream of git-fast-import(1) for one commit. Lengths are in bytes. */
 function firstCommit(files: Record<string, string>): string {
-  const data = (text: string): string => `data ${Buffer.byteLength(text)}\n${text}\n`;
-  const changes = Object.entries(files).map(([path, content]) => `M 100644 inline ${path}\n${data(content)}`);
   return [
     'commit refs/heads/main\n',
     'committer Emulator <emulator@berth.invalid> 1767225600 +0000\n',
     data('First commit'),
-    ...changes,
+    ...changesOf(files),
   ].join('');
+}
+
+function data(text: string): string {
+  return `data ${Buffer.byteLength(text)}\n${text}\n`;
+}
+
+function changesOf(files: Record<string, string>): string[] {
+  return Object.entries(files).map(([path, content]) => `M 100644 inline ${path}\n${data(content)}`);
+}
+
+/** Adds a commit to a branch, which begins where `from` is when it is new. Rejects when git fails. */
+export async function commitToBare(
+  place: GitPlace,
+  repository: string,
+  commit: { branch: string; from: string; message: string; author: string; files: Record<string, string> },
+): Promise<void> {
+  const directory = join(place.root, `${repository}.git`);
+  const { branch, from, message, author, files } = commit;
+  const there = await askGit(place, repository, ['rev-parse', '--verify', '--quiet', `refs/heads/${branch}`]);
+  const parent = there ? `refs/heads/${branch}` : `refs/heads/${from}`;
+  const lines = [
+    `commit refs/heads/${branch}\n`,
+    `committer ${author} 1767225700 +0000\n`,
+    data(message),
+    `from ${parent}^0\n`,
+    ...changesOf(files),
+  ];
+  await runGit(place, ['--git-dir', directory, 'fast-import', '--quiet'], lines.join(''));
+}
+
+/** What git says about a bare repository; null when it refuses (no such branch, no such file). */
+export function askGit(place: GitPlace, repository: string, args: string[]): Promise<Buffer | null> {
+  const directory = join(place.root, `${repository}.git`);
+  const settings = {
+    env: serverEnvironment(place),
+    encoding: 'buffer',
+    maxBuffer: 64 * 1024 * 1024,
+  } as const;
+  return new Promise((resolve) => {
+    execFile(place.git, ['--git-dir', directory, ...args], settings, (error, stdout) =>
+      resolve(error ? null : stdout),
+    );
+  });
 }
 
 function runGit(place: GitPlace, args: string[], input: string): Promise<void> {

@@ -25,7 +25,9 @@ export interface GitEmulator extends Emulator {
   createRepository(repository: string, files?: Record<string, string>): Promise<string>;
 }
 
-const ROUTE = /^\/([\w-][\w.-]*)\/([\w-][\w.-]*?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack)$/;
+/** Requests of git's smart HTTP: owner, name, service. */
+export const GIT_ROUTE =
+  /^\/([\w-][\w.-]*)\/([\w-][\w.-]*?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack)$/;
 
 /** Starts the git server on loopback. Rejects when the port is taken. */
 export async function startGitEmulator(options: GitEmulatorOptions): Promise<GitEmulator> {
@@ -58,7 +60,7 @@ class GitServer extends EmulatorServer<null> implements GitEmulator {
     const { entry } = exchange;
     const failure = this.failures.take(entry, true);
     if (failure && playFailure(exchange, failure, { message: 'Server Error' })) return;
-    const [, owner, name, service] = ROUTE.exec(entry.path) ?? [];
+    const [, owner, name, service] = GIT_ROUTE.exec(entry.path) ?? [];
     if (owner === undefined || name === undefined || service === undefined) {
       sendText(exchange, 404, 'Not Found');
     } else if (this.#demandsAuthentication(owner, name) && !this.#isAuthenticated(entry.credential)) {
@@ -82,11 +84,13 @@ class GitServer extends EmulatorServer<null> implements GitEmulator {
   }
 }
 
-function piecesBeforeCut(failure: Failure | null): number | null {
+/** How much of an answer is sent before a cut that is to be played; null: all. */
+export function piecesBeforeCut(failure: Failure | null): number | null {
   return failure ? Math.max(1, failure.afterEvents ?? 1) : null;
 }
 
-function sendText(
+/** Answers a git client in words. */
+export function sendText(
   exchange: Exchange,
   status: number,
   text: string,

@@ -37,6 +37,8 @@ const FREE_PORTS = [
   '0',
   '--linear-port',
   '0',
+  '--github-port',
+  '0',
 ];
 
 it('starts all three, serves the keys it prints, and stops on SIGTERM', async () => {

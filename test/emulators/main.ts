@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -7,6 +7,7 @@ import { startAnthropicEmulator } from './anthropic.js';
 import { startBedrockEmulator } from './bedrock.js';
 import { startGitEmulator, type GitEmulator } from './git.js';
 import { startLinearEmulator, type LinearEmulator } from './linear.js';
+import { startGithubEmulator, type GithubEmulator } from './github.js';
 import { startOpenaiEmulator } from './openai.js';
 
 /** `npm run emulators`: the upstreams of Berth on fixed loopback ports, for trying Berth without an account anywhere. */
@@ -17,6 +18,7 @@ interface Flags {
   gitPort: number;
   bedrockPort: number;
   linearPort: number;
+  githubPort: number;
   repositories: string;
 }
 
@@ -43,6 +45,7 @@ const program = new Command('emulators')
   .option('--git-port <port>', 'port of the git host', port, 4012)
   .option('--bedrock-port <port>', 'port of AWS Bedrock', port, 4013)
   .option('--linear-port <port>', 'port of Linear', port, 4014)
+  .option('--github-port <port>', 'port of GitHub with its Apps', port, 4015)
   .option(
     '--repositories <folder>',
     'folder of the bare repositories',
@@ -71,7 +74,12 @@ async function start(flags: Flags): Promise<void> {
     populate(linear);
     git.protect('private/*');
     await seed(git, root, ['demo/hello', 'private/hello']);
-    console.log(instructions(anthropic.url, openai.url, git.url, bedrock.url) + ofLinear(linear));
+    // Everything but its files is in memory, so that these begin anew too.
+    const githubRoot = await mkdtemp(join(root, 'github-'));
+    const github = await startGithubEmulator({ port: flags.githubPort, root: githubRoot });
+    running.push(github, { close: () => rm(githubRoot, { recursive: true, force: true }) });
+    await seedGithub(github);
+    console.log(instructions(anthropic.url, openai.url, git.url, bedrock.url, github.url) + ofLinear(linear));
   } catch (error) {
     await closeAll(running);
     throw error;
@@ -94,11 +102,26 @@ function populate(linear: LinearEmulator): void {
   acme.addIssue(acme.addTeam('ENG', 'Engineering').id, { title: 'create hello.txt' });
 }
 
+/** An organization with a repository and a pull request; its owner sits at the browser. */
+async function seedGithub({ make, browser }: GithubEmulator): Promise<void> {
+  const owner = make.user('octo-owner');
+  const organization = make.organization('octo-demo', [owner]);
+  const repository = await make.repository(organization, 'hello');
+  await make.pull(repository, owner, { title: 'Say hello' });
+  Object.assign(browser, { user: owner, target: organization });
+}
+
 async function closeAll(running: readonly { close(): Promise<void> }[]): Promise<void> {
   await Promise.all(running.map((emulator) => emulator.close()));
 }
 
-function instructions(anthropic: string, openai: string, git: string, bedrock: string): string {
+function instructions(
+  anthropic: string,
+  openai: string,
+  git: string,
+  bedrock: string,
+  github: string,
+): string {
   return `Emulators are running. Start Berth against them, in another terminal:
 
   BERTH_ANTHROPIC_API_URL=${anthropic} BERTH_OPENAI_API_URL=${openai} BERTH_GITHUB_URL=${git} \\
@@ -121,6 +144,11 @@ Repositories:
 
   ${git}/demo/hello.git       open to all
   ${git}/private/hello.git    asks for the git token
+
+GitHub with its Apps: ${github} (API below /api/v3). The owner of octo-demo sits at its browser and agrees to everything;
+octo-demo/hello has pull request 1. Post an event to the App's hook, signed:
+
+  curl -X POST ${github}/_control/github/deliver -d '{"event": "ping", "body": {"zen": "Keep it logically awesome."}}'
 
 Try: "create hello.txt", "run git log --oneline", "remember pineapple", "what did I ask you to remember?", "slow 5".
 
@@ -149,7 +177,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(
-    `The emulators could not start: ${messageOf(error)}. Give other ports with --anthropic-port, --openai-port, --git-port, --bedrock-port, --linear-port.`,
+    `The emulators could not start: ${messageOf(error)}. Give other ports with --anthropic-port, --openai-port, --git-port, --bedrock-port, --linear-port, --github-port.`,
   );
   process.exitCode = 1;
 }
