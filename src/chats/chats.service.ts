@@ -104,6 +104,12 @@ export class ChatsService {
     });
   }
 
+  /** The agent's answers of these turns, as far as they are there, by the turn. For who says them elsewhere. */
+  async answers(tenant: Tenant, workspaceId: string, turnIds: string[]): Promise<Map<string, string>> {
+    const rows = turnIds.length === 0 ? [] : await chatsStore.answers(tenant, workspaceId, turnIds);
+    return new Map(rows.map(({ turnId, text }) => [turnId ?? '', text]));
+  }
+
   /** Ends the turn under way of a workspace that stops. Queued turns wait for it to run again. */
   private async settle(tenant: Tenant, workspace: StoppingWorkspace): Promise<void> {
     const turn = await chatsStore.currentTurn(tenant, workspace.id);

@@ -330,6 +330,14 @@ export const chatsStore = {
     return db.message.findFirst({ where: { organizationId, workspaceId, turnId }, select: { id: true } });
   },
 
+  /** The agent's answers of these turns, as far as they are stored. */
+  answers({ db, organizationId }: Tenant, workspaceId: string, turnIds: string[]) {
+    return db.message.findMany({
+      where: { organizationId, workspaceId, turnId: { in: turnIds }, authorType: 'agent' },
+      select: { turnId: true, text: true },
+    });
+  },
+
   /** How far a runner's reports are stored. */
   async acknowledged({ db, organizationId }: Tenant, workspaceId: string, runnerId: string): Promise<number> {
     const row = await db.runnerCursor.findFirst({

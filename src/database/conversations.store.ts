@@ -6,6 +6,13 @@ export interface DueConversation {
   conversationId: string;
 }
 
+/** One, and the workspace that it was not told everything of. */
+export interface BehindConversation extends DueConversation {
+  workspaceId: string;
+}
+
+const NIL_ID = '00000000-0000-0000-0000-000000000000';
+
 /** Conversations of all organizations with something to do, as the rhythm of triggers finds them: whatever became of their jobs. */
 export class ConversationsStore {
   readonly #client: PrismaClient;
@@ -20,6 +27,15 @@ export class ConversationsStore {
       select organization_id as "organizationId", conversation_id as "conversationId" from reply
        where state = 'waiting' and next_at <= ${now}
        group by organization_id, conversation_id order by min(next_at) limit ${limit}`;
+  }
+
+  /** Those that were not told of all that their workspace told, in pages by id. */
+  behind(after: string | null, limit: number): Promise<BehindConversation[]> {
+    return this.#client.$queryRaw<BehindConversation[]>`
+      select c.organization_id as "organizationId", c.id as "conversationId", c.workspace_id as "workspaceId"
+        from conversation c join workspace w on w.organization_id = c.organization_id and w.id = c.workspace_id
+       where c.state <> 'closed' and c.event_cursor < w.last_event_seq and c.id > ${after ?? NIL_ID}::uuid
+       order by c.id limit ${limit}`;
   }
 
   /** When the oldest reply was added that waits; null: none does. */

@@ -1,4 +1,4 @@
-export type { DueConversation } from './conversations.store.js';
+export type { BehindConversation, DueConversation } from './conversations.store.js';
 export {
   Database,
   isConflict,

@@ -16,6 +16,26 @@ export function credentialOfTopic(topic: string): string | null {
   return topic.startsWith(CREDENTIAL) ? topic.slice(CREDENTIAL.length) : null;
 }
 
+const FOLLOWED = 'followed/';
+
+/** A workspace that conversations at other systems are told of. */
+export interface Followed {
+  organizationId: string;
+  workspaceId: string;
+}
+
+/** What is told when a workspace with conversations has new events. */
+export function followedTopic({ organizationId, workspaceId }: Followed): string {
+  return `${FOLLOWED}${organizationId}/${workspaceId}`;
+}
+
+/** The workspace that a topic is of; null for another's. */
+export function followedOfTopic(topic: string): Followed | null {
+  if (!topic.startsWith(FOLLOWED)) return null;
+  const [organizationId = '', workspaceId = ''] = topic.slice(FOLLOWED.length).split('/');
+  return { organizationId, workspaceId };
+}
+
 export interface Listener {
   /** Something about this topic changed. */
   heard(topic: string): void;

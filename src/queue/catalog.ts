@@ -62,6 +62,8 @@ export const jobs = {
     timeoutSeconds: 180,
     isPatient: true,
   },
+  /** Say in the conversations of a workspace what it told. */
+  'conversation.follow': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
 } as const satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;

@@ -1,9 +1,12 @@
 import { Module } from '@nestjs/common';
+import { ChatsModule } from '../chats/index.js';
 import { WorkspacesWorkModule } from '../workspaces/index.js';
 import { Conversations } from './conversations/conversations.service.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
 import { DeliveryJobs } from './deliveries/delivery.jobs.js';
+import { FollowRhythm } from './follow/follow-rhythm.js';
+import { Following } from './follow/following.service.js';
 import { Replies } from './replies/replies.service.js';
 import { ReplyRhythm } from './replies/reply-rhythm.js';
 import { Sending } from './replies/sending.service.js';
@@ -18,8 +21,8 @@ export class TriggersApiModule {}
 
 /** What handles it, and what is said, in processes that work. */
 @Module({
-  imports: [TriggersModule, WorkspacesWorkModule],
-  providers: [DeliveryJobs, Sending, ReplyRhythm],
+  imports: [TriggersModule, ChatsModule, WorkspacesWorkModule],
+  providers: [DeliveryJobs, Sending, ReplyRhythm, Following, FollowRhythm],
   exports: [ReplyRhythm],
 })
 export class TriggersWorkModule {}
