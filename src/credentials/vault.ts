@@ -7,9 +7,15 @@ export interface RingKey {
   key: Uint8Array;
 }
 
-/** What is sealed, by name: `credential` a secret of a member or organization, `login-attempt` what proves an attempt to connect a login, `minted-token` a token that a workspace has of its own, `issuer-key` the private part of a key that Berth signs with, `key-proof` the text by which a key of the ring is known again, `idempotent-answer` an answer kept for a retry. */
+/** What is sealed, by name: `credential` a secret of a member or organization, `login-attempt` what proves an attempt to connect a login, `connection-attempt` the same at a system where people ask for work, `minted-token` a token that a workspace has of its own, `issuer-key` the private part of a key that Berth signs with, `key-proof` the text by which a key of the ring is known again, `idempotent-answer` an answer kept for a retry. */
 export type SealedPurpose =
-  'credential' | 'login-attempt' | 'minted-token' | 'issuer-key' | 'key-proof' | 'idempotent-answer';
+  | 'credential'
+  | 'login-attempt'
+  | 'connection-attempt'
+  | 'minted-token'
+  | 'issuer-key'
+  | 'key-proof'
+  | 'idempotent-answer';
 
 /**
  * Where a sealed text belongs. It opens nowhere else: a row copied to another organization, another row, or a row of another kind stays shut. What belongs to no

@@ -32,6 +32,7 @@ interface KeyCount {
 export type SealedTableName =
   | 'credential'
   | 'loginAttempt'
+  | 'connectionAttempt'
   | 'mintedToken'
   | 'idempotentAnswer'
   | 'idempotentInstanceAnswer'
@@ -87,6 +88,8 @@ export class KeysStore {
     const orderBy = { id: 'asc' } as const;
     if (table === 'loginAttempt')
       return this.#current().loginAttempt.findMany({ where, select, orderBy, take });
+    if (table === 'connectionAttempt')
+      return this.#current().connectionAttempt.findMany({ where, select, orderBy, take });
     return table === 'credential'
       ? this.#current().credential.findMany({ where, select, orderBy, take })
       : this.#current().idempotentAnswer.findMany({ where, select, orderBy, take });
@@ -161,6 +164,7 @@ export class KeysStore {
       const names: SealedTableName[] = [
         'credential',
         'loginAttempt',
+        'connectionAttempt',
         'mintedToken',
         'idempotentAnswer',
         'idempotentInstanceAnswer',
@@ -198,6 +202,10 @@ export class KeysStore {
     }
     if (table === 'loginAttempt') {
       const groups = await db.loginAttempt.groupBy(by);
+      return groups;
+    }
+    if (table === 'connectionAttempt') {
+      const groups = await db.connectionAttempt.groupBy(by);
       return groups;
     }
     if (table === 'idempotentAnswer') {

@@ -1,6 +1,7 @@
 import { isId } from '../kernel/index.js';
 import { Prisma, type PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
+import { ConnectionsStore } from './connections.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { HostsStore } from './hosts.store.js';
 import { IssuerKeysStore } from './issuer-keys.store.js';
@@ -93,6 +94,7 @@ export class SystemStore {
   readonly #transactions: Transactions;
   readonly hosts: HostsStore;
   readonly keys: KeysStore;
+  readonly connections: ConnectionsStore;
   readonly deliveries: DeliveriesStore;
   readonly loginAttempts: LoginAttemptsStore;
   readonly renewals: RenewalsStore;
@@ -103,6 +105,7 @@ export class SystemStore {
     this.#client = createClient(systemUrl);
     this.#transactions = new Transactions(this.#client);
     this.hosts = new HostsStore(this.#client);
+    this.connections = new ConnectionsStore(this.#client);
     this.deliveries = new DeliveriesStore(this.#client);
     this.loginAttempts = new LoginAttemptsStore(this.#client);
     this.renewals = new RenewalsStore(this.#client);

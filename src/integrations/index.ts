@@ -1,2 +1,3 @@
+export { ConnectionAttempts, type Begun, type Claimed } from './accounts/connection-attempts.js';
 export { IntegrationsApiModule, IntegrationsModule } from './integrations.module.js';
 export { WebhookSecrets } from './webhooks/webhook-secrets.js';

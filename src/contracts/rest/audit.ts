@@ -12,6 +12,8 @@ export const auditActions = {
   'invitation.created': 'somebody was invited',
   'invitation.revoked': 'an invitation was taken back',
   'invitation.accepted': 'an invitation was accepted: a new member, with an API key',
+  'connection.begun':
+    'somebody set out to another system, to connect it or an account there (what came of it is booked apart)',
   'external-account.linked': 'an account at another system became a member’s',
   'external-account.renamed': 'a connected account has another name at the other system',
   'external-account.flagged':
@@ -79,6 +81,7 @@ export const auditSubjectSchema = z.object({
     'person',
     'invitation',
     'external-account',
+    'connection',
     'session',
     'api-key',
     'credential',
