@@ -1,9 +1,13 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from './accounts/accounts.module.js';
+import { LinearModule } from './linear/linear.module.js';
 import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** In every process. Each system's own module comes here. */
-@Module({ imports: [WebhookSecretsModule, AccountsModule], exports: [WebhookSecretsModule, AccountsModule] })
+@Module({
+  imports: [WebhookSecretsModule, AccountsModule, LinearModule],
+  exports: [WebhookSecretsModule, AccountsModule],
+})
 export class IntegrationsModule {}
 
 /** What other systems and people may ask, in processes that serve the API. */

@@ -1,0 +1,172 @@
+import {
+  issueEventSchema,
+  notificationSchema,
+  sessionEventSchema,
+  teamAccessSchema,
+  type SessionEvent,
+} from './payload.js';
+
+/** Who Berth is in a Linear organization. */
+export interface Self {
+  appUserId: string;
+  name: string;
+}
+
+/** Somebody as a webhook names them; whether they are active, and a person at all, is asked after. */
+export interface HeardPerson {
+  id: string;
+  name: string | null;
+  email: string | null;
+}
+
+/** How it came to be asked: the issue was given to Berth, Berth was mentioned, or somebody wrote into the session. */
+export type AskedBy = 'delegation' | 'mention' | 'prompt';
+
+/** Something to be done in a session. */
+export interface HeardAsk {
+  what: 'ask';
+  by: AskedBy;
+  /** Of the meaning: the session that was begun, or the activity. */
+  key: string;
+  session: HeardSession;
+  /** Null: no person, but an automation or another app. */
+  person: HeardPerson | null;
+  /** What they wrote; null: the issue itself is what is to be done. */
+  text: string | null;
+  guidance: string[];
+}
+
+export interface HeardSession {
+  id: string;
+  url: string;
+  issueId: string;
+  identifier: string;
+  title: string;
+  description: string;
+  teamId: string | null;
+}
+
+export type Ignored = `ignored-${string}`;
+
+/** What a delivery tells. `nothing`: why nothing is done. */
+export type Heard =
+  | HeardAsk
+  | { what: 'stop'; key: string; sessionId: string; person: HeardPerson | null }
+  | { what: 'undelegated'; issueId: string }
+  | { what: 'revoked' }
+  | { what: 'team-access-changed'; removedTeamIds: string[] }
+  | { what: 'nothing'; outcome: Ignored };
+
+const nothing = (outcome: Ignored): Heard => ({ what: 'nothing', outcome });
+
+/** What a delivery of Linear says to Berth. Pure: the signature was checked before, and who people are to us is asked after. */
+export function hear(event: string, action: string | null, body: unknown, self: Self): Heard {
+  switch (event) {
+    case 'AgentSessionEvent':
+      return inSession(action, body, self);
+    case 'Issue':
+      return ofIssue(action, body, self);
+    case 'AppUserNotification':
+      return ofInbox(action, body);
+    case 'OAuthApp':
+      return action === 'revoked' ? { what: 'revoked' } : nothing('ignored-action');
+    case 'PermissionChange':
+      return ofPermissions(action, body);
+    default:
+      return nothing('ignored-event');
+  }
+}
+
+function inSession(action: string | null, body: unknown, self: Self): Heard {
+  if (action !== 'created' && action !== 'prompted') return nothing('ignored-action');
+  const parsed = sessionEventSchema.safeParse(body);
+  if (!parsed.success) return nothing('ignored-malformed');
+  if (parsed.data.appUserId !== self.appUserId) return nothing('ignored-other-app');
+  return action === 'created' ? begun(parsed.data, self) : prompted(parsed.data, self);
+}
+
+function begun(event: SessionEvent, self: Self): Heard {
+  const { agentSession } = event;
+  const { creator, creatorId, comment, sourceMetadata } = agentSession;
+  // Its own words must not make it work for itself.
+  if ((creator?.id ?? creatorId) === self.appUserId) return nothing('ignored-own');
+  const session = sessionOf(agentSession);
+  if (!session) return nothing('ignored-without-issue');
+  const written = comment?.body ?? '';
+  const isMention = sourceMetadata?.type === 'comment' || (written.trim() !== '' && !isStub(written));
+  return {
+    what: 'ask',
+    by: isMention ? 'mention' : 'delegation',
+    key: `session/${session.id}`,
+    session,
+    person: personOf(creator, creatorId),
+    text: isMention ? written : null,
+    guidance: (event.guidance ?? []).flatMap(({ body }) => (body ? [body] : [])),
+  };
+}
+
+/** What Linear itself writes above a session that a delegation began. Taken for the request it would make a useless one (linear.md 2). */
+const isStub = (text: string): boolean => /^\s*this thread is for an agent session\b/i.test(text);
+
+function prompted(event: SessionEvent, self: Self): Heard {
+  const { agentActivity: activity, agentSession } = event;
+  if (!activity) return nothing('ignored-malformed');
+  if ((activity.user?.id ?? activity.userId) === self.appUserId) return nothing('ignored-own');
+  const person = personOf(activity.user, activity.userId);
+  const key = `activity/${activity.id}`;
+  // The signal counts, and not the word: "stop" may be what the code is about.
+  if (activity.signal === 'stop') return { what: 'stop', key, sessionId: agentSession.id, person };
+  const session = sessionOf(agentSession);
+  if (!session) return nothing('ignored-without-issue');
+  const text = activity.content?.body ?? '';
+  if (text.trim() === '') return nothing('ignored-empty');
+  return { what: 'ask', by: 'prompt', key, session, person, text, guidance: [] };
+}
+
+function sessionOf({ id, url, issue, issueId }: SessionEvent['agentSession']): HeardSession | null {
+  const of = issue?.id ?? issueId;
+  if (!of) return null;
+  const teamId = issue?.team?.id ?? null;
+  return { id, url: url ?? issue?.url ?? '', issueId: of, teamId, ...wordsOf(issue) };
+}
+
+function wordsOf(issue: SessionEvent['agentSession']['issue']) {
+  const { identifier, title, description } = issue ?? {};
+  return { identifier: identifier ?? '', title: title ?? '', description: description ?? '' };
+}
+
+function personOf(
+  person:
+    { id: string; name?: string | null | undefined; email?: string | null | undefined } | null | undefined,
+  id: string | null | undefined,
+): HeardPerson | null {
+  if (person) return { id: person.id, name: person.name ?? null, email: person.email ?? null };
+  return id ? { id, name: null, email: null } : null;
+}
+
+/** Work begins with the session that Linear makes of it, and never with this: both are sent. */
+function ofIssue(action: string | null, body: unknown, self: Self): Heard {
+  const parsed = issueEventSchema.safeParse(body);
+  if (!parsed.success) return nothing('ignored-malformed');
+  if (action !== 'update') return nothing('ignored-issue');
+  const { data, updatedFrom } = parsed.data;
+  const was = updatedFrom?.delegateId;
+  if (was === self.appUserId && data.delegateId !== self.appUserId)
+    return { what: 'undelegated', issueId: data.id };
+  return nothing('ignored-issue');
+}
+
+function ofInbox(action: string | null, body: unknown): Heard {
+  if (action !== 'issueUnassignedFromYou') return nothing('ignored-notification');
+  const parsed = notificationSchema.safeParse(body);
+  const issueId = parsed.data?.notification.issue?.id ?? parsed.data?.notification.issueId;
+  return issueId ? { what: 'undelegated', issueId } : nothing('ignored-malformed');
+}
+
+function ofPermissions(action: string | null, body: unknown): Heard {
+  if (action !== 'teamAccessChanged') return nothing('ignored-action');
+  const parsed = teamAccessSchema.safeParse(body);
+  return parsed.success
+    ? { what: 'team-access-changed', removedTeamIds: parsed.data.removedTeamIds }
+    : nothing('ignored-malformed');
+}

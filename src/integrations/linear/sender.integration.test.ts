@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { startLinearEmulator, type LinearEmulator } from '../../../test/emulators/linear.js';
+import type {
+  LinearIssue,
+  LinearOrganization,
+  LinearSession,
+  LinearUser,
+} from '../../../test/emulators/linear-world.js';
+import {
+  loginEndpoints,
+  startTestApp,
+  type TestApp,
+  type TestOrganization,
+} from '../../../test/support/app.js';
+import { connectLinear } from '../../../test/support/linear-connection.js';
+import type { ReplyContent, ReplySender, SendOutcome } from '../../triggers/index.js';
+import { LinearApi } from './api.js';
+import { linearSender } from './sender.js';
+
+const PULL = 'https://github.com/acme/web/pull/7';
+
+let linear: LinearEmulator;
+let acme: LinearOrganization;
+let ann: LinearUser;
+let app: TestApp;
+let organization: TestOrganization;
+let send: ReplySender;
+let issue: LinearIssue;
+let session: LinearSession;
+let made: Record<string, unknown>;
+beforeAll(async () => {
+  linear = await startLinearEmulator();
+  acme = linear.addOrganization('acme');
+  ann = acme.addUser({ email: 'ann@example.com' });
+  acme.addTeam('ENG');
+  app = await startTestApp({ worker: true, parts: { loginEndpoints: loginEndpoints({ linear }) } });
+  organization = await app.founded('acme');
+  await connectLinear(app, organization, linear, acme);
+  send = linearSender(app.app.get(LinearApi, { strict: false }));
+});
+beforeEach(async () => {
+  linear.reset();
+  made = {};
+  const [team] = acme.teams.values();
+  issue = acme.addIssue(team?.id ?? '', { title: 'A button' });
+  ({ session } = await linear.delegate(acme, issue, ann));
+});
+afterAll(async () => {
+  await app.close();
+  await linear.close();
+});
+
+async function say(content: ReplyContent, externalKey: string = randomUUID()): Promise<SendOutcome> {
+  const subject = {
+    sessionId: session.id,
+    issueId: issue.id,
+    issueIdentifier: 'ENG-1',
+    teamId: issue.teamId,
+    appUserId: acme.appUser.id,
+    appUserName: 'berth',
+  };
+  const outcome = await send(
+    {
+      organizationId: organization.id,
+      conversation: { id: randomUUID(), key: `session/${session.id}`, url: '', subject, made },
+      reply: { id: randomUUID(), externalKey, content, about: {}, attempts: 0 },
+    },
+    new AbortController().signal,
+  );
+  if (outcome.outcome === 'sent') Object.assign(made, outcome.made);
+  return outcome;
+}
+const said = () => acme.activitiesOf(session.id).map(({ content }) => content);
+const status = async (): Promise<unknown> => {
+  const answer = await app.app
+    .get(LinearApi, { strict: false })
+    .ask(organization.id, 'query status($id: String!) { agentSession(id: $id) { status } }', {
+      id: session.id,
+    });
+  return (answer.agentSession as { status: string }).status;
+};
+const STARTED: ReplyContent = {
+  type: 'started',
+  workspaceUrl: 'https://berth.example/w/1',
+  repository: 'acme/web',
+  agent: 'Claude Code',
+  member: 'Ann',
+};
+
+it('gives a first sign of life at once, which the next one takes away', async () => {
+  expect(await say({ type: 'seen' })).toMatchObject({ outcome: 'sent' });
+  expect(said()).toEqual([{ type: 'thought', body: 'Looking into it.' }]);
+  expect(session.firstSignAt).not.toBeNull();
+  await say(STARTED);
+  expect(said()).toHaveLength(1);
+});
+
+it('begins the issue: its team’s first state for that, itself as the one who does it, a link to the workspace', async () => {
+  issue.delegateId = null;
+  await say(STARTED);
+  expect(acme.stateOf(issue).name).toBe('In Progress');
+  expect(issue).toMatchObject({ delegateId: acme.appUser.id, assigneeId: ann.id });
+  expect(session.externalUrls).toEqual([{ label: 'Workspace', url: 'https://berth.example/w/1' }]);
+  expect(said()).toEqual([{ type: 'thought', body: 'Working on acme/web with Claude Code, as Ann.' }]);
+});
+
+it.each(['In Review', 'Done', 'Canceled'])('leaves an issue that is %s where it is', async (name) => {
+  issue.stateId = acme.statesOf(issue.teamId).find((state) => state.name === name)?.id ?? '';
+  await say(STARTED);
+  expect(acme.stateOf(issue).name).toBe(name);
+});
+
+it('says nothing twice, whether or not Linear takes an id twice, and when the answer was lost', async () => {
+  for (const duplicates of ['refuse', 'same'] as const) {
+    linear.duplicates = duplicates;
+    const key = randomUUID();
+    const before = said().length;
+    linear.fail({ mode: 'lost-answer', match: { operation: 'agentActivityCreate' } });
+    expect(await say({ type: 'answer', text: 'Done.' }, key)).toMatchObject({ outcome: 'later' });
+    expect(await say({ type: 'answer', text: 'Done.' }, key)).toMatchObject({
+      outcome: 'sent',
+      externalId: key,
+    });
+    expect(await say({ type: 'answer', text: 'Done.' }, key)).toMatchObject({ outcome: 'sent' });
+    expect(said()).toHaveLength(before + 1);
+  }
+});
+
+it.each<[ReplyContent, string, object]>([
+  [{ type: 'progress', text: 'Reading' }, 'active', { type: 'thought', body: 'Reading' }],
+  [
+    { type: 'progress', text: '', tool: { name: 'Ran', parameter: 'npm test', result: 'ok' } },
+    'active',
+    { type: 'action', action: 'Ran', parameter: 'npm test', result: 'ok' },
+  ],
+  [{ type: 'answer', text: 'Done.' }, 'complete', { type: 'response', body: 'Done.' }],
+  [{ type: 'stopped', text: 'Stopped.' }, 'complete', { type: 'response', body: 'Stopped.' }],
+  [{ type: 'failed', text: 'No.' }, 'error', { type: 'error', body: 'No.' }],
+  [
+    { type: 'authentication', state: 'reauthenticating', text: 'Re-authenticating Claude' },
+    'active',
+    { type: 'thought' },
+  ],
+  [{ type: 'authentication', state: 'failed', text: 'Could not' }, 'error', { type: 'error' }],
+  [
+    { type: 'choose', question: 'Which?', options: [{ label: 'Web', value: 'acme/web' }] },
+    'awaitingInput',
+    { type: 'elicitation' },
+  ],
+  [
+    { type: 'connect', url: 'https://b/connect/x', person: { externalId: 'ann', handle: null } },
+    'awaitingInput',
+    { type: 'elicitation' },
+  ],
+])('says %j, and the session is %s', async (content, state, activity) => {
+  expect(await say(content)).toMatchObject({ outcome: 'sent' });
+  expect(said()).toMatchObject([activity]);
+  expect(await status()).toBe(state);
+});
+
+it('shows the link to connect to the one person alone, and options as options', async () => {
+  await say({ type: 'connect', url: 'https://b/connect/x', person: { externalId: ann.id, handle: null } });
+  await say({ type: 'choose', question: 'Which?', options: [{ label: 'Web', value: 'acme/web' }] });
+  expect(acme.activitiesOf(session.id)).toMatchObject([
+    { signal: 'auth', signalMetadata: { url: 'https://b/connect/x', userId: ann.id } },
+    { signal: 'select', signalMetadata: { options: [{ label: 'Web', value: 'acme/web' }] } },
+  ]);
+});
+
+it('links a pull request once, and leaves a session that is done as done', async () => {
+  await say({ type: 'answer', text: 'Done.' });
+  const pull: ReplyContent = { type: 'pull-request', url: PULL, number: 7, title: 'One', updated: false };
+  await say(pull);
+  await say({ ...pull, title: 'Two', updated: true });
+  expect(acme.attachmentsOf(issue.id)).toMatchObject([{ url: PULL, title: 'Two' }]);
+  expect(session.externalUrls).toEqual([{ label: 'Pull request #7', url: PULL }]);
+  await say({ type: 'asleep' });
+  expect(await status()).toBe('complete');
+});
+
+it('keeps a plan as a whole', async () => {
+  await say({
+    type: 'plan',
+    items: [
+      { content: 'Look', status: 'completed' },
+      { content: 'Do', status: 'in_progress' },
+    ],
+  });
+  expect(session.plan).toEqual([
+    { content: 'Look', status: 'completed' },
+    { content: 'Do', status: 'inProgress' },
+  ]);
+});
+
+it('goes on with the next token when Linear refuses the one that is there', async () => {
+  await say({ type: 'seen' });
+  linear.logins.book.revokeLiving();
+  expect(await say({ type: 'answer', text: 'Done.' })).toMatchObject({ outcome: 'sent' });
+  expect(linear.logins.count('renewed')).toBe(1);
+});
+
+it('goes on when a token ran out in the middle and the answer of its renewal was lost', async () => {
+  linear.logins.book.revokeLiving();
+  linear.fail({ mode: 'lost-answer', match: { grant: 'refresh_token' } });
+  expect(await say({ type: 'answer', text: 'Done.' })).toMatchObject({ outcome: 'sent' });
+  expect(linear.logins.calls.map(({ outcome }) => outcome)).toEqual(['renewed', 'replayed']);
+});
+
+it('drops what is refused, and tries again what may pass', async () => {
+  linear.fail({ status: 500, match: { operation: 'agentActivityCreate' } });
+  expect(await say({ type: 'seen' })).toMatchObject({ outcome: 'later' });
+  acme.sessions.delete(session.id);
+  expect(await say({ type: 'seen' })).toMatchObject({
+    outcome: 'dropped',
+    reason: expect.stringContaining('not found') as string,
+  });
+});
+
+// Last: the limit is over in an hour.
+it('waits for all when there is a limit, and sends nothing until it is over', async () => {
+  linear.limits.configure({ requests: 0 });
+  const limited = await say({ type: 'seen' });
+  expect(limited).toMatchObject({ outcome: 'later', forAll: true });
+  if (limited.outcome === 'later') expect(limited.retryAfterSeconds).toBeGreaterThan(3000);
+  const { length } = linear.requests;
+  expect(await say({ type: 'seen' })).toMatchObject({ outcome: 'later', forAll: true });
+  expect(linear.requests).toHaveLength(length);
+});

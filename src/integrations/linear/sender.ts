@@ -1,0 +1,134 @@
+import type { ReplySender, ReplyToSend, SendOutcome } from '../../triggers/index.js';
+import { BerthError } from '../../kernel/index.js';
+import type { LinearApi } from './api.js';
+import {
+  CREATE_ACTIVITY,
+  FIND_ACTIVITY,
+  LINK_PULL_REQUEST,
+  LINK_URL,
+  STANDING,
+  standingSchema,
+  UPDATE_ISSUE,
+  UPDATE_SESSION,
+  type Standing,
+} from './operations.js';
+import { endsWith, speechOf, type Activity, type Speech } from './speech.js';
+import { linearMadeSchema, linearSubjectSchema, type LinearSubject } from './subject.js';
+import { LinearTrouble } from './trouble.js';
+
+type Ask = (query: string, variables: Record<string, unknown>) => Promise<Record<string, unknown>>;
+
+/** Answers in Linear's sessions. */
+export function linearSender(api: Pick<LinearApi, 'ask'>): ReplySender {
+  return async (job, signal) => {
+    const subject = linearSubjectSchema.safeParse(job.conversation.subject);
+    if (!subject.success) return { outcome: 'dropped', reason: 'the conversation is none of Linear’s' };
+    const { isOver } = linearMadeSchema.parse(job.conversation.made);
+    const speech = speechOf(job.reply.content, { name: subject.data.appUserName, isOver });
+    const ask: Ask = (query, variables) => api.ask(job.organizationId, query, variables, signal);
+    try {
+      return await say(ask, subject.data, speech, job);
+    } catch (error) {
+      return outcomeOf(error);
+    }
+  };
+}
+
+/** Each step may be done again: links and URLs are one per URL, an issue that was begun stays so, an activity has the reply's own id. */
+async function say(ask: Ask, subject: LinearSubject, speech: Speech, job: ReplyToSend): Promise<SendOutcome> {
+  const { begins, session, pullRequest, activity } = speech;
+  const { externalKey } = job.reply;
+  // The first sign of life first: ten seconds after a session began it counts as unresponsive (linear.md 2).
+  if (session) await ask(UPDATE_SESSION, { session: subject.sessionId, input: session });
+  if (activity) await create(ask, subject, activity, externalKey);
+  if (begins) await unlessRefused(() => begin(ask, subject));
+  if (pullRequest) await unlessRefused(() => link(ask, subject, pullRequest));
+  const isOver = endsWith(speech);
+  return {
+    outcome: 'sent',
+    ...(activity ? { externalId: externalKey } : {}),
+    ...(isOver === null ? {} : { made: { isOver } }),
+  };
+}
+
+async function create(ask: Ask, { sessionId }: LinearSubject, activity: Activity, id: string): Promise<void> {
+  try {
+    await ask(CREATE_ACTIVITY, { input: { id, agentSessionId: sessionId, ...activity } });
+  } catch (error) {
+    // Whether an id that is there already is refused Linear does not say: then it was said before, and its answer was lost.
+    if (!isRefusal(error) || !(await isThere(ask, id))) throw error;
+  }
+}
+
+async function isThere(ask: Ask, id: string): Promise<boolean> {
+  try {
+    return (await ask(FIND_ACTIVITY, { id })).agentActivity !== null;
+  } catch (error) {
+    if (isRefusal(error)) return false;
+    throw error;
+  }
+}
+
+async function begin(ask: Ask, { issueId, appUserId }: LinearSubject): Promise<void> {
+  const { issue } = standingSchema.parse(await ask(STANDING, { issue: issueId }));
+  const input = beginning(issue, appUserId);
+  if (Object.keys(input).length > 0) await ask(UPDATE_ISSUE, { issue: issueId, input });
+}
+
+/** What is to be changed of an issue when its work begins (linear.md 2). What is begun, done or given up already is left where it is, and so is what others were given. */
+export function beginning(
+  { state, delegate, team }: Standing,
+  appUserId: string,
+): { stateId?: string; delegateId?: string } {
+  const started = team.states.nodes
+    .filter(({ type }) => type === 'started')
+    .sort((one, other) => one.position - other.position)[0];
+  const isBefore = !['started', 'completed', 'canceled'].includes(state.type);
+  return {
+    ...(isBefore && started ? { stateId: started.id } : {}),
+    ...(delegate ? {} : { delegateId: appUserId }),
+  };
+}
+
+async function link(
+  ask: Ask,
+  { issueId }: LinearSubject,
+  pull: { url: string; title: string },
+): Promise<void> {
+  const variables = { issue: issueId, url: pull.url, title: pull.title || pull.url };
+  try {
+    await ask(LINK_PULL_REQUEST, variables);
+  } catch (error) {
+    // A host that Linear does not know as GitHub: a link is a link.
+    if (!isRefusal(error)) throw error;
+    await ask(LINK_URL, variables);
+  }
+}
+
+/** What goes with an answer must not keep it from being given. */
+async function unlessRefused(act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
+}
+
+const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble && error.kind === 'refused';
+
+const RETRY_SECONDS = 5;
+
+function outcomeOf(error: unknown): SendOutcome {
+  if (error instanceof LinearTrouble) {
+    const { kind, message: reason, retryAfterSeconds } = error;
+    if (kind === 'refused') return { outcome: 'dropped', reason };
+    return { outcome: 'later', reason, retryAfterSeconds, ...(kind === 'limited' ? { forAll: true } : {}) };
+  }
+  if (error instanceof BerthError && error.code === 'not-connected')
+    return { outcome: 'dropped', reason: error.message };
+  if (error instanceof BerthError && error.retryAfterSeconds !== undefined)
+    return { outcome: 'later', reason: error.message, retryAfterSeconds: error.retryAfterSeconds };
+  if (error instanceof BerthError)
+    return { outcome: 'later', reason: error.message, retryAfterSeconds: RETRY_SECONDS };
+  throw error;
+}
