@@ -97,6 +97,21 @@ export class DeliveriesStore {
        order by received_at limit ${take}`;
   }
 
+  /** Of these, as their system names them, those that came. */
+  async known(system: ExternalSystem, deliveryIds: string[]): Promise<string[]> {
+    const rows = await this.#client.delivery.findMany({
+      where: { system, deliveryId: { in: deliveryIds } },
+      select: { deliveryId: true },
+    });
+    return rows.map(({ deliveryId }) => deliveryId);
+  }
+
+  /** Takes away what was delivered in a time, without a look at it; answers how many deliveries that were. */
+  forgetBodies(from: Date | null, before: Date): Promise<number> {
+    return this.#client.$executeRaw`
+      update delivery set body = null where received_at < ${before} and received_at >= ${from ?? new Date(0)}`;
+  }
+
   /** How many wait to be handled, and since when the first of them. */
   async waiting(): Promise<{ count: number; oldest: Date | null }> {
     const [row] = await this.#client.$queryRaw<{ count: number; oldest: Date | null }[]>`

@@ -7,6 +7,7 @@ import { HostsStore } from './hosts.store.js';
 import { IssuerKeysStore } from './issuer-keys.store.js';
 import { KeysStore } from './keys.store.js';
 import { LoginAttemptsStore } from './login-attempts.store.js';
+import { WatermarksStore } from './watermarks.store.js';
 import { RenewalsStore } from './renewals.store.js';
 import { ConversationsStore } from './conversations.store.js';
 import { Transactions } from './transactions.js';
@@ -98,6 +99,7 @@ export class SystemStore {
   readonly deliveries: DeliveriesStore;
   readonly loginAttempts: LoginAttemptsStore;
   readonly renewals: RenewalsStore;
+  readonly watermarks: WatermarksStore;
   readonly conversations: ConversationsStore;
   readonly issuerKeys: IssuerKeysStore;
 
@@ -109,6 +111,7 @@ export class SystemStore {
     this.deliveries = new DeliveriesStore(this.#client);
     this.loginAttempts = new LoginAttemptsStore(this.#client);
     this.renewals = new RenewalsStore(this.#client);
+    this.watermarks = new WatermarksStore(this.#client);
     this.conversations = new ConversationsStore(this.#client);
     this.keys = new KeysStore(
       () => this.#db,

@@ -54,6 +54,14 @@ export const jobs = {
     timeoutSeconds: 120,
     isPatient: true,
   },
+  /** Look for what was missed at other systems, and forget what was delivered long ago. */
+  'deliveries.recover': {
+    payload: z.strictObject({}),
+    attempts: 1,
+    backoffSeconds: 1,
+    timeoutSeconds: 600,
+    isPatient: true,
+  },
   /** Say what waits in one conversation at another system. */
   'conversation.reply': {
     payload: z.strictObject({ organizationId: z.uuid(), conversationId: z.uuid() }),

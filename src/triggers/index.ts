@@ -9,6 +9,7 @@ export {
   type Received,
 } from './deliveries/deliveries.service.js';
 export type { Handled } from './deliveries/delivery.js';
+export { Recoveries, type Look, type Recovery } from './recovery/recoveries.service.js';
 export type { ReplyAbout, ReplyContent } from './replies/content.js';
 export { Replies, type NewReply } from './replies/replies.service.js';
 export type { ReplySender, ReplyToSend, SendOutcome } from './replies/sender.js';

@@ -7,12 +7,17 @@ import { Deliveries } from './deliveries/deliveries.service.js';
 import { DeliveryJobs } from './deliveries/delivery.jobs.js';
 import { FollowRhythm } from './follow/follow-rhythm.js';
 import { Following } from './follow/following.service.js';
+import { Recoveries } from './recovery/recoveries.service.js';
+import { RecoveryJobs } from './recovery/recovery.jobs.js';
 import { Replies } from './replies/replies.service.js';
 import { ReplyRhythm } from './replies/reply-rhythm.js';
 import { Sending } from './replies/sending.service.js';
 
 /** In every process: what other systems tell is received by one and handled by another, and whoever tells a fact may have something said about it. */
-@Module({ providers: [Deliveries, Conversations, Replies], exports: [Deliveries, Conversations, Replies] })
+@Module({
+  providers: [Deliveries, Conversations, Replies, Recoveries],
+  exports: [Deliveries, Conversations, Replies, Recoveries],
+})
 export class TriggersModule {}
 
 /** What people may ask, in processes that serve the API. */
@@ -22,7 +27,7 @@ export class TriggersApiModule {}
 /** What handles it, and what is said, in processes that work. */
 @Module({
   imports: [TriggersModule, ChatsModule, WorkspacesWorkModule],
-  providers: [DeliveryJobs, Sending, ReplyRhythm, Following, FollowRhythm],
+  providers: [DeliveryJobs, Sending, ReplyRhythm, Following, FollowRhythm, RecoveryJobs],
   exports: [ReplyRhythm],
 })
 export class TriggersWorkModule {}

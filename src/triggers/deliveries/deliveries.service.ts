@@ -118,6 +118,11 @@ export class Deliveries {
       tenant.afterCommit(() => this.handleSoon(tenant.organizationId, id));
   }
 
+  /** Of these, as their system names them, those that came: whatever their system thinks. */
+  async known(system: ExternalSystem, deliveryIds: string[]): Promise<Set<string>> {
+    return new Set(await this.system.deliveries.known(system, deliveryIds));
+  }
+
   /** For the sweep: those whose job was lost, and those that rest between two attempts. */
   async askForAll(): Promise<void> {
     const now = this.world.clock.now();
