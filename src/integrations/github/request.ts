@@ -13,7 +13,11 @@ export function requestOf(markdown: string, slug: string): string {
 /** A Markdown text without what nobody sees on the page. */
 export function shownOf(markdown: string): string {
   const text = markdown.slice(0, MAX_BODY_UNITS).replace(/\r\n?/g, '\n');
-  return withoutComments(text).replace(UNSEEN, '');
+  return withoutUnseen(withoutComments(text));
+}
+
+export function withoutUnseen(text: string): string {
+  return text.replace(UNSEEN, '');
 }
 
 /**
