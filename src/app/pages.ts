@@ -1,39 +1,12 @@
 import type { Problem } from '../contracts/index.js';
-
-/** The few pages there are before the web page: plain HTML, no script but Swagger UI's, readable without style. */
-const style = `
-  :root { color-scheme: light dark }
-  body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }
-  pre { padding: 1rem; overflow-x: auto; border: 1px solid #8886; border-radius: 6px; font-size: 14px }
-  code { font-family: ui-monospace, monospace }
-`;
-
-function page(title: string, body: string): string {
-  return `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${style}</style></head>
-<body><main>${body}</main></body>
-</html>
-`;
-}
-
-export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
-}
+import { escapeHtml, htmlPage } from '../http/index.js';
 
 /** An error, for somebody who came with a browser: what is wrong, and the id by which we find it in the log. */
 export function errorPage({ title, detail, code, requestId }: Problem): string {
   const quote = requestId
     ? `<p>When you ask for help, quote this id: <code>${escapeHtml(requestId)}</code></p>`
     : '';
-  return page(
+  return htmlPage(
     escapeHtml(title),
     `<h1>${escapeHtml(title)}</h1>
 <p>${escapeHtml(detail)} <code>${escapeHtml(code)}</code></p>
@@ -46,7 +19,7 @@ export function homePage(firstRun: boolean): string {
   const next = firstRun
     ? '<p>This Berth is new. Open the set-up link that it printed when it started.</p>'
     : '<p>It is set up and running.</p>';
-  return page(
+  return htmlPage(
     'Berth',
     `<h1>Berth</h1><p>Coding-agent workspaces that start with the right person’s credentials.</p>${next}
 <ul><li><a href="/docs">The API, to read and try</a></li><li><a href="/openapi.json">The API as OpenAPI 3.1</a></li></ul>`,
@@ -60,7 +33,7 @@ export function setupPage(url: string, token: string | undefined): string {
   "organization": {"name": "Acme", "slug": "acme"},
   "user": {"name": "Ada Lovelace", "email": "ada@example.com", "password": "choose a long password"}
 }'`;
-  return page(
+  return htmlPage(
     'Set up Berth',
     `<h1>Set up Berth</h1>
 <p>This makes the first organization and you as its owner. In Berth's folder <code>npx berth setup</code> asks for all of it. Or put in your names and run this in a shell:</p>
@@ -71,7 +44,7 @@ export function setupPage(url: string, token: string | undefined): string {
 }
 
 export function setUpAlreadyPage(): string {
-  return page(
+  return htmlPage(
     'Berth is set up',
     '<h1>Berth is set up already</h1><p>Ask its administrator for an invitation, or read <a href="/docs">the API</a>.</p>',
   );
@@ -84,7 +57,7 @@ export function invitationPage(url: string, token: string | undefined): string {
     `curl -sS ${url}/api/v1/invitations/accept -H 'content-type: application/json'${rest} -d '{\n  "token": "${shown}"${body}\n}'`;
   const anew = accept('', ',\n  "name": "Grace Hopper",\n  "password": "choose a long password"');
   const withKey = accept(' -H "authorization: Bearer $BERTH_API_KEY"', '');
-  return page(
+  return htmlPage(
     'Join on Berth',
     `<h1>You are invited</h1>
 <p>Where you have the command <code>berth</code>, <code>berth invitations accept</code> asks for all of it. Or put in your name and a password of at least 12 characters, and run this in a shell:</p>

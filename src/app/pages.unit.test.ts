@@ -1,4 +1,5 @@
-import { docsPage, docsScript, escapeHtml, homePage, setupPage, setUpAlreadyPage } from './pages.js';
+import { escapeHtml } from '../http/index.js';
+import { docsPage, docsScript, homePage, setupPage, setUpAlreadyPage } from './pages.js';
 
 const URL = 'http://127.0.0.1:3000';
 

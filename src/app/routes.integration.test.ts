@@ -15,6 +15,7 @@ const OPEN_TO_EVERYBODY = [
   'GET /healthz',
   'GET /invitations/accept',
   'GET /metrics',
+  'GET /oauth/linear/callback',
   'GET /openapi.json',
   'GET /readyz',
   'GET /setup',

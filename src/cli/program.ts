@@ -7,6 +7,7 @@ import { credentialsCommand } from './commands/credentials.js';
 import { doctorCommand } from './commands/doctor.js';
 import { egressCommand } from './commands/egress.js';
 import { ExitCodesCommand } from './commands/exit-codes.js';
+import { integrationsCommand } from './commands/integrations.js';
 import { invitationsCommand } from './commands/invitations.js';
 import { keysCommand } from './commands/keys.js';
 import { limitsCommand } from './commands/limits.js';
@@ -42,6 +43,7 @@ export function buildProgram(context: CliContext): Command {
     membersCommand(context),
     invitationsCommand(context),
     apiKeysCommand(context),
+    integrationsCommand(context),
     limitsCommand(context),
     egressCommand(context),
     usageCommand(context),

@@ -57,6 +57,14 @@ it('invites by a link that is shown once, and takes it back', async () => {
   expect(await json('invitations', 'list')).toEqual([]);
 });
 
+it('shows that this Berth has no app at Linear, and what to make one with', async () => {
+  const test = cli();
+  expect(await test.run('integrations', 'linear', 'show')).toBe(0);
+  expect(test.out).toContain(`${app.url}/webhooks/linear`);
+  expect(await cli().run('integrations', 'linear', 'connect')).toBe(5);
+  expect(await cli().run('integrations', 'linear', 'disconnect', '--yes')).toBe(5);
+});
+
 it('shows limits, and changes them for who runs this Berth', async () => {
   const test = cli();
   expect(await test.run('limits', 'show')).toBe(0);

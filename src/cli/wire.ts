@@ -239,3 +239,21 @@ export const auditVerdictSchema = z.looseObject({
   fault: z.looseObject({ seq: z.int(), problem: z.string(), message: z.string() }).nullish(),
 });
 export type AuditVerdict = z.infer<typeof auditVerdictSchema>;
+
+export const linearIntegrationSchema = z.looseObject({
+  isConfigured: z.boolean(),
+  webhookUrl: z.string(),
+  redirectUrl: z.string(),
+  connection: z
+    .looseObject({
+      linearOrganization: z.looseObject({ name: z.string() }),
+      appUser: z.looseObject({ name: z.string() }),
+      status: z.string(),
+      lastError: optionalText,
+    })
+    .nullable(),
+});
+export type LinearIntegration = z.infer<typeof linearIntegrationSchema>;
+
+/** Where a browser goes to connect something. */
+export const linkSchema = z.looseObject({ authorizationUrl: z.string(), expiresAt: z.string() });

@@ -1,5 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import type { Agent, CredentialView, Kind, Lease, PageQuery, Resolution, Scope } from '../contracts/index.js';
+import type {
+  Agent,
+  AuditActor,
+  CredentialView,
+  Kind,
+  Lease,
+  PageQuery,
+  Resolution,
+  Scope,
+} from '../contracts/index.js';
 import { Audit } from '../audit/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
@@ -85,7 +94,7 @@ export class CredentialsService {
     actor: Actor,
     place: CredentialPlace,
     parsed: ParsedCredential,
-    inside: (tenant: Tenant) => Promise<void>,
+    inside: (tenant: Tenant, credentialId: string) => Promise<void>,
   ): Promise<CredentialView> {
     try {
       return credentialView(await this.store(actor, place, parsed, inside));
@@ -100,16 +109,23 @@ export class CredentialsService {
     const place = this.places.toChange(actor, scope, kind);
     await this.database.tenant(actor.organizationId, async (tenant) => {
       await this.stillMay(tenant, actor, place);
-      const removed = await credentialsStore.remove(tenant, place);
-      if (!removed) throw noSuchCredential(kind);
-      this.audit.record(tenant, {
-        action: 'credential.removed',
-        actor: auditedMember(actor),
-        subject: { type: 'credential', id: removed.id, name: kind },
-        details: { scope, generation: removed.generation },
-      });
-      await this.renewals.tellChanged(tenant, removed.id);
+      if (!(await this.drop(tenant, place, auditedMember(actor)))) throw noSuchCredential(kind);
     });
+  }
+
+  /** Forgets one, for whoever may decide that: with an integration goes its login. False: there was none. Inside a transaction of the caller. */
+  async drop(tenant: Tenant, place: CredentialPlace, by: AuditActor): Promise<boolean> {
+    const removed = await credentialsStore.remove(tenant, place);
+    if (!removed) return false;
+    const { scope, kind } = place;
+    this.audit.record(tenant, {
+      action: 'credential.removed',
+      actor: by,
+      subject: { type: 'credential', id: removed.id, name: kind },
+      details: { scope, generation: removed.generation },
+    });
+    await this.renewals.tellChanged(tenant, removed.id);
+    return true;
   }
 
   /** Explains resolution for a member; another member's only to admins. Throws `forbidden`, `not-found`. */
@@ -201,7 +217,7 @@ export class CredentialsService {
     actor: Actor,
     place: CredentialPlace,
     parsed: ParsedCredential,
-    inside?: (tenant: Tenant) => Promise<void>,
+    inside?: (tenant: Tenant, credentialId: string) => Promise<void>,
   ): Promise<CredentialRow> {
     const { organizationId } = actor;
     const existing = await this.database.tenant(organizationId, (tenant) =>
@@ -244,7 +260,7 @@ export class CredentialsService {
             ...(inside ? { by: 'sign-in' } : {}),
           },
         });
-        await inside?.(tenant);
+        await inside?.(tenant, rowId);
         await this.renewals.tellChanged(tenant, rowId);
       }
       return stored;

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from './accounts/accounts.module.js';
-import { LinearModule } from './linear/linear.module.js';
+import { LinearApiModule, LinearModule } from './linear/linear.module.js';
 import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** In every process. Each system's own module comes here. */
@@ -11,5 +11,5 @@ import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module
 export class IntegrationsModule {}
 
 /** What other systems and people may ask, in processes that serve the API. */
-@Module({ imports: [WebhooksModule] })
+@Module({ imports: [WebhooksModule, LinearApiModule] })
 export class IntegrationsApiModule {}

@@ -4,8 +4,10 @@ import { takesKey } from '../../src/app/idempotency/key.js';
 import * as contracts from '../../src/contracts/rest/index.js';
 import type { RouteContract } from '../../src/contracts/index.js';
 import { hashPassword } from '../../src/identity/password.js';
+import { Secret } from '../../src/kernel/index.js';
 import { JobWorker, PATIENT_QUEUE } from '../../src/queue/index.js';
 import { startTestApp, type TestApp, type TestAppOptions, type TestOrganization } from './app.js';
+import { tieLinear } from './connections.js';
 import { withClient } from './tables.js';
 import { furnish, requestTo, routes } from './tenant-routes.js';
 
@@ -76,6 +78,15 @@ export const bodiesInTime: Record<
     );
     // It waits for the worker that calls the provider.
     berth.app.get(JobWorker).start(PATIENT_QUEUE);
+    return undefined;
+  },
+  connectLinearRoute: (berth) => {
+    const secret = new Secret('of-the-app-at-linear');
+    berth.parts.loginEndpoints.linear.app = { clientId: 'x', clientSecret: secret, webhookSecret: secret };
+    return Promise.resolve(undefined);
+  },
+  disconnectLinearRoute: async (berth, { id }) => {
+    await tieLinear(berth.database.ownerUrl, id, newSlug());
     return undefined;
   },
   completeAuthorizationRoute: async (berth, { owner }) => {

@@ -53,6 +53,9 @@ export const auditActions = {
   'budget.nearly-spent': 'so much of a budget is used in its period that people are told',
   'budget.spent':
     'a budget is spent: agents that it is for get no credential until it is raised or its period ends',
+  'integration.connected': 'the organization was connected to another system where people ask for work',
+  'integration.disconnected':
+    'the organization was disconnected from another system, by an admin or from there',
   'keys.rotation-started': 'somebody asked to seal everything with the first key of the ring',
   'keys.rotation-finished': 'everything is sealed with the new key; the former ones are retired',
   'issuer.key-made': 'there is a new key that identity tokens are signed with',
@@ -91,6 +94,7 @@ export const auditSubjectSchema = z.object({
     'budget',
     'encryption-key',
     'issuer-key',
+    'integration',
   ]),
   id: z.string().nullable(),
   name: z.string().nullable(),

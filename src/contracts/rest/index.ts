@@ -7,6 +7,7 @@ export * from './issuer.js';
 export * from './keys.js';
 export * from './invitations.js';
 export * from './limits.js';
+export * from './linear.js';
 export * from './route.js';
 export * from './triggers.js';
 export * from './usage.js';

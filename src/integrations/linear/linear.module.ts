@@ -1,16 +1,28 @@
 import { Module } from '@nestjs/common';
+import { AuditModule } from '../../audit/index.js';
 import { CredentialsModule, LoginEndpoints } from '../../credentials/index.js';
+import { IdentityModule } from '../../identity/index.js';
 import { Replies, TriggersModule } from '../../triggers/index.js';
+import { AccountsModule } from '../accounts/accounts.module.js';
 import { WebhookSecrets } from '../webhooks/webhook-secrets.js';
 import { WebhookSecretsModule } from '../webhooks/webhooks.module.js';
 import { LinearApi } from './api.js';
+import { LinearConnections } from './connections.service.js';
+import { LinearController } from './linear.controller.js';
 import { linearSender } from './sender.js';
 
-/** In every process: how Linear is asked and answered, and by what its deliveries are known. */
+/** In every process: how Linear is connected, asked and answered, and by what its deliveries are known. */
 @Module({
-  imports: [CredentialsModule, TriggersModule, WebhookSecretsModule],
-  providers: [LinearApi],
-  exports: [LinearApi],
+  imports: [
+    AccountsModule,
+    AuditModule,
+    CredentialsModule,
+    IdentityModule,
+    TriggersModule,
+    WebhookSecretsModule,
+  ],
+  providers: [LinearApi, LinearConnections],
+  exports: [LinearApi, LinearConnections],
 })
 export class LinearModule {
   constructor(secrets: WebhookSecrets, replies: Replies, api: LinearApi, { linear }: LoginEndpoints) {
@@ -18,3 +30,7 @@ export class LinearModule {
     replies.sentBy('linear', linearSender(api));
   }
 }
+
+/** What people may ask, in processes that serve the API. */
+@Module({ imports: [AccountsModule, LinearModule], controllers: [LinearController] })
+export class LinearApiModule {}

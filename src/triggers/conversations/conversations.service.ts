@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { ExternalSystem } from '../../contracts/index.js';
 import type { Tenant } from '../../database/index.js';
 import { World } from '../../kernel/index.js';
 import type { ConversationPlace } from './conversation.js';
@@ -25,5 +26,32 @@ export class Conversations {
       eventCursor,
     });
     return { id };
+  }
+
+  /** Its system has left: nothing can be heard or said there. Inside a transaction of the caller. */
+  closeAll(tenant: Tenant, system: ExternalSystem, reason: string): Promise<void> {
+    return conversationsStore.moveAll(
+      tenant,
+      system,
+      { from: ['open', 'paused'], to: 'closed' },
+      reason,
+      this.world.clock.now(),
+    );
+  }
+
+  /** Its system is back. Inside a transaction of the caller. */
+  openAll(tenant: Tenant, system: ExternalSystem): Promise<void> {
+    return conversationsStore.moveAll(
+      tenant,
+      system,
+      { from: ['closed'], to: 'open' },
+      null,
+      this.world.clock.now(),
+    );
+  }
+
+  /** The names of those whose subject has this value, which its integration put there. */
+  keysAbout(tenant: Tenant, system: ExternalSystem, field: string, value: string): Promise<string[]> {
+    return conversationsStore.keysAbout(tenant, system, field, value);
   }
 }

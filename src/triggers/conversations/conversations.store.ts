@@ -66,6 +66,32 @@ export const conversationsStore = {
     return count === 1;
   },
 
+  async moveAll(
+    { db, organizationId }: Tenant,
+    system: string,
+    { from, to }: { from: ConversationState[]; to: ConversationState },
+    reason: string | null,
+    at: Date,
+  ): Promise<void> {
+    await db.conversation.updateMany({
+      where: { organizationId, system, state: { in: from } },
+      data: { state: to, stateReason: reason, updatedAt: at },
+    });
+  },
+
+  async keysAbout(
+    { db, organizationId }: Tenant,
+    system: string,
+    field: string,
+    value: string,
+  ): Promise<string[]> {
+    const rows = await db.conversation.findMany({
+      where: { organizationId, system, state: { not: 'closed' }, subject: { path: [field], equals: value } },
+      select: { key: true },
+    });
+    return rows.map(({ key }) => key);
+  },
+
   /** Newest first. */
   list({ db, organizationId }: Tenant, { after, take }: Slice) {
     return db.conversation.findMany({

@@ -1,0 +1,186 @@
+import { startLinearEmulator, type LinearEmulator } from '../../../test/emulators/linear.js';
+import type { LinearOrganization } from '../../../test/emulators/linear-world.js';
+import {
+  loginEndpoints,
+  startTestApp,
+  type TestApp,
+  type TestOrganization,
+} from '../../../test/support/app.js';
+import { withClient } from '../../../test/support/tables.js';
+import type { LinearIntegration } from '../../contracts/index.js';
+import { AppTokens } from '../../credentials/index.js';
+
+let linear: LinearEmulator;
+let acme: LinearOrganization;
+let app: TestApp;
+let organization: TestOrganization;
+beforeAll(async () => {
+  linear = await startLinearEmulator();
+  app = await startTestApp({ worker: true, parts: { loginEndpoints: loginEndpoints({ linear }) } });
+});
+beforeEach(async () => {
+  linear.reset();
+  const name = `acme-${linear.organizations.size}`;
+  acme = linear.addOrganization(name);
+  signIn(acme);
+  organization = await app.founded(name);
+});
+afterAll(async () => {
+  await app.close();
+  await linear.close();
+});
+
+function signIn(of: LinearOrganization): void {
+  const admin = [...of.users.values()].find((user) => user.admin);
+  if (admin) linear.signIn(of, admin);
+}
+
+const path = (rest = '', of = organization): string => of.owner.api.path(`/integrations/linear${rest}`);
+async function link(of = organization): Promise<string> {
+  const { body } = await of.owner.api.call<{ authorizationUrl: string }>(
+    'POST',
+    path('/connect', of),
+    undefined,
+    201,
+  );
+  return body.authorizationUrl;
+}
+/** As a browser goes, there and back. */
+async function open(url: string, more: { cookie?: string } = {}): Promise<{ status: number; text: string }> {
+  const there = await fetch(url, { redirect: 'manual' });
+  expect(there.status).toBe(302);
+  return back(there.headers.get('location') ?? '', more);
+}
+async function back(location: string, headers: Record<string, string> = {}) {
+  const answer = await fetch(location, { headers: { accept: 'text/html', ...headers } });
+  return { status: answer.status, text: await answer.text() };
+}
+const shown = async (of = organization): Promise<LinearIntegration> =>
+  (await of.owner.api.get<LinearIntegration>(path('', of))).body;
+const token = (of = organization) => app.app.get(AppTokens, { strict: false }).token(of.id, 'linear_app');
+
+it('connects an organization: the app’s own login, by state alone, known by the Linear organization’s id', async () => {
+  expect(await shown()).toMatchObject({
+    isConfigured: true,
+    connection: null,
+    redirectUrl: `${app.url}/oauth/linear/callback`,
+  });
+  const url = new URL(await link());
+  expect(url.searchParams.get('actor')).toBe('app');
+  expect(url.searchParams.get('scope')).toBe('read,write,app:assignable,app:mentionable');
+  const page = await open(url.href);
+  expect(page).toMatchObject({ status: 200 });
+  expect(page.text).toContain('Linear is connected');
+  expect((await shown()).connection).toMatchObject({
+    linearOrganization: { id: acme.id, urlKey: acme.urlKey },
+    appUser: { id: acme.appUser.id },
+    status: 'active',
+    connectedBy: { id: organization.owner.userId },
+  });
+  const { token: access } = await token();
+  expect(linear.logins.grantOf(access.reveal())).toMatchObject({ organizationId: acme.id, actor: 'app' });
+  const audit = JSON.stringify(
+    (await organization.owner.api.get(organization.owner.api.path('/audit'))).body,
+  );
+  expect(audit).toContain('integration.connected');
+  expect(audit + page.text).not.toContain(access.reveal());
+});
+
+it('takes a way back once, and none that it did not begin', async () => {
+  const there = await fetch(await link(), { redirect: 'manual' });
+  const location = there.headers.get('location') ?? '';
+  const answers = await Promise.all([back(location), back(location)]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+  expect(linear.logins.count('exchanged')).toBe(1);
+  expect((await back(`${app.url}/oauth/linear/callback?state=other&code=x`)).status).toBe(409);
+  expect((await back(`${app.url}/oauth/linear/callback`)).status).toBe(409);
+});
+
+it('says when a person said no, or Linear did', async () => {
+  linear.logins.isDeclined = true;
+  const declined = await open(await link());
+  expect(declined).toMatchObject({ status: 409 });
+  expect(declined.text).toContain('told no');
+  linear.logins.isDeclined = false;
+  const state = new URL(await link()).searchParams.get('state') ?? '';
+  expect((await back(`${app.url}/oauth/linear/callback?state=${state}&code=none`)).status).toBe(409);
+  expect((await shown()).connection).toBeNull();
+});
+
+it('takes no login without the scopes, and ends one that it does not take', async () => {
+  linear.logins.grantedScopes = ['read'];
+  const page = await open(await link());
+  expect(page.status).toBe(409);
+  expect(page.text).toContain('did not grant write');
+  expect((await shown()).connection).toBeNull();
+  expect(linear.logins.living(acme.id)).toBe(0);
+});
+
+it('ties a Linear organization to one organization alone', async () => {
+  await open(await link());
+  const other = await app.founded(`other-${organization.slug}`);
+  const page = await open(await link(other));
+  expect(page.status).toBe(409);
+  expect(page.text).toContain('connected to another organization');
+  expect(page.text).not.toContain(organization.slug);
+  expect((await shown(other)).connection).toBeNull();
+  // The one that is connected goes on.
+  expect(linear.logins.grantOf((await token()).token.reveal())).not.toBeNull();
+});
+
+it('ties only one of two that come at once', async () => {
+  const other = await app.founded(`twin-${organization.slug}`);
+  const pages = await Promise.all([open(await link()), open(await link(other))]);
+  expect(pages.map(({ status }) => status).sort()).toEqual([200, 409]);
+  expect(linear.logins.living(acme.id)).toBe(1);
+});
+
+it('is connected again to the same, and to no other before it is disconnected', async () => {
+  await open(await link());
+  const first = await token();
+  expect((await open(await link())).status).toBe(200);
+  expect((await token()).token.reveal()).not.toBe(first.token.reveal());
+  const second = linear.addOrganization(`second-${organization.slug}`);
+  signIn(second);
+  const page = await open(await link());
+  expect(page.status).toBe(409);
+  expect(page.text).toContain('Disconnect that first');
+});
+
+it('is disconnected: its login ended there, and forgotten here', async () => {
+  await open(await link());
+  const { token: access } = await token();
+  await organization.owner.api.call('DELETE', path(), undefined, 204);
+  expect(linear.logins.book.stateOf(access.reveal())?.state).toBe('ended');
+  expect((await shown()).connection).toBeNull();
+  await expect(token()).rejects.toMatchObject({ code: 'not-connected' });
+  await organization.owner.api.call('DELETE', path(), undefined, 409);
+});
+
+it('is for admins', async () => {
+  const { api } = await app.member(organization, 'member');
+  await api.call('POST', api.path('/integrations/linear/connect'), undefined, 403);
+  await api.call('DELETE', api.path('/integrations/linear'), undefined, 403);
+  await api.get(api.path('/integrations/linear'));
+});
+
+it('is not finished by who is no admin any more', async () => {
+  const there = await fetch(await link(), { redirect: 'manual' });
+  await withClient(app.database.ownerUrl, (client) =>
+    client.query(`UPDATE member SET role = 'member' WHERE user_id = $1`, [organization.owner.userId]),
+  );
+  expect((await back(there.headers.get('location') ?? '')).status).toBe(403);
+  expect(linear.logins.count('exchanged')).toBe(0);
+});
+
+it('says who can mend it where this Berth has no app at Linear', async () => {
+  const { linear: endpoints } = app.parts.loginEndpoints;
+  const known = endpoints.app;
+  endpoints.app = null;
+  try {
+    expect((await shown()).isConfigured).toBe(false);
+    await organization.owner.api.call('POST', path('/connect'), undefined, 409);
+  } finally {
+    endpoints.app = known;
+  }
+});
