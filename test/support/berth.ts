@@ -1,12 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../src/kernel/index.js';
 import { until } from '../emulators/until.js';
 import { Api } from './api.js';
+import { BERTH_PREFIX, makeScratch } from './scratch.js';
 
 /** Below Jest's own limit, so that a start that hangs is ended and said. */
 const START_SECONDS = 45;
@@ -24,7 +23,7 @@ export class BerthProcess {
 
   /** Makes one with a data directory of its own and starts it. `environment` is all it gets, besides PATH and what keeps it apart. */
   static async start(environment: Record<string, string> = {}): Promise<BerthProcess> {
-    const berth = new BerthProcess(await mkdtemp(path.join(tmpdir(), 'berth-e2e-')), environment);
+    const berth = new BerthProcess(makeScratch(BERTH_PREFIX), environment);
     await berth.start();
     return berth;
   }

@@ -3,27 +3,24 @@
  * stops the server and removes its files. Run as `node --import tsx test/support/postgres-server.ts`, with an IPC channel; with the word `durable` behind it as Berth's own runs, for
  * tests that hurt it.
  */
-import { access, constants, mkdtemp, readdir, rm, statfs, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Client } from 'pg';
 import { embeddedSuperuserUrl, startEmbeddedPostgres } from '../../src/database/embedded/index.js';
 import { ensureGroupRoles, ensureLogins } from '../../src/database/logins.js';
 import { migrate } from '../../src/database/migrator.js';
 import { messageOf, silentLog } from '../../src/kernel/index.js';
+import { endProcesses, processesNaming } from '../e2e/support/processes.js';
 import type { TestPostgres } from './postgres.js';
+import { BERTH_PREFIX, leftScratches, makeScratch } from './scratch.js';
 
 const PREFIX = 'berth-test-postgres-';
 const isThrowaway = process.argv[2] !== 'durable';
-/** Linux's file system in memory: copying a database there takes a tenth of the time, and of the computing, that it takes on a disk. */
-const MEMORY = '/dev/shm';
-const ROOM_BYTES = 2 * 1024 ** 3;
 const migrationsDirectory = path.join(import.meta.dirname, '..', '..', 'prisma', 'migrations');
 
 async function main(): Promise<void> {
   await removeLeftovers();
-  const folder = isThrowaway && (await hasRoom(MEMORY)) ? MEMORY : os.tmpdir();
-  const home = await mkdtemp(path.join(folder, `${PREFIX}${process.pid}-`));
+  const home = makeScratch(PREFIX);
   const directory = path.join(home, 'postgres');
   const postgres = await startEmbeddedPostgres({ directory, log: silentLog, isThrowaway });
 
@@ -66,12 +63,13 @@ async function closeTemplate(superuserUrl: string): Promise<void> {
   await client.end();
 }
 
-/** What a run left behind whose processes were all killed: its server is stopped, its files removed. */
+/** What runs left behind that were killed: servers are stopped, Berths ended, and their files removed, which may take up memory. */
 async function removeLeftovers(): Promise<void> {
-  const homes = await Promise.all([MEMORY, os.tmpdir()].map(homesIn));
-  for (const home of homes.flat()) {
-    const pid = Number(path.basename(home).slice(PREFIX.length).split('-')[0]);
-    if (Number.isNaN(pid) || isRunning(pid)) continue;
+  for (const home of leftScratches(BERTH_PREFIX)) {
+    await endProcesses(() => processesNaming(home));
+    await rm(home, { recursive: true, force: true, maxRetries: 5 });
+  }
+  for (const home of leftScratches(PREFIX)) {
     try {
       // A start takes over an orphan, and refuses a server that somebody still uses.
       const leftover = await startEmbeddedPostgres({
@@ -83,30 +81,6 @@ async function removeLeftovers(): Promise<void> {
     } catch (error) {
       process.stderr.write(`leftover test database ${home} could not be removed: ${messageOf(error)}\n`);
     }
-  }
-}
-
-async function homesIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => name.startsWith(PREFIX)).map((name) => path.join(folder, name));
-}
-
-async function hasRoom(folder: string): Promise<boolean> {
-  try {
-    await access(folder, constants.W_OK);
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize > ROOM_BYTES;
-  } catch {
-    return false;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,5 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   eventually,
@@ -8,6 +7,7 @@ import {
   startChildAsOrdinaryUser,
   type EmbeddedChild,
 } from '../../../test/support/embedded-processes.js';
+import { makeScratch } from '../../../test/support/scratch.js';
 import { silentLog } from '../../kernel/index.js';
 import { clusterPaths, findPostmaster } from './cluster.js';
 import { isAlive } from './processes.js';
@@ -19,8 +19,8 @@ describe('embedded Postgres', () => {
   const children: EmbeddedChild[] = [];
   const servers: EmbeddedPostgres[] = [];
 
-  beforeEach(async () => {
-    home = await mkdtemp(path.join(os.tmpdir(), 'berth-embedded-'));
+  beforeEach(() => {
+    home = makeScratch('berth-embedded-');
     directory = path.join(home, 'postgres');
   });
   afterEach(async () => {
