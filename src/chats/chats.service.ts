@@ -56,6 +56,29 @@ export class ChatsService {
     });
   }
 
+  /** As `send`, for who wrote at another system, in the conversation that the workspace is behind. One that failed is tried again: nobody there could ask for it in another way. */
+  async sendThrough(actor: Actor, workspaceId: string, text: string): Promise<MessageView> {
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      const workspace = await this.workspaces.reachThrough(tenant, actor, workspaceId);
+      await this.workspaces.askToRun(tenant, workspace, actor, 'a message came', true);
+      return this.addTurn(tenant, actor, workspaceId, text);
+    });
+  }
+
+  /** Ends all that is under way or waits in a workspace, whoever wrote it; answers which messages. Inside a transaction of the caller. */
+  async stopAll(tenant: Tenant, workspaceId: string): Promise<string[]> {
+    if (!(await this.workspaces.lock(tenant, workspaceId))) return [];
+    const turns = await chatsStore.openTurnsIn(tenant, workspaceId);
+    for (const turn of turns) await this.end(tenant, turn);
+    return turns.map(({ id }) => id);
+  }
+
+  /** The ids of its messages, the first ones first. Inside a transaction of the caller. */
+  async messageIds(tenant: Tenant, workspaceId: string): Promise<string[]> {
+    const messages = await chatsStore.listMessages(tenant, workspaceId, { after: null, take: 1 });
+    return messages.map(({ id }) => id);
+  }
+
   async list(actor: Actor, workspaceId: string, query: PageQuery): Promise<Page<MessageView>> {
     const slice = sliceOf(query);
     return this.database.tenant(actor.organizationId, async (tenant) => {

@@ -150,6 +150,15 @@ export const chatsStore = {
        order by t.workspace_id, t.seq`;
   },
 
+  /** What is under way or waits in a workspace. */
+  openTurnsIn({ db, organizationId }: Tenant, workspaceId: string) {
+    return db.turn.findMany({
+      where: { organizationId, workspaceId, state: { in: [...openStates] } },
+      orderBy: { seq: 'asc' },
+      include: { _count: { select: { receipts: true } } },
+    });
+  },
+
   /** What others than one person have asked for in a workspace and is not over. */
   async openTurnsOfOthers(
     { db, organizationId }: Tenant,

@@ -27,4 +27,5 @@ export type EventType =
   | 'egress.blocked'
   | 'git.pushed'
   | 'git.failed'
-  | 'pull_request.opened';
+  | 'pull_request.opened'
+  | 'conversation.state';

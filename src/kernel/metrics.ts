@@ -162,6 +162,16 @@ export const metricCatalog = {
     labels: ['system'],
     buckets: SLOW,
   },
+  berth_asks_total: {
+    type: 'counter',
+    help: 'Asks at other systems that were decided on, by system and outcome',
+    labels: ['system', 'outcome'],
+  },
+  berth_conversations_paused_total: {
+    type: 'counter',
+    help: 'Conversations at other systems that were paused because so much was asked that it looked like a loop',
+    labels: ['system'],
+  },
   berth_deliveries_waiting: {
     type: 'gauge',
     help: 'Deliveries of the whole instance that are not handled yet; every process says the same',

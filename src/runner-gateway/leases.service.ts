@@ -29,8 +29,8 @@ import {
 } from '../workspaces/index.js';
 import type { RepositorySource, WorkspaceState } from '../contracts/index.js';
 
-/** In a shared workspace one person's turn may follow another's, and waits until the proxy has forgotten what was the first one's own. */
-const OWN_SECONDS_WHERE_SHARED = 1;
+/** Where several write, one person's turn may follow another's, and waits until the proxy has forgotten what was the first one's own. */
+const OWN_SECONDS_OF_SEVERAL = 1;
 /** So many calls of one organization's proxies use the database at a time in this process, which has ten connections for everything. A crowd that comes at once waits here and is answered, where it would be turned away for want of a connection. */
 const AT_A_TIME = 4;
 
@@ -97,7 +97,7 @@ export class LeasesService {
     };
     const lease = await this.credentials.lease(member, workspaceId, {
       stillFor,
-      ownSeconds: workspace.shared ? OWN_SECONDS_WHERE_SHARED : undefined,
+      ownSeconds: workspace.isOfSeveral ? OWN_SECONDS_OF_SEVERAL : undefined,
     });
     return { ...lease, ...(cause ? { cause } : {}), ...(use.budgeted ? use : {}) };
   }

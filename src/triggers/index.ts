@@ -1,4 +1,5 @@
-export type { Ask, Asker, AskOutcome, AskPlace, Taken } from './asks/ask.js';
+export type { Ask, AskOutcome, AskPlace, Taken } from './asks/ask.js';
+export { Asks, type Stop } from './asks/asks.service.js';
 export type { ConversationPlace } from './conversations/conversation.js';
 export { Conversations } from './conversations/conversations.service.js';
 export {

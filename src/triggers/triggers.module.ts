@@ -1,6 +1,10 @@
 import { Module } from '@nestjs/common';
 import { ChatsModule } from '../chats/index.js';
-import { WorkspacesWorkModule } from '../workspaces/index.js';
+import { IdentityModule } from '../identity/index.js';
+import { WorkspacesModule, WorkspacesWorkModule } from '../workspaces/index.js';
+import { Asks } from './asks/asks.service.js';
+import { Messages } from './asks/messages.service.js';
+import { Starting } from './asks/starting.service.js';
 import { Conversations } from './conversations/conversations.service.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
@@ -15,8 +19,9 @@ import { Sending } from './replies/sending.service.js';
 
 /** In every process: what other systems tell is received by one and handled by another, and whoever tells a fact may have something said about it. */
 @Module({
-  providers: [Deliveries, Conversations, Replies, Recoveries],
-  exports: [Deliveries, Conversations, Replies, Recoveries],
+  imports: [IdentityModule, WorkspacesModule, ChatsModule],
+  providers: [Deliveries, Conversations, Replies, Recoveries, Starting, Messages, Asks],
+  exports: [Deliveries, Conversations, Replies, Recoveries, Asks],
 })
 export class TriggersModule {}
 

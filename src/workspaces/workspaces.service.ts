@@ -8,6 +8,7 @@ import type {
   OperationView,
   PageQuery,
   RepositorySource,
+  WorkspaceState,
   WorkspaceView,
 } from '../contracts/index.js';
 import { Audit } from '../audit/index.js';
@@ -124,6 +125,15 @@ export class WorkspacesService {
     return (await workspacesStore.find(tenant, id)) !== null;
   }
 
+  /** How it is; null when it is gone. Inside a transaction of the caller. */
+  async stateOf(
+    tenant: Tenant,
+    id: string,
+  ): Promise<{ state: WorkspaceState; desiredState: DesiredState } | null> {
+    const row = await workspacesStore.find(tenant, id);
+    return row && { state: row.state as WorkspaceState, desiredState: row.desiredState as DesiredState };
+  }
+
   async show(actor: Actor, id: string): Promise<WorkspaceView> {
     return this.view(
       await this.database.tenant(actor.organizationId, (tenant) => this.see(tenant, actor, id, 'see')),
@@ -196,6 +206,22 @@ export class WorkspacesService {
     return allowed(await workspacesStore.findLocked(tenant, id), member, needed);
   }
 
+  /**
+   * As `reach`, for who was admitted by the conversation at another system that the workspace is behind: they write there, each with their own credentials, and see here what they saw before. Throws
+   * `not-found`.
+   */
+  async reachThrough(tenant: Tenant, actor: Actor, id: string): Promise<LockedWorkspace> {
+    await this.identity.hold(tenant, actor);
+    const row = await workspacesStore.findLocked(tenant, id);
+    if (!row) throw noWorkspace();
+    return row;
+  }
+
+  /** The workspace, locked for what Berth does by itself; null when it is gone. */
+  lock(tenant: Tenant, id: string): Promise<LockedWorkspace | null> {
+    return workspacesStore.findLocked(tenant, id);
+  }
+
   /** Adds what another room has to end whenever a workspace begins to hibernate or fails; runs inside the transaction of the move. */
   whenStopped(hook: StopHook): void {
     this.moves.whenStopped(hook);
@@ -206,9 +232,15 @@ export class WorkspacesService {
     this.#unshareHooks.push(hook);
   }
 
-  /** Asks for the workspace to run, inside a transaction of the caller. */
-  async askToRun(tenant: Tenant, row: LockedWorkspace, actor: Actor, reason: string): Promise<void> {
-    await this.desire(tenant, row, 'running', memberInitiator(actor), reason, false);
+  /** Asks for the workspace to run, inside a transaction of the caller. `retry`: one that failed is tried again. */
+  async askToRun(
+    tenant: Tenant,
+    row: LockedWorkspace,
+    actor: Actor,
+    reason: string,
+    retry = false,
+  ): Promise<void> {
+    await this.desire(tenant, row, 'running', memberInitiator(actor), reason, retry);
   }
 
   private async unshared(tenant: Tenant, { id, ownerId }: LockedWorkspace): Promise<void> {

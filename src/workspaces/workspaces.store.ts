@@ -45,7 +45,8 @@ export interface WorkspacePlace {
   ownerId: string;
   agent: string;
   state: string;
-  shared: boolean;
+  /** Several persons may write in it, one after the other: it is shared, or behind a conversation at another system. */
+  isOfSeveral: boolean;
   source: RepositorySource;
   readOnly: boolean;
 }
@@ -97,7 +98,8 @@ export const workspacesStore = {
   /** As `findLocked`, of what a lease depends on alone: proxies ask every few seconds. */
   async placeLocked({ db, organizationId }: Tenant, id: string): Promise<WorkspacePlace | null> {
     const rows = await db.$queryRaw<WorkspacePlace[]>`
-      select id, owner_id as "ownerId", agent, state, shared, source, read_only as "readOnly"
+      select id, owner_id as "ownerId", agent, state, source, read_only as "readOnly",
+             shared or origin->>'type' in ('github', 'linear') or pull_request_url is not null as "isOfSeveral"
         from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
     return rows[0] ?? null;
   },

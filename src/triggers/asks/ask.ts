@@ -1,19 +1,7 @@
 import type { ExternalSystem } from '../../contracts/index.js';
 import type { JsonObject } from '../../database/index.js';
-
-/** A person of another system, as it told of them. */
-export interface Asker {
-  system: ExternalSystem;
-  /** Their immutable id, as text. */
-  externalId: string;
-  handle: string | null;
-  name: string | null;
-  email: string | null;
-  /** The other system vouches that the address is theirs. */
-  emailProven: boolean;
-  isApp: boolean;
-  isActive: boolean;
-}
+import type { ExternalPerson } from '../../identity/index.js';
+import type { ReplyAbout } from '../replies/content.js';
 
 /** Where the work is done. */
 export type AskPlace =
@@ -45,7 +33,7 @@ export interface Ask {
   deliveryRowId: string | null;
   conversation: { key: string; url: string; subject: JsonObject };
   /** Null: no person, but an automation. */
-  asker: Asker | null;
+  asker: ExternalPerson | null;
   /** The prompt for the agent. It is data: nothing is decided by it. */
   text: string;
   /** Names the workspace. */
@@ -54,6 +42,10 @@ export interface Ask {
   mayStart: boolean;
   readOnly: boolean;
   place: AskPlace;
+  /** Which comment asked, where it is not answered as a whole: each answer to this ask goes there. */
+  about?: ReplyAbout;
+  /** Why it is not done for this person (who may not write there, for example), and what they are told. Who is not connected is asked to connect first. */
+  refusal?: { reason: string; text: string };
 }
 
 /** What became of an ask, by name. */

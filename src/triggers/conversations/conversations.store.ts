@@ -42,11 +42,22 @@ export const conversationsStore = {
     });
   },
 
-  /** From now on this workspace is behind it, and what it tells is told there from its first event on. */
-  async startWith({ db, organizationId }: Tenant, id: string, workspaceId: string, at: Date): Promise<void> {
+  /** What the latest ask said of it, and the workspace that is behind it from now on: what a new one tells is told there from its first event on. Opens what was closed, or paused for long enough. */
+  async touch(
+    { db, organizationId }: Tenant,
+    { id, workspaceId: before, state }: { id: string; workspaceId: string | null; state: string },
+    { url, subject }: Pick<ConversationPlace, 'url' | 'subject'>,
+    { workspaceId, outcome, at }: { workspaceId: string | null; outcome: string; at: Date },
+  ): Promise<void> {
+    const isOther = workspaceId !== null && workspaceId !== before;
+    const opens = state !== 'open' && outcome !== 'stopped-by-breaker';
     await db.conversation.update({
       where: { organizationId_id: { organizationId, id } },
-      data: { workspaceId, eventCursor: 0, updatedAt: at },
+      data: {
+        ...{ url, subject, updatedAt: at },
+        ...(isOther ? { workspaceId, eventCursor: 0 } : {}),
+        ...(opens ? { state: 'open', stateReason: null } : {}),
+      },
       select: { id: true },
     });
   },

@@ -1,0 +1,66 @@
+import type { JsonObject, Tenant } from '../../database/index.js';
+import type { Found } from '../../identity/index.js';
+import type { ConversationRow } from '../conversations/conversations.store.js';
+import type { ReplyContent } from '../replies/content.js';
+import type { NewReply } from '../replies/replies.service.js';
+import type { Ask, AskOutcome } from './ask.js';
+import type { AskState } from './decision.js';
+import type { Plan } from './starting.service.js';
+
+/** One ask while it is decided on, inside its transaction. */
+export interface Case {
+  tenant: Tenant;
+  ask: Ask;
+  conversation: ConversationRow;
+  /** It waited already. */
+  isKnown: boolean;
+  /** Null: nobody asked. */
+  who: Found | null;
+  plan: Plan | null;
+  at: Date;
+}
+
+/** What became of it, and what is said. State null: nothing is written of it. */
+export interface Ending {
+  state: AskState | null;
+  outcome: AskOutcome;
+  workspaceId?: string;
+  messageId?: string;
+  say?: Said[];
+}
+
+type Said = { key: string; content: ReplyContent };
+
+export function refused({ key }: Ask, outcome: AskOutcome, text: string | null): Ending {
+  const say: Said[] = text === null ? [] : [{ key: `refused/${key}`, content: { type: 'refused', text } }];
+  return { state: 'refused', outcome, say };
+}
+
+/** What is said, each to the comment that asked. */
+export function answersTo({ key, about }: Ask, said: Said[]): NewReply[] {
+  return said.map((reply) => ({ ...reply, about: { ...about, askKey: key } }));
+}
+
+/** About what it is: the same thing asked of again by nobody is a loop, in whichever conversation. */
+export function causeOf({ conversation }: Ask): string {
+  const { issueId } = conversation.subject;
+  return typeof issueId === 'string' ? issueId : conversation.key;
+}
+
+/** Who asked, who that is here, and by what it was decided: kept with the ask, and with the workspace. */
+export function decisionOn({ ask, who, plan }: Pick<Case, 'ask' | 'who' | 'plan'>): JsonObject {
+  const { system, asker, key, about } = ask;
+  const by = asker && { system, externalId: asker.externalId, handle: asker.handle, name: asker.name };
+  const member =
+    who?.outcome === 'linked'
+      ? { userId: who.actor.userId, name: who.actor.name, accountId: who.accountId, proof: who.proof }
+      : null;
+  return {
+    asker: by,
+    member,
+    ask: key,
+    cause: causeOf(ask),
+    repository: plan?.repository ?? null,
+    ...(about ? { about: { ...about } } : {}),
+  };
+}

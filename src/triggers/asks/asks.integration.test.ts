@@ -1,0 +1,239 @@
+import { randomUUID } from 'node:crypto';
+import { API_KEY, Bench } from '../../../test/support/bench.js';
+import type { TestMember } from '../../../test/support/app.js';
+import type { ExternalPerson } from '../../identity/index.js';
+import { ExternalAccounts } from '../../identity/index.js';
+import { Asks, type Ask } from '../index.js';
+import { breaker } from './breaker.js';
+
+describe('asks', () => {
+  let bench: Bench;
+  let asks: Asks;
+  let accounts: ExternalAccounts;
+  let ann: ExternalPerson;
+  beforeAll(async () => {
+    bench = await Bench.start();
+    asks = bench.app.app.get(Asks, { strict: false });
+    accounts = bench.app.app.get(ExternalAccounts, { strict: false });
+    ann = await connected(bench.owner);
+  });
+  afterAll(() => bench.close());
+
+  const person = (change: Partial<ExternalPerson> = {}): ExternalPerson => ({
+    ...{ system: 'github', externalId: randomUUID(), handle: null, name: 'Somebody', email: null },
+    ...{ emailProven: false, isApp: false, isActive: true },
+    ...change,
+  });
+  const inside = <T>(work: Parameters<typeof bench.app.parts.database.tenant<T>>[1]): Promise<T> =>
+    bench.app.parts.database.tenant(bench.organization.id, work);
+  async function connected(member: TestMember, who = person()): Promise<ExternalPerson> {
+    await inside((tenant) =>
+      accounts.link(tenant, { userId: member.userId, person: who, proof: 'authorization' }),
+    );
+    return who;
+  }
+  const ask = (change: Partial<Ask> = {}): Ask => {
+    const number = randomUUID();
+    return {
+      organizationId: bench.organization.id,
+      system: 'github',
+      key: `comment/${randomUUID()}`,
+      deliveryRowId: null,
+      conversation: {
+        key: `repository/1/pull/${number}`,
+        url: `https://github.com/acme/app/pull/${number}`,
+        subject: { number },
+      },
+      asker: ann,
+      ...{ text: 'create hello.txt', title: 'Say\nhello', mayStart: true, readOnly: false },
+      place: { repository: 'acme/app', ref: 'main' },
+      about: { commentId: '5', commentKind: 'issue-comment' },
+      ...change,
+    };
+  };
+  const said = async (
+    conversationId: string,
+  ): Promise<{ type: string; key: string; about: object; text?: string }[]> =>
+    (
+      await bench.sql('SELECT key, content FROM reply WHERE conversation_id = $1 ORDER BY seq', [
+        conversationId,
+      ])
+    ).map(({ key, content }) => {
+      const { content: words, about } = content as { content: { type: string }; about: object };
+      return { ...words, key: String(key), about };
+    });
+  const count = async (table: string): Promise<number> =>
+    Number((await bench.sql(`SELECT count(*)::int AS n FROM ${table}`))[0]?.n);
+
+  it('start one workspace and one message, however many deliveries tell of them at once', async () => {
+    const one = ask();
+    const before = await count('workspace');
+    const taken = await Promise.all(Array.from({ length: 20 }, () => asks.take(one)));
+    expect(taken.filter(({ outcome }) => outcome === 'started')).toHaveLength(1);
+    expect(taken.filter(({ outcome }) => outcome === 'already-done')).toHaveLength(19);
+    expect(await count('workspace')).toBe(before + 1);
+    const { workspaceId = '', conversationId = '' } =
+      taken.find(({ outcome }) => outcome === 'started') ?? {};
+    const made = await bench.api.workspace(workspaceId);
+    expect(made).toMatchObject({
+      name: 'Say hello',
+      ref: 'main',
+      shared: false,
+      origin: { type: 'github', url: one.conversation.url },
+    });
+    expect(await bench.api.messages(workspaceId)).toMatchObject([
+      { text: 'create hello.txt', author: { id: bench.owner.userId } },
+    ]);
+    expect(await said(conversationId)).toMatchObject([
+      { type: 'seen', about: { askKey: one.key, commentId: '5' } },
+      { type: 'started', member: bench.owner.name, repository: 'acme/app', agent: 'claude' },
+    ]);
+    const [row] = await bench.sql('SELECT decision FROM workspace WHERE id = $1', [workspaceId]);
+    expect(row?.decision).toMatchObject({
+      asker: { externalId: ann.externalId },
+      member: { userId: bench.owner.userId, proof: 'authorization' },
+    });
+    expect(await asks.isTaken(bench.organization.id, 'github', one.key)).toBe(true);
+  });
+
+  it('at once in one conversation share one workspace, and another member writes there with a share of their own', async () => {
+    const bob = await bench.app.member(bench.organization, 'member');
+    await bob.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
+    const who = await connected(bob);
+    const first = ask();
+    const others = [ann, who, ann].map((asker) => ({ ...ask(), conversation: first.conversation, asker }));
+    const taken = await Promise.all([first, ...others].map((one) => asks.take(one)));
+    expect(taken.map(({ outcome }) => outcome).sort()).toEqual([
+      'continued',
+      'continued',
+      'continued',
+      'started',
+    ]);
+    const [workspaceId = ''] = new Set(taken.map((one) => one.workspaceId));
+    const authors = await bench.sql('SELECT author_id FROM message WHERE workspace_id = $1', [workspaceId]);
+    expect(authors.filter(({ author_id: id }) => id === bob.userId)).toHaveLength(1);
+    // What is behind the conversation is not opened to anybody: reading it here stays its owner's.
+    const [{ owner_id: ownerId } = {}] = await bench.sql('SELECT owner_id FROM workspace WHERE id = $1', [
+      workspaceId,
+    ]);
+    const reader = ownerId === bob.userId ? bench.owner : bob;
+    expect(
+      (await reader.api.call('GET', reader.api.path(`/workspaces/${workspaceId}/messages`))).status,
+    ).not.toBe(200);
+  });
+
+  it('of somebody who is not connected wait, and go on by themselves when they are', async () => {
+    const carl = await bench.app.member(bench.organization, 'member');
+    await carl.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
+    const who = person();
+    const deliveryRowId = randomUUID();
+    await bench.sql(
+      `INSERT INTO delivery (id, organization_id, system, delivery_id, event, state, outcome, body, received_at, finished_at)
+       VALUES ($1, $2, 'github', $3, 'issue_comment', 'processed', 'awaiting-link', '{}', now(), now())`,
+      [deliveryRowId, bench.organization.id, randomUUID()],
+    );
+    const one = ask({ asker: who, deliveryRowId, refusal: { reason: 'x', text: 'x' } });
+    const { outcome, conversationId } = await asks.take(one);
+    expect(outcome).toBe('awaiting-link');
+    expect(await asks.take(one)).toMatchObject({ outcome: 'awaiting-link' });
+    expect(await asks.take(ask({ asker: who }))).toMatchObject({ outcome: 'awaiting-link' });
+    // Once: the second time there is an open link.
+    expect(await said(conversationId)).toMatchObject([
+      { type: 'connect', person: { externalId: who.externalId } },
+    ]);
+    expect(await asks.isTaken(bench.organization.id, 'github', one.key)).toBe(false);
+    await connected(carl, who);
+    expect(await bench.sql('SELECT state FROM delivery WHERE id = $1', [deliveryRowId])).toEqual([
+      { state: 'received' },
+    ]);
+    const { refusal: _, ...again } = one;
+    expect(await asks.take(again)).toMatchObject({ outcome: 'started' });
+    expect(await asks.take(again)).toMatchObject({ outcome: 'already-done' });
+  });
+
+  it('of who was removed a moment ago, of apps and of nobody start nothing', async () => {
+    const dora = await bench.app.member(bench.organization, 'member');
+    const who = await connected(dora);
+    await bench.api.call('DELETE', bench.api.path(`/members/${dora.userId}`), undefined, 204);
+    const before = await count('workspace');
+    expect(await asks.take(ask({ asker: who }))).toMatchObject({ outcome: 'awaiting-link' });
+    const app = await asks.take(ask({ asker: person({ isApp: true }) }));
+    expect(app.outcome).toBe('refused-app');
+    expect(await said(app.conversationId)).toEqual([]);
+    const nobody = await asks.take(ask({ asker: null }));
+    expect(nobody.outcome).toBe('refused-automation');
+    expect(await said(nobody.conversationId)).toMatchObject([{ type: 'refused' }]);
+    expect(await count('workspace')).toBe(before);
+  });
+
+  it('that cannot be are answered why, once', async () => {
+    const eve = await bench.app.member(bench.organization, 'member');
+    const one = ask({ asker: await connected(eve) });
+    const { outcome, conversationId } = await asks.take(one);
+    expect(outcome).toBe('no-agent-credential');
+    expect(await asks.take(one)).toMatchObject({ outcome: 'already-done' });
+    expect(await said(conversationId)).toMatchObject([
+      { type: 'seen' },
+      { type: 'refused', text: expect.stringContaining('credential') as string },
+    ]);
+    const may = await asks.take(ask({ refusal: { reason: 'may-not-write', text: 'You may not write.' } }));
+    expect(may.outcome).toBe('refused-may-not-write');
+    expect(await said(may.conversationId)).toMatchObject([{ type: 'refused', text: 'You may not write.' }]);
+    const nowhere = await asks.take(ask({ place: { repository: 'not a repository' } }));
+    expect(nowhere.outcome).toBe('refused-repository');
+  });
+
+  it('start anew where the workspace is deleted, and remember what was done when it is gone', async () => {
+    const first = ask();
+    const { workspaceId = '', conversationId } = await asks.take(first);
+    await bench.api.call('DELETE', bench.api.path(`/workspaces/${workspaceId}`), undefined, 202);
+    const second = await asks.take({ ...ask(), conversation: first.conversation });
+    expect(second).toMatchObject({ outcome: 'started', conversationId });
+    expect(second.workspaceId).not.toBe(workspaceId);
+    await bench.reconcile(workspaceId);
+    expect(await asks.take(first)).toMatchObject({ outcome: 'already-done', conversationId });
+  });
+
+  it('stop what is under way, and are confirmed once', async () => {
+    const first = ask();
+    const { workspaceId = '', conversationId } = await asks.take(first);
+    const stop = {
+      ...{
+        organizationId: bench.organization.id,
+        system: 'github' as const,
+        asker: ann,
+        deliveryRowId: null,
+      },
+      ...{ key: randomUUID(), conversationKey: first.conversation.key },
+    };
+    expect(await asks.stop(stop)).toEqual({ outcome: 'stopped', workspaceId });
+    expect(await asks.stop(stop)).toEqual({ outcome: 'already-done' });
+    expect(await bench.api.messages(workspaceId)).toMatchObject([{ state: 'canceled' }]);
+    expect((await said(conversationId)).filter(({ type }) => type === 'stopped')).toMatchObject([
+      { text: 'Stopped.' },
+    ]);
+    expect(await asks.stop({ ...stop, conversationKey: 'nothing' })).toEqual({
+      outcome: 'ignored-nothing-here',
+    });
+  });
+
+  it('are paused where they go round in circles: said once, seen in the events, and over after an hour', async () => {
+    const first = ask();
+    const again = (): Ask => ({ ...ask(), conversation: first.conversation });
+    const { workspaceId = '', conversationId } = await asks.take(first);
+    for (let n = 1; n < breaker.inConversation; n++)
+      expect((await asks.take(again())).outcome).toBe('continued');
+    for (let n = 0; n < 5; n++) expect((await asks.take(again())).outcome).toBe('stopped-by-breaker');
+    expect(await bench.api.messages(workspaceId)).toHaveLength(breaker.inConversation);
+    expect((await said(conversationId)).filter(({ type }) => type === 'refused')).toHaveLength(1);
+    expect(await bench.eventsOf(workspaceId, 'conversation.state')).toMatchObject([
+      { data: { state: 'paused' } },
+    ]);
+    bench.clock.advance(breaker.pauseSeconds * 1000);
+    expect((await asks.take(again())).outcome).toBe('continued');
+    const rows = await bench.sql('SELECT state, state_reason FROM conversation WHERE id = $1', [
+      conversationId,
+    ]);
+    expect(rows).toEqual([{ state: 'open', state_reason: null }]);
+  });
+});

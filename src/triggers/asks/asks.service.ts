@@ -1,0 +1,214 @@
+import { Injectable } from '@nestjs/common';
+import type { ExternalSystem } from '../../contracts/index.js';
+import { ChatsService } from '../../chats/index.js';
+import { Database, type Tenant } from '../../database/index.js';
+import { eventsStore } from '../../events/index.js';
+import { ExternalAccounts, type ExternalPerson } from '../../identity/index.js';
+import { World } from '../../kernel/index.js';
+import { WorkspacesService } from '../../workspaces/index.js';
+import { conversationsStore, type ConversationRow } from '../conversations/conversations.store.js';
+import { Deliveries } from '../deliveries/deliveries.service.js';
+import { Replies } from '../replies/replies.service.js';
+import { answersTo, causeOf, decisionOn, refused, type Case, type Ending } from './ask-case.js';
+import type { Ask, Taken } from './ask.js';
+import { asksStore } from './asks.store.js';
+import { breaker, isPauseOver, tooMuch } from './breaker.js';
+import { decideAsk, type AskDecision } from './decision.js';
+import { Messages } from './messages.service.js';
+import { Starting } from './starting.service.js';
+
+/** So many of what somebody asked before they were connected are done afterwards; who waits for more asks again. */
+const MOST_TO_CATCH_UP = 20;
+
+/** Somebody wants an end of what is under way. */
+export interface Stop {
+  organizationId: string;
+  system: ExternalSystem;
+  /** Of its meaning, so that it is confirmed once. */
+  key: string;
+  conversationKey: string;
+  deliveryRowId: string | null;
+  asker: ExternalPerson | null;
+}
+
+/** What people ask for at other systems: each becomes a message in a workspace once, or is answered why not. */
+@Injectable()
+export class Asks {
+  constructor(
+    private readonly database: Database,
+    private readonly accounts: ExternalAccounts,
+    private readonly chats: ChatsService,
+    private readonly workspaces: WorkspacesService,
+    private readonly starting: Starting,
+    private readonly messages: Messages,
+    private readonly replies: Replies,
+    private readonly deliveries: Deliveries,
+    private readonly world: World,
+  ) {
+    accounts.whenLinked((tenant, { system, externalId }) => this.catchUp(tenant, system, externalId));
+  }
+
+  /** Whether it was decided already. A quick look, for who would ask another system for facts else. */
+  async isTaken(organizationId: string, system: ExternalSystem, key: string): Promise<boolean> {
+    const found = await this.database.tenant(organizationId, (tenant) => asksStore.find(tenant, system, key));
+    return found !== null && found.state !== 'waiting';
+  }
+
+  /**
+   * Decides what becomes of an ask, and does it: who asks, what is behind the conversation, the message, what is said. One transaction, so that killed anywhere it is done as a whole or not at all; and
+   * one at a time per conversation, so that two who ask at once do not get two workspaces.
+   */
+  async take(ask: Ask): Promise<Taken> {
+    const plan = await this.starting.prepare(ask);
+    return this.database.tenant(ask.organizationId, async (tenant) => {
+      const at = this.world.clock.now();
+      await conversationsStore.hold(tenant, ask.system, ask.conversation.key);
+      const conversation = await this.conversationOf(tenant, ask, at);
+      const known = await asksStore.find(tenant, ask.system, ask.key);
+      const conversationId = conversation.id;
+      if (known && known.state !== 'waiting') return { outcome: 'already-done', conversationId };
+      const who = ask.asker && (await this.accounts.find(tenant, ask.asker));
+      const one: Case = { tenant, ask, conversation, isKnown: known !== null, who, plan, at };
+      const ending = await this.carryOut(one, await this.decide(one));
+      await this.write(one, ending);
+      const { outcome, workspaceId } = ending;
+      return { outcome, conversationId, ...(workspaceId ? { workspaceId } : {}) };
+    });
+  }
+
+  /** Ends what is under way in a conversation, and what waits there. Whoever is heard there may ask for it: it takes nothing from anybody. */
+  async stop({
+    organizationId,
+    system,
+    key,
+    conversationKey,
+    asker,
+    deliveryRowId,
+  }: Stop): Promise<{ outcome: string; workspaceId?: string }> {
+    return this.database.tenant(organizationId, async (tenant) => {
+      await conversationsStore.hold(tenant, system, conversationKey);
+      const conversation = await conversationsStore.findByKey(tenant, system, conversationKey);
+      if (!conversation) return { outcome: 'ignored-nothing-here' };
+      if (await asksStore.find(tenant, system, key)) return { outcome: 'already-done' };
+      const { id, workspaceId } = conversation;
+      const at = this.world.clock.now();
+      const waited = await asksStore.giveUp(tenant, id, 'stopped', at);
+      const ended = workspaceId === null ? [] : await this.chats.stopAll(tenant, workspaceId);
+      const [told] = await asksStore.withMessages(tenant, id, ended);
+      const text = ended.length + waited > 0 ? 'Stopped.' : 'There was nothing under way.';
+      // Under the key of the turn's own end where there is one: it is said now, and not once more when the agent has stopped.
+      const reply = {
+        key: told ? `end/${told}` : `stopped/${key}`,
+        content: { type: 'stopped' as const, text },
+      };
+      await this.replies.add(tenant, id, reply);
+      // Remembered as what it was: asked for once.
+      await asksStore.write(
+        tenant,
+        { system, key, deliveryRowId, asker },
+        {
+          ...{ id: this.world.ids.next(), conversationId: id, userId: null, messageId: null },
+          ...{ state: 'taken', outcome: 'stopped', decision: {}, at },
+        },
+      );
+      return { outcome: 'stopped', ...(workspaceId === null ? {} : { workspaceId }) };
+    });
+  }
+
+  /** The conversation as it stands. Its row is written last, since others lock it after a workspace. */
+  private async conversationOf(
+    tenant: Tenant,
+    { system, conversation }: Ask,
+    at: Date,
+  ): Promise<ConversationRow> {
+    const found = await conversationsStore.findByKey(tenant, system, conversation.key);
+    return (
+      found ?? conversationsStore.open(tenant, { system, ...conversation }, { id: this.world.ids.next(), at })
+    );
+  }
+
+  private async decide({ tenant, ask, conversation, isKnown, who, at }: Case): Promise<AskDecision> {
+    const { id, state, updatedAt, workspaceId } = conversation;
+    const since = new Date(at.getTime() - breaker.windowSeconds * 1000);
+    const counts = await asksStore.counts(tenant, { conversationId: id, cause: causeOf(ask), since });
+    return decideAsk({
+      isKnown,
+      excess: tooMuch(counts, ask.asker === null),
+      isPaused: state === 'paused' && !isPauseOver(updatedAt, at),
+      who,
+      automation: false,
+      refusal: ask.refusal ?? null,
+      workspace: workspaceId === null ? null : await this.workspaces.stateOf(tenant, workspaceId),
+      mayStart: ask.mayStart,
+    });
+  }
+
+  private async carryOut(one: Case, decision: AskDecision): Promise<Ending> {
+    const { ask } = one;
+    switch (decision.do) {
+      case 'nothing':
+        return { state: null, outcome: decision.outcome };
+      case 'pause':
+        return this.pause(one, decision.text);
+      case 'refuse':
+        return refused(ask, decision.outcome, decision.text);
+      case 'wait-for-link':
+        return this.waitForLink(one);
+      case 'continue':
+        return this.messages.continue(one);
+      case 'start':
+        return this.messages.start(one);
+    }
+  }
+
+  /** What is asked waits for who asked to be connected; they are told once how. */
+  private async waitForLink({ tenant, ask }: Case): Promise<Ending> {
+    const { asker, key } = ask;
+    const link = asker && (await this.accounts.personalLink(tenant, asker));
+    const person = { externalId: asker?.externalId ?? '', handle: asker?.handle ?? null };
+    const connect = link && {
+      key: `connect/${key}`,
+      content: { type: 'connect' as const, url: link.url, person },
+    };
+    return { state: 'waiting', outcome: 'awaiting-link', say: connect ? [connect] : [] };
+  }
+
+  /** Visible where people look: in the conversation, in its workspace's events, in its state. One sentence, and nothing more until the pause is over. */
+  private async pause({ tenant, ask, conversation, at }: Case, reason: string): Promise<Ending> {
+    const { id, workspaceId } = conversation;
+    if (workspaceId !== null && (await this.workspaces.exists(tenant, workspaceId)))
+      await eventsStore.append(tenant, workspaceId, [
+        { type: 'conversation.state', at, data: { state: 'paused', reason, url: conversation.url } },
+      ]);
+    await conversationsStore.move(tenant, id, 'paused', reason, at);
+    tenant.metrics.count('berth_conversations_paused_total', { system: ask.system });
+    const text = `${reason} It goes on in an hour, or when somebody resumes it in Berth.`;
+    return refused(ask, 'stopped-by-breaker', text);
+  }
+
+  private async write(one: Case, { state, outcome, ...ending }: Ending): Promise<void> {
+    const { tenant, ask, conversation, who, at } = one;
+    // Of what is stopped or of no concern there may be very much.
+    if (state === null) return;
+    await asksStore.write(tenant, ask, {
+      ...{ id: this.world.ids.next(), conversationId: conversation.id, state, outcome, at },
+      userId: who?.outcome === 'linked' ? who.actor.userId : null,
+      decision: decisionOn(one),
+      messageId: ending.messageId ?? null,
+    });
+    const workspaceId = ending.workspaceId ?? null;
+    await conversationsStore.touch(tenant, conversation, ask.conversation, { workspaceId, outcome, at });
+    for (const reply of answersTo(ask, ending.say ?? []))
+      await this.replies.add(tenant, conversation.id, reply);
+    tenant.metrics.count('berth_asks_total', { system: ask.system, outcome });
+  }
+
+  /** Somebody is connected now: what they asked before is handled once more, as it was delivered. */
+  private async catchUp(tenant: Tenant, system: ExternalSystem, externalId: string): Promise<void> {
+    const asks = await asksStore.waitingFor(tenant, system, externalId, MOST_TO_CATCH_UP);
+    await this.deliveries.again(
+      tenant,
+      asks.flatMap(({ deliveryId }) => deliveryId ?? []),
+    );
+  }
+}

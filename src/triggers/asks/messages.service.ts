@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { ChatsService } from '../../chats/index.js';
+import { PublicUrl } from '../../http/index.js';
+import type { Actor } from '../../identity/index.js';
+import { BerthError, type ErrorCode } from '../../kernel/index.js';
+import { decisionOn, refused, type Case, type Ending } from './ask-case.js';
+import type { AskOutcome } from './ask.js';
+import { Starting, type Plan } from './starting.service.js';
+import { promptFrom } from './words.js';
+
+/** What people are told as it is, since it is said for them; all else is ours to look into. */
+const told: Partial<Record<ErrorCode, AskOutcome>> = {
+  'no-agent-credential': 'no-agent-credential',
+  'limit-workspaces': 'refused-limit',
+  'limit-running': 'refused-limit',
+  'budget-spent': 'refused-budget',
+  'workspace-failed': 'refused-workspace-failed',
+  'validation-failed': 'refused-repository',
+};
+
+const NO_MAPPING =
+  'Berth does not know which repository this is about. An admin of the organization can say it: map the Linear team to a repository in Berth.';
+
+/** Makes messages of asks: the first of a workspace, or a further one. */
+@Injectable()
+export class Messages {
+  constructor(
+    private readonly chats: ChatsService,
+    private readonly starting: Starting,
+    private readonly publicUrl: PublicUrl,
+  ) {}
+
+  /** A further turn in the workspace behind the conversation, by whoever wrote, and with their credentials. */
+  continue(one: Case): Promise<Ending> {
+    return orSay(one, async (actor) => {
+      const { ask, conversation } = one;
+      const workspaceId = conversation.workspaceId ?? '';
+      const { id: messageId } = await this.chats.sendThrough(actor, workspaceId, promptFrom(ask.text));
+      return { state: 'taken', outcome: 'continued', workspaceId, messageId, say: [seen(one)] };
+    });
+  }
+
+  /** A workspace with its first message, and the conversation tied to it. */
+  start(one: Case): Promise<Ending> {
+    const { ask, plan } = one;
+    if (!plan) return Promise.resolve(refused(ask, 'no-mapping', NO_MAPPING));
+    return orSay(one, (actor) => this.startAs(actor, one, plan));
+  }
+
+  private async startAs(actor: Actor, one: Case, plan: Plan): Promise<Ending> {
+    const [input, terms] = this.starting.workspaceFor(one.ask, plan, decisionOn(one));
+    const { id: workspaceId, agent } = await this.chats.createWorkspace(actor, input, terms);
+    const [first] = await this.chats.messageIds(one.tenant, workspaceId);
+    const started = {
+      type: 'started' as const,
+      workspaceUrl: `${this.publicUrl.url.replace(/\/+$/, '')}/workspaces/${workspaceId}`,
+      repository: plan.repository,
+      agent,
+      member: actor.name,
+    };
+    return {
+      ...{ state: 'taken', outcome: 'started', workspaceId },
+      ...(first === undefined ? {} : { messageId: first }),
+      say: [seen(one), { key: `started/${workspaceId}`, content: started }],
+    };
+  }
+}
+
+function seen({ ask }: Case): { key: string; content: { type: 'seen' } } {
+  return { key: `seen/${ask.key}`, content: { type: 'seen' } };
+}
+
+/** Does it as who asked. What cannot be is undone as a part of its own, and said in the words of the refusal. */
+async function orSay(one: Case, work: (actor: Actor) => Promise<Ending>): Promise<Ending> {
+  const { who, ask } = one;
+  if (who?.outcome !== 'linked')
+    throw new BerthError('internal', 'A message was to be made of what nobody known has asked.');
+  try {
+    return await work(who.actor);
+  } catch (error) {
+    const outcome = error instanceof BerthError ? told[error.code] : undefined;
+    if (!(error instanceof BerthError) || outcome === undefined) throw error;
+    const { say = [], ...rest } = refused(ask, outcome, error.message);
+    return { ...rest, say: [seen(one), ...say] };
+  }
+}
