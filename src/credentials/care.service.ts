@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type {
   Answer,
+  Body,
   CredentialPolicyView,
+  setCredentialPolicyRoute,
   CredentialView,
   Kind,
   PageQuery,
@@ -106,12 +108,19 @@ export class CredentialCare {
   showPolicy(actor: Actor): Promise<CredentialPolicyView> {
     return this.database.tenant(actor.organizationId, async (tenant) => ({
       organizationFallback: await this.identity.organizationFallback(tenant),
+      automation: await this.identity.automation(tenant),
     }));
   }
 
-  setPolicy(actor: Actor, policy: CredentialPolicyView): Promise<CredentialPolicyView> {
+  setPolicy(
+    actor: Actor,
+    { organizationFallback, ...rest }: Body<typeof setCredentialPolicyRoute>,
+  ): Promise<CredentialPolicyView> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
-      await this.identity.setOrganizationFallback(tenant, policy.organizationFallback);
+      const automation = rest.automation ?? (await this.identity.automation(tenant));
+      const policy = { organizationFallback, automation };
+      await this.identity.setOrganizationFallback(tenant, organizationFallback);
+      await this.identity.setAutomation(tenant, automation);
       this.audit.record(tenant, {
         action: 'credential-policy.changed',
         actor: auditedMember(actor),

@@ -6,18 +6,24 @@ import {
   listApiKeysRoute,
   listMembersRoute,
   meRoute,
+  putPreferencesRoute,
   setupRoute,
   showOrganizationRoute,
+  showPreferencesRoute,
   type Answer,
 } from '../contracts/index.js';
 import { BindRoute, Input, type InputOf } from '../http/index.js';
 import type { Actor, Person } from './actor.js';
 import { IdentityService } from './identity.service.js';
+import { Preferences } from './preferences.service.js';
 import { CurrentActor, CurrentPerson } from './request.js';
 
 @Controller()
 export class IdentityController {
-  constructor(private readonly identity: IdentityService) {}
+  constructor(
+    private readonly identity: IdentityService,
+    private readonly preferences: Preferences,
+  ) {}
 
   @BindRoute(setupRoute)
   setUp(@Input() { body }: InputOf<typeof setupRoute>): Promise<Answer<typeof setupRoute>> {
@@ -40,6 +46,19 @@ export class IdentityController {
   @BindRoute(showOrganizationRoute)
   organization(@CurrentActor() actor: Actor): Promise<Answer<typeof showOrganizationRoute>> {
     return this.identity.organization(actor);
+  }
+
+  @BindRoute(showPreferencesRoute)
+  showPreferences(@CurrentActor() actor: Actor): Promise<Answer<typeof showPreferencesRoute>> {
+    return this.preferences.show(actor);
+  }
+
+  @BindRoute(putPreferencesRoute)
+  putPreferences(
+    @CurrentActor() actor: Actor,
+    @Input() { body }: InputOf<typeof putPreferencesRoute>,
+  ): Promise<Answer<typeof putPreferencesRoute>> {
+    return this.preferences.change(actor, body);
   }
 
   @BindRoute(listMembersRoute)

@@ -5,11 +5,26 @@ import { IdentityService } from './identity.service.js';
 import { InvitationsService } from './invitations.service.js';
 import { MembersController } from './members.controller.js';
 import { MembersService } from './members.service.js';
+import { Preferences } from './preferences.service.js';
 import { SignInService } from './sign-in.service.js';
 
 @Module({
-  providers: [IdentityService, SignInService, MembersService, InvitationsService, ExternalAccounts],
-  exports: [IdentityService, SignInService, MembersService, InvitationsService, ExternalAccounts],
+  providers: [
+    IdentityService,
+    SignInService,
+    MembersService,
+    InvitationsService,
+    ExternalAccounts,
+    Preferences,
+  ],
+  exports: [
+    IdentityService,
+    SignInService,
+    MembersService,
+    InvitationsService,
+    ExternalAccounts,
+    Preferences,
+  ],
 })
 export class IdentityModule {}
 

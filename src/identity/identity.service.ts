@@ -189,6 +189,15 @@ export class IdentityService {
     return identityStore.setOrganizationFallback(tenant, allowed);
   }
 
+  /** Whether work that no person asked for may use the organization's credentials. Each works inside a transaction of the caller. */
+  automation(tenant: Tenant): Promise<boolean> {
+    return identityStore.automation(tenant);
+  }
+
+  setAutomation(tenant: Tenant, allowed: boolean): Promise<void> {
+    return identityStore.setAutomation(tenant, allowed);
+  }
+
   /** Which hosts the organization's agents may reach, and whether it decided so itself. Each works inside a transaction of the caller. */
   egress(tenant: Tenant): Promise<{ decided: boolean; hosts: string[] }> {
     return identityStore.egress(tenant);

@@ -83,6 +83,46 @@ export const identityStore = {
     return db.organization.update({ where: { id: organizationId }, data: change, select: limitColumns });
   },
 
+  /** What a member wants their work done with. */
+  preferences({ db, organizationId }: Tenant, userId: string) {
+    return db.member.findUnique({
+      where: { organizationId_userId: { organizationId, userId } },
+      select: { preferredAgent: true, preferredModel: true },
+    });
+  },
+
+  async setPreferences(
+    { db, organizationId }: Tenant,
+    userId: string,
+    data: { preferredAgent: string | null; preferredModel: string | null },
+  ): Promise<void> {
+    await db.member.updateMany({ where: { organizationId, userId }, data });
+  },
+
+  async automation({ db, organizationId }: Tenant): Promise<boolean> {
+    const { automation } = await db.organization.findUniqueOrThrow({
+      where: { id: organizationId },
+      select: { automation: true },
+    });
+    return automation;
+  },
+
+  async setAutomation({ db, organizationId }: Tenant, automation: boolean): Promise<void> {
+    await db.organization.update({
+      where: { id: organizationId },
+      data: { automation },
+      select: { id: true },
+    });
+  },
+
+  oldestOwner({ db, organizationId }: Tenant) {
+    return db.member.findFirst({
+      where: { organizationId, role: 'owner' },
+      select: { role: true, user: { select: { id: true, name: true, email: true } } },
+      orderBy: [{ createdAt: 'asc' }, { userId: 'asc' }],
+    });
+  },
+
   organizationFallback({ db, organizationId }: Tenant) {
     return db.organization.findUniqueOrThrow({
       where: { id: organizationId },

@@ -29,6 +29,8 @@ export const errorCodes = {
   'account-taken': 409,
   'last-owner': 409,
   'limit-budgets': 429,
+  'limit-mappings': 429,
+  'mapping-exists': 409,
   'budget-spent': 403,
   'no-agent-credential': 409,
   'no-git-credential': 409,

@@ -11,6 +11,8 @@ export {
 } from './deliveries/deliveries.service.js';
 export type { Handled } from './deliveries/delivery.js';
 export { Recoveries, type Look, type Recovery } from './recovery/recoveries.service.js';
+export { Mappings } from './mappings/mappings.service.js';
+export { RepositoryKnowledge, type OrderRepositories, type ReadRepositoryFile } from './mappings/ports.js';
 export type { ReplyAbout, ReplyContent } from './replies/content.js';
 export { Replies, type NewReply } from './replies/replies.service.js';
 export type { ReplySender, ReplyToSend, SendOutcome } from './replies/sender.js';

@@ -13,6 +13,9 @@ import { FollowRhythm } from './follow/follow-rhythm.js';
 import { Following } from './follow/following.service.js';
 import { Recoveries } from './recovery/recoveries.service.js';
 import { RecoveryJobs } from './recovery/recovery.jobs.js';
+import { MappingsController } from './mappings/mappings.controller.js';
+import { Mappings } from './mappings/mappings.service.js';
+import { RepositoryKnowledge } from './mappings/ports.js';
 import { Replies } from './replies/replies.service.js';
 import { ReplyRhythm } from './replies/reply-rhythm.js';
 import { Sending } from './replies/sending.service.js';
@@ -20,13 +23,23 @@ import { Sending } from './replies/sending.service.js';
 /** In every process: what other systems tell is received by one and handled by another, and whoever tells a fact may have something said about it. */
 @Module({
   imports: [IdentityModule, WorkspacesModule, ChatsModule],
-  providers: [Deliveries, Conversations, Replies, Recoveries, Starting, Messages, Asks],
-  exports: [Deliveries, Conversations, Replies, Recoveries, Asks],
+  providers: [
+    Deliveries,
+    Conversations,
+    Replies,
+    Recoveries,
+    Mappings,
+    RepositoryKnowledge,
+    Starting,
+    Messages,
+    Asks,
+  ],
+  exports: [Deliveries, Conversations, Replies, Recoveries, Mappings, RepositoryKnowledge, Asks],
 })
 export class TriggersModule {}
 
 /** What people may ask, in processes that serve the API. */
-@Module({ imports: [TriggersModule], controllers: [DeliveriesController] })
+@Module({ imports: [TriggersModule], controllers: [DeliveriesController, MappingsController] })
 export class TriggersApiModule {}
 
 /** What handles it, and what is said, in processes that work. */

@@ -1,12 +1,12 @@
 export { EgressPolicy } from './egress.service.js';
 export { WorkspaceMachines } from './machines.service.js';
 export type { StoppingWorkspace } from './moves.js';
-export { nameOfSource, repositoryName } from './repository.js';
+export { nameOfSource, parseRepository, refProblem, repositoryName } from './repository.js';
 export { RUNTIME } from './runtime-token.js';
 export { WorkspaceSettings } from './settings.js';
 export { statesWithRunner } from './state.js';
 export { Sweep } from './sweep.js';
-export type { Provider, PullRequest, WorkspaceTerms } from './terms.js';
+export type { PullRequest, WorkspaceTerms } from './terms.js';
 export { WorkspacesApiModule, WorkspacesModule, WorkspacesWorkModule } from './workspaces.module.js';
 export { noWorkspace, WorkspacesService } from './workspaces.service.js';
 export type { LockedWorkspace, WorkspacePlace } from './workspaces.store.js';

@@ -1,4 +1,4 @@
-import type { Agent, Kind, RepositorySource, Scope, WorkspaceView } from '../contracts/index.js';
+import type { Agent, Kind, Provider, RepositorySource, Scope, WorkspaceView } from '../contracts/index.js';
 import type { JsonObject } from '../database/index.js';
 
 /** The pull request of a workspace's branch, as the integration knows it. */
@@ -22,8 +22,6 @@ export interface WorkspaceTerms {
   decision?: JsonObject | undefined;
   pullRequest?: PullRequest | undefined;
 }
-
-export type Provider = 'anthropic' | 'bedrock';
 
 /** The terms as they stand in the row. */
 export interface RowTerms {

@@ -21,6 +21,14 @@ const bodies: Record<string, object> = {
   createBudgetRoute: { scope: 'organization', limitUsd: 100, period: 'month' },
   putBudgetRoute: { scope: 'organization', limitTokens: 1_000_000, period: 'day' },
   setCredentialPolicyRoute: { organizationFallback: false },
+  createMappingRoute: { linearTeamKey: 'ENG', repository: 'acme/widgets' },
+  putMappingRoute: {
+    linearTeamKey: 'ENG',
+    repository: 'acme/gadgets',
+    provider: 'bedrock',
+    awsRegion: 'us-east-1',
+  },
+  putPreferencesRoute: { agent: 'codex', model: null },
   setEgressPolicyRoute: { allowedHosts: ['registry.example.com'] },
 };
 /** Of routes that are not for every kind of credential. */
@@ -40,6 +48,7 @@ export const nothing = (): Things => ({
   userId: systemIds.next(),
   invitationId: systemIds.next(),
   budgetId: systemIds.next(),
+  mappingId: systemIds.next(),
 });
 
 /** Ids of things of one organization, for the path parameters. */
@@ -51,6 +60,7 @@ export interface Things {
   userId: string;
   invitationId: string;
   budgetId: string;
+  mappingId: string;
 }
 
 export interface TenantRoute {
@@ -87,6 +97,7 @@ function pathOf({ name, contract }: TenantRoute, org: string, things: Things): s
 function idOf(path: string, things: Things): string {
   if (path.includes('/api-keys/')) return things.apiKeyId;
   if (path.includes('/budgets/')) return things.budgetId;
+  if (path.includes('/mappings/')) return things.mappingId;
   return path.includes('/invitations/') ? things.invitationId : things.workspaceId;
 }
 
@@ -132,6 +143,11 @@ export async function furnish(berth: TestApp, organization: TestOrganization): P
     { scope: 'organization', limitUsd: 1000, period: 'month' },
     201,
   );
+  const mapping = await owner.api.post<{ id: string }>(
+    owner.api.path('/mappings'),
+    { linearTeamKey: 'OPS', repository: 'acme/ops' },
+    201,
+  );
   const { userId } = await berth.member(organization, 'member');
   return {
     workspaceId: workspace.id,
@@ -140,5 +156,6 @@ export async function furnish(berth: TestApp, organization: TestOrganization): P
     userId,
     invitationId: invitation.body.id,
     budgetId: budget.body.id,
+    mappingId: mapping.body.id,
   };
 }

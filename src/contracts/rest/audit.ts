@@ -36,8 +36,12 @@ export const auditActions = {
   'credential.fallback':
     'a workspace was given another credential, because one that comes before it could not serve',
   'credential.rotation-forced': 'somebody asked to renew a login now',
+  'mapping.created': 'work for a Linear team was sent to a repository',
+  'mapping.changed': 'a mapping of a Linear team to a repository was changed',
+  'mapping.removed': 'a mapping of a Linear team to a repository was removed',
+  'preferences.changed': 'a member chose agent and model for work from other systems',
   'credential-policy.changed':
-    'an admin decided whether the organization’s credentials serve where a member’s own fail',
+    'an admin decided whether the organization’s credentials serve where a member’s own fail, and where no person asked',
   'egress-policy.changed': 'an admin decided which hosts the agents of the organization may reach',
   'workspace.created': 'a workspace was made',
   'workspace.updated':
@@ -85,6 +89,7 @@ export const auditSubjectSchema = z.object({
     'invitation',
     'external-account',
     'connection',
+    'mapping',
     'session',
     'api-key',
     'credential',

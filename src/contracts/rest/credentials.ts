@@ -236,6 +236,8 @@ export const completeAuthorizationRoute = route({
 export const credentialPolicySchema = z.strictObject({
   /** Whether a member whose own credentials fail is served by the organization's. */
   organizationFallback: z.boolean(),
+  /** Whether work that no person asked for (an automation at Linear) may use the organization's. */
+  automation: z.boolean(),
 });
 export type CredentialPolicyView = z.infer<typeof credentialPolicySchema>;
 
@@ -252,8 +254,9 @@ export const setCredentialPolicyRoute = route({
   method: 'PUT',
   path: '/api/v1/organizations/{org}/credential-policy',
   access: 'admin',
-  summary: 'Decide whether the organization’s credentials serve where a member’s own fail',
+  summary:
+    'Decide whom the organization’s credentials serve: members whose own fail, and (left as it is where nothing is said) automations',
   params: organizationParams,
-  body: credentialPolicySchema,
+  body: credentialPolicySchema.partial({ automation: true }),
   answer: { status: 200, body: credentialPolicySchema },
 });

@@ -8,6 +8,8 @@ export * from './keys.js';
 export * from './invitations.js';
 export * from './limits.js';
 export * from './linear.js';
+export * from './mappings.js';
+export * from './preferences.js';
 export * from './route.js';
 export * from './triggers.js';
 export * from './usage.js';
