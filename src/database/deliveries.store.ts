@@ -27,6 +27,13 @@ export interface StoredDelivery {
   isNew: boolean;
 }
 
+/** An organization, the Linear organization it is tied to, and who Berth is there. */
+export interface LinearTie {
+  organizationId: string;
+  linearOrganizationId: string;
+  appUserId: string;
+}
+
 /** A delivery that somebody should look at, by its ids alone. */
 export interface OpenDelivery {
   id: string;
@@ -104,6 +111,14 @@ export class DeliveriesStore {
       select: { deliveryId: true },
     });
     return rows.map(({ deliveryId }) => deliveryId);
+  }
+
+  /** All ties to Linear organizations. */
+  linearOrganizations(): Promise<LinearTie[]> {
+    return this.#client.linearConnection.findMany({
+      select: { organizationId: true, linearOrganizationId: true, appUserId: true },
+      orderBy: { organizationId: 'asc' },
+    });
   }
 
   /** Takes away what was delivered in a time, without a look at it; answers how many deliveries that were. */

@@ -9,6 +9,7 @@ import { WebhookSecretsModule } from '../webhooks/webhooks.module.js';
 import { LinearApi } from './api.js';
 import { LinearConnections } from './connections.service.js';
 import { LinearController } from './linear.controller.js';
+import { LinearRecovery } from './recovery.js';
 import { linearSender } from './sender.js';
 
 /** In every process: how Linear is connected, asked and answered, and by what its deliveries are known. */
@@ -21,7 +22,7 @@ import { linearSender } from './sender.js';
     TriggersModule,
     WebhookSecretsModule,
   ],
-  providers: [LinearApi, LinearConnections],
+  providers: [LinearApi, LinearConnections, LinearRecovery],
   exports: [LinearApi, LinearConnections],
 })
 export class LinearModule {
