@@ -5,7 +5,7 @@ import type { ReplyContent } from '../replies/content.js';
 import type { NewReply } from '../replies/replies.service.js';
 import type { Ask, AskOutcome } from './ask.js';
 import type { AskState } from './decision.js';
-import type { Plan } from './starting.service.js';
+import type { Plan, Question } from './starting.service.js';
 
 /** One ask while it is decided on, inside its transaction. */
 export interface Case {
@@ -16,7 +16,7 @@ export interface Case {
   isKnown: boolean;
   /** Null: nobody asked. */
   who: Found | null;
-  plan: Plan | null;
+  plan: Plan | Question | null;
   at: Date;
 }
 
@@ -26,6 +26,8 @@ export interface Ending {
   outcome: AskOutcome;
   workspaceId?: string;
   messageId?: string;
+  /** What is asked of whoever reads it, and for what. */
+  question?: { text: string };
   say?: Said[];
 }
 
@@ -60,7 +62,7 @@ export function decisionOn({ ask, who, plan }: Pick<Case, 'ask' | 'who' | 'plan'
     member,
     ask: key,
     cause: causeOf(ask),
-    repository: plan?.repository ?? null,
+    repository: plan && 'repository' in plan ? plan.repository : null,
     ...(about ? { about: { ...about } } : {}),
   };
 }

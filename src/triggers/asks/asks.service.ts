@@ -193,7 +193,7 @@ export class Asks {
     await asksStore.write(tenant, ask, {
       ...{ id: this.world.ids.next(), conversationId: conversation.id, state, outcome, at },
       userId: who?.outcome === 'linked' ? who.actor.userId : null,
-      decision: decisionOn(one),
+      decision: { ...decisionOn(one), ...(ending.question ? { question: ending.question } : {}) },
       messageId: ending.messageId ?? null,
     });
     const workspaceId = ending.workspaceId ?? null;

@@ -64,6 +64,35 @@ export const asksStore = {
     return rows.flatMap(({ messageId }) => messageId ?? []);
   },
 
+  /** What was asked for in a conversation and waits for somebody to say where it is to be done, the first first. */
+  async unplaced(
+    { db, organizationId }: Tenant,
+    conversationId: string,
+  ): Promise<{ id: string; text: string }[]> {
+    const rows = await db.ask.findMany({
+      where: { organizationId, conversationId, state: 'waiting', outcome: 'repository-asked' },
+      orderBy: { id: 'asc' },
+      select: { id: true, decision: true },
+    });
+    return rows.map(({ id, decision }) => ({
+      id,
+      text: (decision as { question?: { text?: string } }).question?.text ?? '',
+    }));
+  },
+
+  /** It is known where by now: what waited became a part of this message. */
+  async placed(
+    { db, organizationId }: Tenant,
+    ids: string[],
+    messageId: string | null,
+    at: Date,
+  ): Promise<void> {
+    await db.ask.updateMany({
+      where: { organizationId, id: { in: ids } },
+      data: { state: 'taken', outcome: 'started', messageId, updatedAt: at },
+    });
+  },
+
   /** What waited will not be done. */
   async giveUp(
     { db, organizationId }: Tenant,

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { ChatsService } from '../../chats/index.js';
 import { PublicUrl } from '../../http/index.js';
-import type { Actor } from '../../identity/index.js';
+import { Preferences, type Actor } from '../../identity/index.js';
 import { BerthError, type ErrorCode } from '../../kernel/index.js';
 import { decisionOn, refused, type Case, type Ending } from './ask-case.js';
-import type { AskOutcome } from './ask.js';
-import { Starting, type Plan } from './starting.service.js';
+import type { ReplyContent } from '../replies/content.js';
+import type { Ask, AskOutcome } from './ask.js';
+import { asksStore } from './asks.store.js';
+import { Starting, type Plan, type Question } from './starting.service.js';
 import { promptFrom } from './words.js';
 
 /** What people are told as it is, since it is said for them; all else is ours to look into. */
@@ -27,6 +29,7 @@ export class Messages {
   constructor(
     private readonly chats: ChatsService,
     private readonly starting: Starting,
+    private readonly preferences: Preferences,
     private readonly publicUrl: PublicUrl,
   ) {}
 
@@ -44,13 +47,27 @@ export class Messages {
   start(one: Case): Promise<Ending> {
     const { ask, plan } = one;
     if (!plan) return Promise.resolve(refused(ask, 'no-mapping', NO_MAPPING));
+    if ('repositories' in plan) return Promise.resolve(whichRepository(one, plan));
     return orSay(one, (actor) => this.startAs(actor, one, plan));
   }
 
   private async startAs(actor: Actor, one: Case, plan: Plan): Promise<Ending> {
-    const [input, terms] = this.starting.workspaceFor(one.ask, plan, decisionOn(one));
+    const { tenant, ask, conversation, at } = one;
+    // What was asked before somebody said where: the answer itself is no work.
+    const before = await asksStore.unplaced(tenant, conversation.id);
+    const isAnswer = before.length > 0 && isChoice(ask);
+    const texts = [...before.map(({ text }) => text), ...(isAnswer ? [] : [ask.text])];
+    const preferred = await this.preferences.of(tenant, actor.userId);
+    const text = texts.join('\n\n');
+    const [input, terms] = this.starting.workspaceFor(ask, text, plan, preferred, decisionOn(one));
     const { id: workspaceId, agent } = await this.chats.createWorkspace(actor, input, terms);
-    const [first] = await this.chats.messageIds(one.tenant, workspaceId);
+    const [first] = await this.chats.messageIds(tenant, workspaceId);
+    await asksStore.placed(
+      tenant,
+      before.map(({ id }) => id),
+      first ?? null,
+      at,
+    );
     const started = {
       type: 'started' as const,
       workspaceUrl: `${this.publicUrl.url.replace(/\/+$/, '')}/workspaces/${workspaceId}`,
@@ -59,11 +76,33 @@ export class Messages {
       member: actor.name,
     };
     return {
-      ...{ state: 'taken', outcome: 'started', workspaceId },
+      ...{ state: 'taken', outcome: isAnswer ? 'repository-chosen' : 'started', workspaceId },
       ...(first === undefined ? {} : { messageId: first }),
-      say: [seen(one), { key: `started/${workspaceId}`, content: started }],
+      say: [seen(one), { key: `started/${workspaceId}`, content: started }, ...notes(plan, workspaceId)],
     };
   }
+}
+
+/** Which repository? Asked of whoever reads it there; what was asked for is kept with the question. */
+function whichRepository({ ask }: Case, { repositories }: Question): Ending {
+  const options = repositories.map((name) => ({ label: name, value: name }));
+  const content = { type: 'choose' as const, question: 'Which repository is this about?', options };
+  return {
+    ...{ state: 'waiting', outcome: 'repository-asked', question: { text: promptFrom(ask.text) } },
+    say: [{ key: `choose/${ask.key}`, content }],
+  };
+}
+
+function isChoice({ place }: Ask): boolean {
+  return 'linear' in place && place.linear.chosen !== undefined;
+}
+
+/** What of WORKFLOW.md is not used, so that whoever wrote it hears of it. */
+function notes({ workflow }: Plan, workspaceId: string): { key: string; content: ReplyContent }[] {
+  if (workflow.problems.length === 0) return [];
+  return [
+    { key: `workflow/${workspaceId}`, content: { type: 'progress', text: workflow.problems.join('\n') } },
+  ];
 }
 
 function seen({ ask }: Case): { key: string; content: { type: 'seen' } } {
