@@ -5,15 +5,17 @@ import {
   type ClaimedTurn,
   type CommandsAnswer,
   type ReportAnswer,
+  type RepositorySource,
   type RunnerItem,
 } from '../contracts/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore, type NewEvent } from '../events/index.js';
-import { IdentityService, type Machine } from '../identity/index.js';
+import { ExternalAccounts, IdentityService, type Machine } from '../identity/index.js';
 import { crashPoint, World } from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { AUTHENTICATION_FAILED, modeOf } from './attempts.js';
 import { chatsStore, type TurnAtWork } from './chats.store.js';
+import { commitAuthorOf, type CommitAuthor } from './commit-author.js';
 import { endingOf, type TurnError } from './turn.js';
 import { TurnMoves } from './turn-moves.service.js';
 
@@ -37,6 +39,7 @@ export class RunnerTurnsService {
     private readonly database: Database,
     private readonly machines: WorkspaceMachines,
     private readonly identity: IdentityService,
+    private readonly accounts: ExternalAccounts,
     private readonly moves: TurnMoves,
     private readonly world: World,
   ) {}
@@ -102,7 +105,7 @@ export class RunnerTurnsService {
       attempt: turn.attempts,
       mode: await this.modeOf(tenant, workspace, turn),
       text: message?.text ?? '',
-      author: await this.authorOf(tenant, message),
+      author: await this.authorOf(tenant, workspace, message),
       session: workspace.agentSession,
       point: workspace.agentPoint,
       cause: { requestId: turn.requestId, traceParent: turn.traceParent },
@@ -268,10 +271,14 @@ export class RunnerTurnsService {
   /** The asking member as they are called now; one who left is called as they were. */
   private async authorOf(
     tenant: Tenant,
+    { source }: LockedWorkspace,
     message: { authorId: string | null; authorName: string } | null,
-  ): Promise<{ name: string; email: string }> {
-    const member = message?.authorId ? await this.identity.memberInside(tenant, message.authorId) : null;
-    return member ?? { name: message?.authorName ?? 'Berth', email: 'berth@localhost' };
+  ): Promise<CommitAuthor> {
+    const userId = message?.authorId;
+    const member = userId ? await this.identity.memberInside(tenant, userId) : null;
+    if (!userId || !member) return { name: message?.authorName ?? 'Berth', email: 'berth@localhost' };
+    const account = await this.accounts.accountOf(tenant, userId, 'github');
+    return commitAuthorOf({ name: member.name, email: member.email }, account, source as RepositorySource);
   }
 }
 
