@@ -18,6 +18,7 @@ import {
   type StoppingWorkspace,
   type WorkspaceTerms,
 } from '../workspaces/index.js';
+import { askedOf } from './asked.store.js';
 import { chatsStore, type TurnAtWork } from './chats.store.js';
 import { endingByWorkspace, openStates } from './turn.js';
 import { TurnMoves } from './turn-moves.service.js';
@@ -131,6 +132,11 @@ export class ChatsService {
   async answers(tenant: Tenant, workspaceId: string, turnIds: string[]): Promise<Map<string, string>> {
     const rows = turnIds.length === 0 ? [] : await chatsStore.answers(tenant, workspaceId, turnIds);
     return new Map(rows.map(({ turnId, text }) => [turnId ?? '', text]));
+  }
+
+  /** What people asked of the agent so far and it began to work on, oldest first, and by whom. Inside a transaction of the caller. */
+  asked(tenant: Tenant, workspaceId: string): Promise<{ author: string; text: string }[]> {
+    return askedOf(tenant, workspaceId);
   }
 
   /** Ends the turn under way of a workspace that stops. Queued turns wait for it to run again. */

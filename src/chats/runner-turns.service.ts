@@ -27,6 +27,15 @@ type TurnItem = Extract<RunnerItem, { turnId: string }>;
 /** Until when a turn of this person must not begin in the workspace; null: it may. The rooms above know what has to be over before. */
 export type Fence = (tenant: Tenant, workspaceId: string, authorId: string) => Promise<Date | null>;
 
+/** What a runner published: a branch's new head. */
+export interface Pushed {
+  branch: string;
+  commit: string;
+}
+
+/** What the rooms above do about work that was published; in the transaction in which it is told, with the workspace locked. */
+export type PushHook = (tenant: Tenant, workspace: LockedWorkspace, pushed: Pushed) => Promise<void>;
+
 /** There is a turn, and it may begin then. */
 export interface Wait {
   notBefore: Date;
@@ -35,6 +44,8 @@ export interface Wait {
 /** What a runner does with turns: claims one, and reports what became of it. Whose runner it is was proven by the gateway. */
 @Injectable()
 export class RunnerTurnsService {
+  readonly #pushHooks: PushHook[] = [];
+
   constructor(
     private readonly database: Database,
     private readonly machines: WorkspaceMachines,
@@ -43,6 +54,10 @@ export class RunnerTurnsService {
     private readonly moves: TurnMoves,
     private readonly world: World,
   ) {}
+
+  whenPushed(hook: PushHook): void {
+    this.#pushHooks.push(hook);
+  }
 
   /**
    * The next turn: first one under way that another runner left (its end is unknown, so it is continued and not asked again, rule 8) or that has its next attempt after a refused login, else the
@@ -204,8 +219,18 @@ export class RunnerTurnsService {
         if (item.type === 'agent.tool') await chatsStore.toolBegan(tenant, turn.id);
         await this.machines.touch(tenant, workspace);
         await eventsStore.append(tenant, workspace.id, [this.eventOf(item, turn.attempts)]);
+        if (item.type === 'git.pushed') await this.pushed(tenant, workspace, item);
         return true;
     }
+  }
+
+  private async pushed(
+    tenant: Tenant,
+    workspace: LockedWorkspace,
+    { branch, commit }: Pushed,
+  ): Promise<void> {
+    await this.machines.pushed(tenant, workspace, branch);
+    for (const hook of this.#pushHooks) await hook(tenant, workspace, { branch, commit });
   }
 
   private async finish(

@@ -10,6 +10,7 @@ import { LoginAttemptsStore } from './login-attempts.store.js';
 import { WatermarksStore } from './watermarks.store.js';
 import { RenewalsStore } from './renewals.store.js';
 import { ConversationsStore } from './conversations.store.js';
+import { PullRequestsStore } from './pull-requests.store.js';
 import { Transactions } from './transactions.js';
 import { tryLock } from './try-lock.js';
 import type { Tenant, Transaction } from './unit.js';
@@ -101,6 +102,7 @@ export class SystemStore {
   readonly renewals: RenewalsStore;
   readonly watermarks: WatermarksStore;
   readonly conversations: ConversationsStore;
+  readonly pullRequests: PullRequestsStore;
   readonly issuerKeys: IssuerKeysStore;
 
   constructor(systemUrl: string) {
@@ -113,6 +115,7 @@ export class SystemStore {
     this.renewals = new RenewalsStore(this.#client);
     this.watermarks = new WatermarksStore(this.#client);
     this.conversations = new ConversationsStore(this.#client);
+    this.pullRequests = new PullRequestsStore(this.#client);
     this.keys = new KeysStore(
       () => this.#db,
       (work) => this.#write(work),

@@ -72,6 +72,8 @@ export const jobs = {
   },
   /** Say in the conversations of a workspace what it told. */
   'conversation.follow': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
+  /** Open the pull request of what a workspace pushed, or write its text anew. */
+  'pull-request.open': { payload: workspaceRef, attempts: 5, backoffSeconds: 5, timeoutSeconds: 120 },
 } as const satisfies Record<string, JobDefinition>;
 
 export type JobName = keyof typeof jobs;

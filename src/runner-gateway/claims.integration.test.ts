@@ -41,6 +41,27 @@ describe('claiming turns', () => {
     expect(await runner.claim()).toMatchObject({ text: 'second', attempt: 1, session: 's-1' });
   });
 
+  it('names the author by the account at GitHub that they connected, for what is there', async () => {
+    const link = (proof: string) =>
+      bench.sql(
+        `INSERT INTO external_account (id, organization_id, user_id, system, external_id, handle, proof, created_at, updated_at)
+         VALUES ($1, $2, $3, 'github', '4711', 'ada-l', $4, now(), now())`,
+        [bench.newId(), bench.organization.id, bench.owner.userId, proof],
+      );
+    const { name, email } = bench.owner;
+    const elsewhere = await bench.running({ repository: 'https://git.example/a/b', message: 'x' });
+    const first = await bench.running({ message: 'first' });
+    expect((await first.runner.claim()).author).toEqual({ name, email });
+    await link('authorization');
+    const second = await bench.running({ message: 'second' });
+    expect((await second.runner.claim()).author).toEqual({
+      name,
+      email: '4711+ada-l@users.noreply.github.com',
+    });
+    expect((await elsewhere.runner.claim()).author).toEqual({ name, email });
+    await bench.sql('DELETE FROM external_account');
+  });
+
   it('gives nothing when there is nothing, nor before the workspace runs', async () => {
     const { id } = await bench.create({ message: 'hello' });
     const { runner } = await bench.started(id);

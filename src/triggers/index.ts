@@ -13,6 +13,16 @@ export type { Handled } from './deliveries/delivery.js';
 export { Recoveries, type Look, type Recovery } from './recovery/recoveries.service.js';
 export { Mappings } from './mappings/mappings.service.js';
 export { RepositoryKnowledge, type OrderRepositories, type ReadRepositoryFile } from './mappings/ports.js';
+export type {
+  HostedPull,
+  Opened,
+  PullRequestHost,
+  PullRequestPlace,
+  WantedPull,
+} from './pull-requests/host.js';
+export { ownPartIn, withOwnPart } from './pull-requests/wording.js';
+export { PullRequestJobs } from './pull-requests/pull-request.jobs.js';
+export { PullRequests } from './pull-requests/pull-requests.service.js';
 export type { ReplyAbout, ReplyContent } from './replies/content.js';
 export { Replies, type NewReply } from './replies/replies.service.js';
 export type { ReplySender, ReplyToSend, SendOutcome } from './replies/sender.js';

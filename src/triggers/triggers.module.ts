@@ -16,6 +16,8 @@ import { RecoveryJobs } from './recovery/recovery.jobs.js';
 import { MappingsController } from './mappings/mappings.controller.js';
 import { Mappings } from './mappings/mappings.service.js';
 import { RepositoryKnowledge } from './mappings/ports.js';
+import { PullRequestJobs } from './pull-requests/pull-request.jobs.js';
+import { PullRequests } from './pull-requests/pull-requests.service.js';
 import { Replies } from './replies/replies.service.js';
 import { ReplyRhythm } from './replies/reply-rhythm.js';
 import { Sending } from './replies/sending.service.js';
@@ -33,8 +35,18 @@ import { Sending } from './replies/sending.service.js';
     Starting,
     Messages,
     Asks,
+    PullRequests,
   ],
-  exports: [Deliveries, Conversations, Replies, Recoveries, Mappings, RepositoryKnowledge, Asks],
+  exports: [
+    Deliveries,
+    Conversations,
+    Replies,
+    Recoveries,
+    Mappings,
+    RepositoryKnowledge,
+    Asks,
+    PullRequests,
+  ],
 })
 export class TriggersModule {}
 
@@ -44,8 +56,8 @@ export class TriggersApiModule {}
 
 /** What handles it, and what is said, in processes that work. */
 @Module({
-  imports: [TriggersModule, ChatsModule, WorkspacesWorkModule],
-  providers: [DeliveryJobs, Sending, ReplyRhythm, Following, FollowRhythm, RecoveryJobs],
+  imports: [TriggersModule, ChatsModule, WorkspacesModule, WorkspacesWorkModule],
+  providers: [DeliveryJobs, Sending, ReplyRhythm, Following, FollowRhythm, RecoveryJobs, PullRequestJobs],
   exports: [ReplyRhythm],
 })
 export class TriggersWorkModule {}

@@ -7,7 +7,7 @@ import type {
   WorkspaceState,
   WorkspaceView,
 } from '../contracts/index.js';
-import { Database, type Tenant } from '../database/index.js';
+import { Database, type JsonObject, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Machine } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
@@ -136,6 +136,21 @@ export class WorkspaceMachines {
     message: string | null,
   ): Promise<void> {
     return workspacesStore.setAuthentication(tenant, row.id, state, message, this.world.clock.now());
+  }
+
+  /** A branch was published. Work that may not go to the branch that people share goes to the workspace's own from then on, and is for that one. */
+  async pushed(tenant: Tenant, { id, branch }: LockedWorkspace, pushed: string): Promise<void> {
+    if (pushed === branch || pushed !== ownBranchOf(id)) return;
+    await workspacesStore.setWork(tenant, id, { branch: pushed, ref: branch });
+  }
+
+  /** How it stands with its pull request, in the words of the room that opens them. */
+  keepPullRequest(
+    tenant: Tenant,
+    { id }: { id: string },
+    kept: { pullRequest: JsonObject; pullRequestUrl: string | null },
+  ): Promise<void> {
+    return workspacesStore.setWork(tenant, id, kept);
   }
 
   rememberCredential(

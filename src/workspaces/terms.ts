@@ -64,3 +64,7 @@ export function rowTerms(terms: WorkspaceTerms, ownBranch: string): RowTerms {
     pullRequest: terms.pullRequest ?? null,
   };
 }
+
+/** What becomes of a workspace's work later: to which branch it goes, from where; or how it stands with the pull request of that. */
+export type WorkChange =
+  { branch: string; ref: string } | { pullRequest: JsonObject; pullRequestUrl: string | null };

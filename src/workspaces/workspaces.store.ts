@@ -12,7 +12,7 @@ import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
 import { BerthError } from '../kernel/index.js';
 import type { PhaseFacts } from './deadlines.js';
-import type { NewWorkspace } from './terms.js';
+import type { NewWorkspace, WorkChange } from './terms.js';
 import { legalMoves, statesWithRunner, type OperationKind, type WorkspaceFacts } from './state.js';
 
 /** Who asked for an operation. */
@@ -290,6 +290,11 @@ export const workspacesStore = {
       where: { organizationId, id },
       data: { credential: credential ?? Prisma.DbNull },
     });
+  },
+
+  /** To which branch its work goes, from where; or how it stands with the pull request of that. */
+  async setWork({ db, organizationId }: Tenant, id: string, data: WorkChange): Promise<void> {
+    await db.workspace.updateMany({ where: { organizationId, id }, data });
   },
 
   /** Real work happened: the idle time begins anew. Reads never call this. */

@@ -1,0 +1,19 @@
+import type { PrismaClient } from './generated/client.js';
+
+/** Workspaces of all organizations for which a pull request is to be opened or told of more, as the sweep finds them: whatever became of their jobs. */
+export class PullRequestsStore {
+  readonly #client: PrismaClient;
+
+  constructor(client: PrismaClient) {
+    this.#client = client;
+  }
+
+  /** In the words of the index workspace_pull_request_due, and of `isDue` (triggers/pull-requests/own-pull.ts). */
+  due(limit: number): Promise<{ organizationId: string; workspaceId: string }[]> {
+    return this.#client.$queryRaw`
+      select organization_id as "organizationId", id as "workspaceId" from workspace
+       where pull_request #>> '{own,state}' in ('wanted', 'open')
+         and (pull_request #>> '{own,told}') is distinct from (pull_request #>> '{own,commit}')
+       order by id limit ${limit}`;
+  }
+}
