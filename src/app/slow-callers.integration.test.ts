@@ -12,9 +12,9 @@ const sockets: Socket[] = [];
 
 beforeAll(async () => {
   const limits = {
-    headersSeconds: 2,
-    requestSeconds: 3,
-    idleSeconds: 5,
+    headersSeconds: 1,
+    requestSeconds: 1.5,
+    idleSeconds: 2.5,
     lookSeconds: 0.2,
     connections: 1000,
   };

@@ -58,14 +58,17 @@ export async function contents(ownerUrl: string): Promise<Record<string, { count
 }
 
 async function startLooking(ownerUrl: string): Promise<{ client: Client; query: string }> {
-  const tables = [...new Set((await columnsOf(ownerUrl, ['public'])).map(({ table }) => table))];
-  const looks = tables.map(
-    (table) =>
-      `SELECT '${table}' AS "table", count(*)::int AS count, coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') AS digest
-         FROM public.${escapeIdentifier(table)} t`,
-  );
   const client = new Client({ connectionString: ownerUrl });
   client.on('error', () => looking.delete(ownerUrl));
   await client.connect();
+  // Not of information_schema, whose views take the server a tenth of a second.
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
+  );
+  const looks = rows.map(
+    ({ name }) =>
+      `SELECT '${name}' AS "table", count(*)::int AS count, coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') AS digest
+         FROM public.${escapeIdentifier(name)} t`,
+  );
   return { client, query: looks.join(' UNION ALL ') };
 }
