@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createLog } from '../../src/app/log.js';
 import { problemSchema } from '../../src/contracts/index.js';
 import { errorCodes, type ErrorCode } from '../../src/kernel/index.js';
@@ -11,6 +9,7 @@ import { exchange, type RawAnswer } from '../support/raw-http.js';
 import { Seeded } from '../support/seeded.js';
 import { contents, withClient } from '../support/tables.js';
 import { figure, playsInFull, type Findings } from './figure.js';
+import { heapMb, WatchedLog } from './support/watching.js';
 
 // Seen to fail: without the answers of not-http.ts, by 400 and 431 that name no cause.
 const SEED = 20_261_125;
@@ -32,7 +31,7 @@ figure(
     time: 'injected',
   },
   async (findings) => {
-    const log = new WatchedLog();
+    const log = new WatchedLog(MARK);
     const bench = await Bench.start({ log: createLog('debug', log) });
     try {
       const valid = await everyRequest(bench);
@@ -139,23 +138,4 @@ function compare(before: Held, after: Held, findings: Findings): void {
   findings.expect(after.audited?.done === before.audited?.done, 'something was done, says the audit log');
   findings.expect(after.audited?.marked === 0, 'a body is in the audit log');
   findings.number('refusals booked', (after.audited?.refused ?? 0) - (before.audited?.refused ?? 0));
-}
-
-/** Keeps of a log only what must not be in it: errors, what could not be done, and bodies. */
-class WatchedLog {
-  readonly wrong: string[] = [];
-  lines = 0;
-
-  write(line: string): void {
-    this.lines += 1;
-    if (/"level":"(error|warn|fatal)"/.test(line) || line.includes(MARK)) this.wrong.push(line.slice(0, 600));
-  }
-}
-
-/** What is really held: after a collection. */
-function heapMb(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 2 ** 20;
 }
