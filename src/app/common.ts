@@ -88,7 +88,12 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
     feed,
     setupToken: new SetupToken(token),
     credentialPolicy: new CredentialPolicy(config.subscriptionOauth),
-    loginEndpoints: new LoginEndpoints(config.logins.claude, config.logins.openai, config.linear),
+    loginEndpoints: new LoginEndpoints(
+      config.logins.claude,
+      config.logins.openai,
+      config.linear,
+      config.github,
+    ),
     federation: new FederationSettings(
       config.federation.tokenUrl,
       config.federation.audience,

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { BerthError, crashPoints, Secret, type CrashPoint } from '../kernel/index.js';
+import { githubOf, githubVariables } from './github-app.js';
 import { parsePrivateHosts, privateGitHost } from './private-hosts.js';
 import { telemetryVariables, traceExportOf } from './telemetry.js';
 import {
@@ -119,6 +120,7 @@ const environmentSchema = z.object({
   BERTH_OPENAI_AUTH_URL: upstreamUrl('https://auth.openai.com'),
   BERTH_OPENAI_CLIENT_ID: z.string().min(1).default('app_EMoamEEZ73f0CkXaXp7hrann'),
   BERTH_GITHUB_URL: upstreamUrl('https://github.com'),
+  ...githubVariables,
   BERTH_LINEAR_API_URL: upstreamUrl('https://api.linear.app'),
   BERTH_LINEAR_AUTH_URL: upstreamUrl('https://linear.app'),
   LINEAR_CLIENT_ID: z.string().min(1).optional(),
@@ -209,6 +211,7 @@ export function parseConfig(environment: Record<string, string | undefined>) {
       audience: env.BERTH_ANTHROPIC_AUDIENCE,
       keyDays: env.BERTH_ISSUER_KEY_DAYS,
     },
+    github: githubOf(env, env.BERTH_GITHUB_URL),
     linear: {
       apiUrl: env.BERTH_LINEAR_API_URL,
       authUrl: env.BERTH_LINEAR_AUTH_URL,

@@ -112,6 +112,10 @@ describe('parseConfig', () => {
     ['BERTH_OPENAI_API_URL', 'http://10.0.0.1:xyzzy'],
     ['BERTH_OPENAI_API_URL', 'https://user:xyzzy@api.openai.com'],
     ['BERTH_GITHUB_URL', 'ssh://xyzzy'],
+    ['BERTH_GITHUB_API_URL', 'http://xyzzy.example'],
+    ['GITHUB_APP_ID', 'xyzzy'],
+    ['GITHUB_APP_SLUG', 'xyzzy/team'],
+    ['GITHUB_APP_PRIVATE_KEY', 'xyzzy'],
     ['BERTH_LINEAR_API_URL', 'http://xyzzy.example'],
     ['BERTH_LINEAR_AUTH_URL', 'xyzzy'],
     ['BERTH_CLAUDE_AUTHORIZE_URL', 'http://xyzzy.example/authorize'],
@@ -254,6 +258,27 @@ describe('parseConfig', () => {
     ['', false],
   ])('isLoopback(%j) is %s', (host, expected) => {
     expect(isLoopback(host)).toBe(expected);
+  });
+});
+
+describe('the GitHub App', () => {
+  const app = {
+    GITHUB_APP_ID: '7',
+    GITHUB_APP_SLUG: 'berth-acme',
+    GITHUB_APP_CLIENT_ID: 'id',
+    GITHUB_APP_CLIENT_SECRET: 'xyzzy-1',
+    GITHUB_APP_PRIVATE_KEY: '-----BEGIN RSA PRIVATE KEY-----\\nxyzzy-2',
+    GITHUB_WEBHOOK_SECRET: 'xyzzy-3',
+  };
+
+  it('is all of it or nothing, follows the git host, and its secrets are not printed', () => {
+    expect(parseConfig({}).github).toMatchObject({ apiUrl: 'https://api.github.com', app: null });
+    const own = parseConfig({ ...app, BERTH_GITHUB_URL: 'https://git.acme.example' }).github;
+    expect(own).toMatchObject({ apiUrl: 'https://git.acme.example/api/v3', app: { slug: 'berth-acme' } });
+    expect(JSON.stringify(own)).not.toContain('xyzzy');
+    const message = refusal({ ...app, GITHUB_APP_SLUG: '' });
+    expect(message).toContain('GITHUB_APP_SLUG: is missing');
+    expect(message).not.toContain('xyzzy');
   });
 });
 

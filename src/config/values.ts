@@ -36,6 +36,9 @@ export function isSafeForSecrets({ protocol, hostname }: URL): boolean {
 export const secretsUrl = baseUrl(isSafeForSecrets, 'an absolute https:// URL (http:// only on loopback)');
 export const upstreamUrl = (fallback: string) => secretsUrl.default(fallback);
 
+/** One that follows from another where it is not given. */
+export const upstreamUrlIfAny = secretsUrl.optional();
+
 /** Where AWS serves Bedrock: each region under a name of its own, or all of them behind one address. */
 const REGION = '{region}';
 

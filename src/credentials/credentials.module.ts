@@ -6,6 +6,10 @@ import { CredentialPlaces } from './credential-places.js';
 import { CredentialsController } from './credentials.controller.js';
 import { CredentialCare } from './care.service.js';
 import { CredentialsService } from './credentials.service.js';
+import { GithubApp } from './github/github-app.service.js';
+import { InstallationTokens } from './github/installation-tokens.js';
+import { GithubInstallations } from './github/installations.service.js';
+import { SealedGithubApp } from './github/sealed-github-app.js';
 import { IssuerController } from './issuer/issuer.controller.js';
 import { Issuer } from './issuer/issuer.service.js';
 import { SealedIssuerKeys } from './issuer/sealed-issuer-keys.js';
@@ -73,12 +77,19 @@ const providers = [
     Renewals,
     SealedMintedTokens,
     SealedIssuerKeys,
+    GithubApp,
+    SealedGithubApp,
+    GithubInstallations,
+    InstallationTokens,
     Issuer,
     KeyRotation,
     ...providers,
   ],
   exports: [
     CredentialsService,
+    GithubApp,
+    GithubInstallations,
+    InstallationTokens,
     AppTokens,
     CredentialPlaces,
     LoginPolling,

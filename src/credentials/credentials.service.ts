@@ -26,7 +26,8 @@ import { credentialsStore, type CredentialPlace, type CredentialRow } from './cr
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
 import { warnAtOf, withEnds } from './login-end.js';
 import { leasesStore } from './leases.store.js';
-import { Leasing, type LeaseTerms, type ServedAgent, type ServedMember } from './leasing.js';
+import { Leasing, type LeaseTerms } from './leasing.js';
+import type { ServedAgent, ServedMember } from './served.js';
 import { Renewals } from './renewal/renewals.service.js';
 import { CredentialReports, type CredentialReport } from './reports.js';
 import { Vault } from './vault.js';

@@ -101,6 +101,31 @@ export const credentialsStore = {
     });
   },
 
+  /** The credential that stands for one installation of an App: the organization may have several of this kind. */
+  async createForInstallation(
+    { db, organizationId }: Tenant,
+    id: string,
+    installationId: string,
+    { at, ...columns }: NewSecret,
+  ): Promise<void> {
+    const subject = `installation/${installationId}`;
+    const place = { scope: 'organization', userId: null, subject, kind: 'github_installation' };
+    const times = { connectedAt: at, createdAt: at, updatedAt: at };
+    await db.credential.create({
+      data: { id, organizationId, ...place, ...columns, ...times, status: 'active', generation: 1 },
+      select: { id: true },
+    });
+  },
+
+  async removeById({ db, organizationId }: Tenant, id: string): Promise<void> {
+    await db.credential.deleteMany({ where: { organizationId, id } });
+  },
+
+  /** One, with what decides whether it serves. */
+  candidate({ db, organizationId }: Tenant, id: string) {
+    return db.credential.findFirst({ where: { organizationId, id }, select: judged });
+  },
+
   /** A new secret in place of the old: the next generation, with a clean record. Null when the credential is gone. */
   async replace(tenant: Tenant, id: string, secret: NewSecret) {
     const { db, organizationId } = tenant;

@@ -1,13 +1,18 @@
 export { AppTokens, type AppKind, type AppToken } from './app-tokens.js';
 export { CredentialsApiModule, CredentialsModule, CredentialsWorkModule } from './credentials.module.js';
 export { CredentialsService, type ServedBy } from './credentials.service.js';
-export {
-  CredentialPolicy,
-  noCredential,
-  noGitCredential,
-  type ServedAgent,
-  type ServedGit,
-} from './leasing.js';
+export { CredentialPolicy, noCredential, noGitCredential } from './leasing.js';
+export type { ServedAgent, ServedGit } from './served.js';
+export { GithubApp, type GithubAppFacts, type MadeApp } from './github/github-app.service.js';
+export { InstallationTokens } from './github/installation-tokens.js';
+export { GithubInstallations } from './github/installations.service.js';
+export type {
+  InstallationFacts,
+  InstallationRow,
+  Reached,
+  RepositoryFacts,
+} from './github/installations.store.js';
+export { saidBy, type GithubAppKeys, type GithubEndpoints } from './providers/github-app.js';
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
 export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
 export { KeyRotation } from './key-rotation.service.js';
@@ -19,5 +24,10 @@ export { LINEAR_SCOPES, type LinearEndpoints, type LinearGrant } from './provide
 export { LoginEndpoints, ProviderLogins } from './providers/sources.js';
 export { DueRenewals } from './renewal/due-renewals.js';
 export { EndingLogins } from './renewal/ending-logins.js';
-export { CredentialSubjects, type CredentialNotice, type Subjects } from './renewal/subjects.js';
+export {
+  CredentialSubjects,
+  type CredentialNotice,
+  type GitPlace,
+  type Subjects,
+} from './renewal/subjects.js';
 export type { CredentialReport } from './reports.js';

@@ -1,55 +1,10 @@
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
-import { awsRegionSchema, type Agent, type Kind, type LeaseSecret } from '../contracts/index.js';
+import { awsRegionSchema, type Kind } from '../contracts/index.js';
 import { BerthError, hintOf, Secret } from '../kernel/index.js';
+import type { KindDefinition } from './kind.js';
 
-/** What setting a credential leaves: the secret part, which is sealed, and what may be shown. */
-export interface ParsedCredential {
-  secret: Record<string, string>;
-  hint: string;
-  settings: CredentialSettings;
-  /** When the token runs out; null for what does not, or nobody knows. */
-  expiresAt: Date | null;
-}
-
-/** What of a credential is no secret and not a column. */
-export interface CredentialSettings {
-  fallback?: boolean;
-  region?: string;
-  account?: { email: string | null; plan: string | null };
-  federation?: Federation;
-  /** Of a git token: the only host that it is for. */
-  host?: string;
-}
-
-/** Workload identity at Anthropic: which rule of theirs is asked for which account (providers.md 2.1). */
-export interface Federation {
-  ruleId: string;
-  organizationId: string;
-  serviceAccountId: string;
-  workspaceId: string | null;
-  /** Who says that it is this organization: Berth as issuer, or the cluster's projected token. */
-  identity: 'berth' | 'kubernetes';
-}
-
-/** Whom a credential serves: an agent's model calls, or git. */
-export type Served = Agent | 'git';
-
-export interface KindDefinition {
-  /** Null: Berth itself (`AppTokens`), and no workspace. */
-  serves: Served | null;
-  /** Name for people. */
-  title: string;
-  /** A provider's subscription: whether it may be connected is the instance owner's decision (BERTH_SUBSCRIPTION_OAUTH). */
-  subscription: boolean;
-  input: z.ZodType<ParsedCredential>;
-  /** Whether its tokens run out and are renewed: `login` with a refresh token, `minted` for each workspace by workload identity; null: it is as it is. */
-  renewal: 'login' | 'minted' | null;
-  /** After so many days the provider ends the login, however often it was refreshed. */
-  loginDays: number | null;
-  /** What the proxy puts on a request, or signs it with. */
-  lease: (secret: Record<string, string>, settings: CredentialSettings) => LeaseSecret;
-}
+export type { ParsedCredential, CredentialSettings, Federation, Served, KindDefinition } from './kind.js';
 
 /**
  * A pasted secret: prefix, place and white space are checked, never its length, which providers change. Each mix-up has a sentence that says where the
@@ -374,6 +329,16 @@ export const kinds: Record<Kind, KindDefinition> = {
       settings: { host },
       expiresAt: null,
     })),
+    lease: ({ host = '', token = '' }) => ({ kind: 'git_token', host, username: GIT_USERNAME, token }),
+  },
+  github_installation: {
+    serves: 'git',
+    title: 'installation of the GitHub App',
+    subscription: false,
+    renewal: 'minted',
+    loginDays: null,
+    input: z.never('is not set by hand: it comes with connecting GitHub, and goes with it'),
+    // To the proxy it is a git token as any other: of one host, and (at GitHub) for one repository.
     lease: ({ host = '', token = '' }) => ({ kind: 'git_token', host, username: GIT_USERNAME, token }),
   },
   linear_app: {

@@ -13,9 +13,11 @@ import { Database, type Tenant } from '../database/index.js';
 import { IdentityService } from '../identity/index.js';
 import { BerthError, METRICS, SharedLooks, Turnstile, World, type Metrics } from '../kernel/index.js';
 import { reasonToRenew, serves } from '../oauth/index.js';
-import { credentialsStore, type CandidateRow } from './credentials.store.js';
-import { kinds, type CredentialSettings, type Served } from './kinds.js';
+import { candidatesFor } from './candidates.js';
+import type { CandidateRow } from './credentials.store.js';
+import { kinds, type CredentialSettings } from './kinds.js';
 import { leasesStore, type LeaseRow } from './leases.store.js';
+import { LoginEndpoints } from './providers/sources.js';
 import { TokenSources } from './providers/token-source.js';
 import { placeOf } from './renewal/place.js';
 import { Renewals } from './renewal/renewals.service.js';
@@ -29,6 +31,7 @@ import {
   type Policy,
   type SubscriptionPolicy,
 } from './resolution.js';
+import { usedBy, type ServedAgent, type ServedMember } from './served.js';
 import { Vault } from './vault.js';
 
 /** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. Five is the line, with what a busy machine takes to answer. */
@@ -45,28 +48,6 @@ const FRESH_MS = 500;
 export class CredentialPolicy {
   constructor(readonly subscriptions: SubscriptionPolicy) {}
 }
-
-/** For whom a credential serves: the member for whom the agent works, or git is used. */
-interface Member {
-  organizationId: string;
-  userId: string;
-}
-
-/** Whose agent is served. */
-export interface ServedAgent extends Member {
-  agent: Agent;
-  /** Where it must be of one kind: the first of those that may serve, in the same order and by the same rules. */
-  only?: Kind | undefined;
-}
-
-/** Whose git is served, at one host: as it stands in the repository's URL. */
-export interface ServedGit extends Member {
-  gitHost: string;
-  /** For code of strangers: nothing is lent that could write. */
-  readOnly: boolean;
-}
-
-export type ServedMember = ServedAgent | ServedGit;
 
 export interface LeaseTerms {
   /** Asked in the transaction in which a credential of this kind is lent. What it throws is answered in place of the lease. */
@@ -107,6 +88,7 @@ export class Leasing {
     private readonly vault: Vault,
     private readonly policy: CredentialPolicy,
     private readonly sources: TokenSources,
+    private readonly endpoints: LoginEndpoints,
     private readonly renewals: Renewals,
     private readonly world: World,
     private readonly audit: Audit,
@@ -115,7 +97,7 @@ export class Leasing {
 
   resolve(member: ServedAgent): Promise<Resolution> {
     return this.database.tenant(member.organizationId, async (tenant) => {
-      const rows = await this.candidatesFor(tenant, member);
+      const rows = await candidatesFor(tenant, member, this.endpoints.github.webUrl);
       const { chosen, candidates } = await this.decide(tenant, member, rows, new Map());
       return { agent: member.agent, chosen, candidates };
     });
@@ -123,19 +105,10 @@ export class Leasing {
 
   /** See `CredentialsService.withdrawn`. */
   async withdrawn(tenant: Tenant, member: ServedMember, ids: string[]): Promise<string[]> {
-    const rows = await this.candidatesFor(tenant, member);
+    const rows = await candidatesFor(tenant, member, this.endpoints.github.webUrl);
     const policy = await this.policyFor(tenant, rows);
     const facts = rows.map(({ id, scope, kind }) => ({ id, scope: scope as Scope, kind: kind as Kind }));
     return withdrawn(usedBy(member), ids, facts, policy);
-  }
-
-  /** What may serve a member: for git, of the repository's host alone. An installation of a GitHub App, once there is one, comes before these. */
-  private async candidatesFor(tenant: Tenant, member: ServedMember): Promise<CandidateRow[]> {
-    const rows = await credentialsStore.candidatesFor(tenant, member.userId);
-    if (!('gitHost' in member)) return rows;
-    // What a git token may do is known to its host alone: where nothing may write, none is lent.
-    if (member.readOnly) return [];
-    return rows.filter(({ settings }) => (settings as CredentialSettings).host === member.gitHost);
   }
 
   /** See `CredentialsService.lease`. */
@@ -192,7 +165,7 @@ export class Leasing {
     const { organizationId, userId } = member;
     const what =
       'gitHost' in member
-        ? `git ${member.gitHost} ${member.readOnly ? 'to read' : ''}`
+        ? `git ${member.gitHost} ${member.repository} ${member.readOnly ? 'to read' : ''}`
         : [member.agent, member.only].join();
     const shared = await this.#looks.take([organizationId, userId, what].join(), () =>
       this.look(member, null),
@@ -207,7 +180,7 @@ export class Leasing {
     const lookedAt = performance.now();
     // Apart: it may be shared, and no part of the transaction of whoever came first.
     return this.database.apart(member.organizationId, async (tenant) => {
-      const rows = await this.candidatesFor(tenant, member);
+      const rows = await candidatesFor(tenant, member, this.endpoints.github.webUrl);
       if (subjectId === null && rows.some(isMinted)) return 'each';
       const tokens = await this.tokensOf(tenant, rows, subjectId ?? '');
       const { chosen, lastHope, isFallback } = await this.decide(tenant, member, rows, tokens);
@@ -363,10 +336,6 @@ export class Leasing {
 
 function isMinted({ kind }: Pick<CandidateRow, 'kind'>): boolean {
   return kinds[kind as Kind].renewal === 'minted';
-}
-
-function usedBy(member: ServedMember): Served {
-  return 'gitHost' in member ? 'git' : member.agent;
 }
 
 function nothingFor(member: ServedMember): BerthError {

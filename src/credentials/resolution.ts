@@ -40,7 +40,7 @@ export interface Decision extends Omit<Resolution, 'agent'> {
 export const kindOrder: Record<Served, readonly Kind[]> = {
   claude: ['claude_oauth', 'claude_setup_token', 'anthropic_wif', 'anthropic_api_key', 'aws_bedrock'],
   codex: ['openai_oauth', 'openai_api_key'],
-  git: ['git_token'],
+  git: ['github_installation', 'git_token'],
 };
 
 /** Why a credential cannot serve: in full for people who ask, and in short words that do not change by the minute for receipts. */
@@ -64,10 +64,12 @@ export function resolve(
   policy: Policy,
   now: Date,
 ): Decision {
-  const ordered = (['user', 'organization'] as const).flatMap((scope) =>
+  const inOrder = (['user', 'organization'] as const).flatMap((scope) =>
     kindOrder[served].flatMap((kind) => facts.filter((fact) => fact.scope === scope && fact.kind === kind)),
   );
-  const hasOwn = ordered[0]?.scope === 'user';
+  // Made for this very repository, and for nothing else: it comes before tokens that reach as far as whoever made them, also a member's own.
+  const ordered = [...inOrder.filter(isForOne), ...inOrder.filter((fact) => !isForOne(fact))];
+  const hasOwn = ordered.some(({ scope }) => scope === 'user');
   const obstacles = ordered.map(
     (fact, index) => obstacleOf(fact, policy, now) ?? ruleAgainst(fact, index, hasOwn, policy),
   );
@@ -92,6 +94,11 @@ export function resolve(
   };
 }
 
+/** It can do no more than what the workspace is for. */
+function isForOne({ kind }: Pick<CredentialFacts, 'kind'>): boolean {
+  return kind === 'github_installation';
+}
+
 /** The same decision where only one kind is understood: its first that may serve. What was set to serve in no other's place does so here neither, since another may be before it. */
 export function ofKind(kind: Kind, decision: Decision): Decision {
   const chosen = decision.candidates.find((candidate) => candidate.usable && candidate.kind === kind) ?? null;
@@ -112,7 +119,7 @@ export function withdrawn(
   const may = facts.filter(
     ({ scope, kind }) =>
       kindOrder[served].includes(kind) &&
-      (scope === 'user' || !hasOwn || policy.organizationFallback) &&
+      (scope === 'user' || isForOne({ kind }) || !hasOwn || policy.organizationFallback) &&
       (!kinds[kind].subscription || subscriptionAllowed(scope, policy.subscriptions)),
   );
   return ids.filter((id) => !may.some((fact) => fact.id === id));
@@ -165,7 +172,7 @@ function stoodDown({ retryAt }: TokenState, said: string, now: Date): Obstacle {
 
 /** What people decided about serving in place of others; null when nothing speaks against it. */
 function ruleAgainst(fact: CredentialFacts, index: number, hasOwn: boolean, policy: Policy): Obstacle | null {
-  if (fact.scope === 'organization' && hasOwn && !policy.organizationFallback)
+  if (fact.scope === 'organization' && !isForOne(fact) && hasOwn && !policy.organizationFallback)
     return same("is the organization's, which does not serve members who have their own (credential policy)");
   if (fact.fallback === false && index > 0)
     return same('is not to serve in place of those before it (it was set with fallback off)');

@@ -251,6 +251,17 @@ const cases: Case[] = [
     order: ['user/git_token', 'organization/git_token'],
   },
   {
+    name: 'what was made for this repository alone first, also where the organization’s is not to serve members who have their own',
+    agent: 'git',
+    organizationFallback: false,
+    facts: [
+      stored('user/git_token'),
+      stored('organization/git_token'),
+      stored('organization/github_installation'),
+    ],
+    order: ['+organization/github_installation', '+user/git_token', 'organization/git_token'],
+  },
+  {
     name: 'no agent by git',
     facts: [stored('user/git_token')],
     order: [],

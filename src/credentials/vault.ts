@@ -7,13 +7,14 @@ export interface RingKey {
   key: Uint8Array;
 }
 
-/** What is sealed, by name: `credential` a secret of a member or organization, `login-attempt` what proves an attempt to connect a login, `connection-attempt` the same at a system where people ask for work, `minted-token` a token that a workspace has of its own, `issuer-key` the private part of a key that Berth signs with, `key-proof` the text by which a key of the ring is known again, `idempotent-answer` an answer kept for a retry. */
+/** What is sealed, by name: `credential` a secret of a member or organization, `login-attempt` what proves an attempt to connect a login, `connection-attempt` the same at a system where people ask for work, `minted-token` a token that a workspace has of its own, `issuer-key` the private part of a key that Berth signs with, `github-app` the secrets of the App at GitHub, `key-proof` the text by which a key of the ring is known again, `idempotent-answer` an answer kept for a retry. */
 export type SealedPurpose =
   | 'credential'
   | 'login-attempt'
   | 'connection-attempt'
   | 'minted-token'
   | 'issuer-key'
+  | 'github-app'
   | 'key-proof'
   | 'idempotent-answer';
 

@@ -36,7 +36,8 @@ export type SealedTableName =
   | 'mintedToken'
   | 'idempotentAnswer'
   | 'idempotentInstanceAnswer'
-  | 'issuerKey';
+  | 'issuerKey'
+  | 'githubApp';
 
 type Write = <T>(
   work: (db: Transaction, last: (inside: (db: Transaction) => Promise<void>) => void) => Promise<T>,
@@ -78,7 +79,7 @@ export class KeysStore {
 
   /** Rows of a table that are not under this key, in the order of their ids. */
   notUnder(
-    table: Exclude<SealedTableName, 'mintedToken' | 'idempotentInstanceAnswer' | 'issuerKey'>,
+    table: Exclude<SealedTableName, 'mintedToken' | 'idempotentInstanceAnswer' | 'issuerKey' | 'githubApp'>,
     keyId: string,
     after: string | null,
     take: number,
@@ -169,6 +170,7 @@ export class KeysStore {
         'idempotentAnswer',
         'idempotentInstanceAnswer',
         'issuerKey',
+        'githubApp',
       ];
       for (const name of names) {
         const keys = (await this.#groups(name, db)).map(({ keyId }) => keyId);
@@ -214,6 +216,10 @@ export class KeysStore {
     }
     if (table === 'issuerKey') {
       const groups = await db.issuerKey.groupBy(by);
+      return groups;
+    }
+    if (table === 'githubApp') {
+      const groups = await db.githubApp.groupBy(by);
       return groups;
     }
     const groups = await db.idempotentInstanceAnswer.groupBy(by);

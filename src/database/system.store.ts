@@ -3,6 +3,7 @@ import { Prisma, type PrismaClient } from './generated/client.js';
 import { createClient } from './database.js';
 import { ConnectionsStore } from './connections.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
+import { GithubAppStore } from './github-app.store.js';
 import { HostsStore } from './hosts.store.js';
 import { IssuerKeysStore } from './issuer-keys.store.js';
 import { KeysStore } from './keys.store.js';
@@ -104,6 +105,7 @@ export class SystemStore {
   readonly conversations: ConversationsStore;
   readonly pullRequests: PullRequestsStore;
   readonly issuerKeys: IssuerKeysStore;
+  readonly githubApp: GithubAppStore;
 
   constructor(systemUrl: string) {
     this.#client = createClient(systemUrl);
@@ -121,6 +123,10 @@ export class SystemStore {
       (work) => this.#write(work),
     );
     this.issuerKeys = new IssuerKeysStore(
+      () => this.#db,
+      (work) => this.#write(work),
+    );
+    this.githubApp = new GithubAppStore(
       () => this.#db,
       (work) => this.#write(work),
     );

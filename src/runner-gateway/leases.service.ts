@@ -20,6 +20,7 @@ import { IdentityService, type Machine } from '../identity/index.js';
 import { BerthError, METRICS, Turnstile, type Metrics } from '../kernel/index.js';
 import { Budgets, UsageLedger, type ReportedUse } from '../usage/index.js';
 import {
+  httpsPlaceOf,
   nameOfSource,
   EgressPolicy,
   statesWithRunner,
@@ -31,6 +32,8 @@ import type { RepositorySource, WorkspaceState } from '../contracts/index.js';
 
 /** Where several write, one person's turn may follow another's, and waits until the proxy has forgotten what was the first one's own. */
 const OWN_SECONDS_OF_SEVERAL = 1;
+/** What is lent for git. */
+const GIT_KINDS: ReadonlySet<Kind> = new Set(['github_installation', 'git_token']);
 /** So many calls of one organization's proxies use the database at a time in this process, which has ten connections for everything. A crowd that comes at once waits here and is answered, where it would be turned away for want of a connection. */
 const AT_A_TIME = 4;
 
@@ -107,11 +110,8 @@ export class LeasesService {
     const { organizationId, workspaceId } = machine;
     return this.database.tenant(organizationId, async (tenant) => {
       const { workspace, userId } = await this.served(tenant, workspaceId);
-      const host = gitHostOf(workspace);
-      const uses = [
-        { agent: workspace.agent as Agent },
-        ...(host ? [{ gitHost: host, readOnly: workspace.readOnly }] : []),
-      ];
+      const git = httpsPlaceOf(workspace.source);
+      const uses = [{ agent: workspace.agent as Agent }, ...(git ? [gitUseOf(git, workspace)] : [])];
       let withdrawn = credentialIds;
       for (const use of uses)
         withdrawn = await this.credentials.withdrawn(tenant, { organizationId, userId, ...use }, withdrawn);
@@ -185,7 +185,7 @@ export class LeasesService {
     const by = await this.credentials.servedBy(tenant, workspace.id, credentialId, generation);
     if (!by) return null;
     // What became of git is told by the runner: receipts, tokens and a turn's state are of model calls.
-    const isGit = by.kind === 'git_token';
+    const isGit = GIT_KINDS.has(by.kind);
     if (isGit && (item.type === 'served' || item.type === 'usage')) return null;
     if (item.type === 'served') await this.receipts.served(tenant, workspace, item, by);
     if (item.type === 'usage') await this.receipts.used(tenant, workspace, item);
@@ -201,11 +201,11 @@ export class LeasesService {
 function useOf(
   workspace: WorkspacePlace,
   upstream: LentFor,
-): Pick<ServedAgent, 'agent' | 'only'> | Pick<ServedGit, 'gitHost' | 'readOnly'> {
+): Pick<ServedAgent, 'agent' | 'only'> | Omit<ServedGit, 'organizationId' | 'userId'> {
   if (upstream === 'git') {
-    const gitHost = gitHostOf(workspace);
-    if (!gitHost) throw noGitCredential('a repository that is not reached over https');
-    return { gitHost, readOnly: workspace.readOnly };
+    const git = httpsPlaceOf(workspace.source);
+    if (!git) throw noGitCredential('a repository that is not reached over https');
+    return gitUseOf(git, workspace);
   }
   const agent = workspace.agent as Agent;
   // A workspace's placeholder opens its own agent's provider and no other.
@@ -213,7 +213,6 @@ function useOf(
   return { agent, only: onlyKind[upstream] };
 }
 
-function gitHostOf({ source }: WorkspacePlace): string | null {
-  if (source.type !== 'https') return null;
-  return source.path.split('/', 1)[0] ?? null;
+function gitUseOf({ host, repository }: { host: string; repository: string }, { readOnly }: WorkspacePlace) {
+  return { gitHost: host, repository, readOnly };
 }

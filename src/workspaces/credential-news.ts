@@ -1,9 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { CredentialSubjects, type CredentialNotice, type Subjects } from '../credentials/index.js';
+import type { RepositorySource } from '../contracts/index.js';
+import {
+  CredentialSubjects,
+  type CredentialNotice,
+  type GitPlace,
+  type Subjects,
+} from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Actor } from '../identity/index.js';
 import { World } from '../kernel/index.js';
+import { httpsPlaceOf } from './repository.js';
 import { rightsTo } from './access.js';
 import { statesWithRunner } from './state.js';
 import { subjectsStore } from './subjects.store.js';
@@ -26,6 +33,12 @@ export class CredentialNews implements Subjects {
   async visibleTo(tenant: Tenant, actor: Actor, ids: string[]): Promise<string[]> {
     const rows = await subjectsStore.access(tenant, ids);
     return rows.filter((row) => rightsTo(row, actor).includes('see')).map(({ id }) => id);
+  }
+
+  async gitPlaceOf(tenant: Tenant, id: string): Promise<GitPlace | null> {
+    const row = await subjectsStore.source(tenant, id);
+    const place = row && httpsPlaceOf(row.source as RepositorySource);
+    return place && { ...place, readOnly: row.readOnly };
   }
 
   async tell(notice: CredentialNotice, ids: string[]): Promise<void> {

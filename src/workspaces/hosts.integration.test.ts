@@ -11,6 +11,7 @@ import { Sweep } from './sweep.js';
 import { JobHandlers } from '../queue/index.js';
 import {
   CredentialsService,
+  InstallationTokens,
   DueRenewals,
   EndingLogins,
   Issuer,
@@ -60,6 +61,7 @@ describe('workspaces of several hosts', () => {
       get(Moves),
       placement,
       get(CredentialsService),
+      get(InstallationTokens),
       settings,
       world,
       runtime,

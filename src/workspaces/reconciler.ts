@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Agent, RepositorySource, WorkspaceState } from '../contracts/index.js';
-import { CredentialsService } from '../credentials/index.js';
+import { CredentialsService, InstallationTokens } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { hashToken } from '../identity/index.js';
 import {
@@ -56,6 +56,7 @@ export class Reconciler {
     private readonly moves: Moves,
     private readonly placement: Placement,
     private readonly credentials: CredentialsService,
+    private readonly installationTokens: InstallationTokens,
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
     @Inject(RUNTIME) runtime: Runtime,
@@ -293,6 +294,8 @@ export class Reconciler {
 
   private async destroy(ref: Ref): Promise<boolean> {
     await this.runtime.destroy(ref.workspaceId);
+    // Before the rows that know of them go; what a crash forgets ends within the hour.
+    await this.installationTokens.endOf(ref.organizationId, ref.workspaceId);
     crashPoint('delete.destroyed');
     return this.forget(ref);
   }

@@ -84,6 +84,13 @@ function parseFile(input: string): ParsedRepository {
   return { source: { type: 'file', url: `file://${clean}`, path: clean } };
 }
 
+/** Host and `owner/name` of a repository that is reached over https; null for folders. */
+export function httpsPlaceOf(source: RepositorySource): { host: string; repository: string } | null {
+  if (source.type !== 'https') return null;
+  const [host = '', ...parts] = source.path.replace(/\.git$/, '').split('/');
+  return { host, repository: parts.join('/') };
+}
+
 /** A repository by one name, however people write it: `github.com/owner/name`, or the folder's URL. */
 export function nameOfSource(source: RepositorySource): string {
   return source.type === 'https' ? source.path.replace(/\.git$/, '') : source.url;

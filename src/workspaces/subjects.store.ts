@@ -17,6 +17,13 @@ export const subjectsStore = {
     return rows.map(({ id }) => id);
   },
 
+  source({ db, organizationId }: Tenant, id: string) {
+    return db.workspace.findFirst({
+      where: { organizationId, id },
+      select: { source: true, readOnly: true },
+    });
+  },
+
   /** Who may do what with these. */
   access({ db, organizationId }: Tenant, ids: string[]) {
     return db.workspace.findMany({

@@ -14,7 +14,13 @@ import { RequestLimits } from '../../src/app/limits/request-limits.js';
 import { Readiness } from '../../src/app/readiness.js';
 import { openWires, type Wires } from '../../src/app/wires.js';
 import type { Role } from '../../src/contracts/index.js';
-import { CredentialPolicy, FederationSettings, LoginEndpoints, Vault } from '../../src/credentials/index.js';
+import {
+  CredentialPolicy,
+  FederationSettings,
+  LoginEndpoints,
+  Vault,
+  type GithubEndpoints,
+} from '../../src/credentials/index.js';
 import { Database, SystemStore } from '../../src/database/index.js';
 import { WorkspaceFeed } from '../../src/events/index.js';
 import { newApiKey } from '../../src/identity/api-key.js';
@@ -34,6 +40,7 @@ import { FakeRuntime } from '../../src/runtime/testing/fake-runtime.js';
 import { PrometheusMetrics } from '../../src/telemetry/index.js';
 import { PriceList } from '../../src/usage/index.js';
 import { WorkspaceSettings } from '../../src/workspaces/index.js';
+import type { GithubEmulator } from '../emulators/github.js';
 import type { LinearEmulator } from '../emulators/linear.js';
 import { Api } from './api.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
@@ -200,6 +207,7 @@ export function loginEndpoints({
   claude = NOWHERE,
   openai = NOWHERE,
   linear = null as LinearEmulator | null,
+  github = null as GithubEmulator | null,
 } = {}): LoginEndpoints {
   return new LoginEndpoints(
     {
@@ -211,7 +219,27 @@ export function loginEndpoints({
     },
     { authUrl: openai, clientId: 'client-of-the-test' },
     { apiUrl: linear?.url ?? NOWHERE, authUrl: linear?.url ?? NOWHERE, app: linear && linearApp(linear) },
+    githubEndpoints(github),
   );
+}
+
+/** GitHub, with the one App that is there as Berth's; with none, one is yet to be made. */
+function githubEndpoints(github: GithubEmulator | null): GithubEndpoints {
+  const [app] = github?.world.apps.values() ?? [];
+  const keys = app && {
+    appId: String(app.id),
+    slug: app.slug,
+    clientId: app.clientId,
+    clientSecret: new Secret(app.clientSecret),
+    webhookSecret: app.webhookSecret === null ? null : new Secret(app.webhookSecret),
+    privateKey: new Secret(app.pem),
+  };
+  return {
+    webUrl: github?.url ?? NOWHERE,
+    apiUrl: github?.apiUrl ?? NOWHERE,
+    app: keys ?? null,
+    paced: false,
+  };
 }
 
 /** The app as which Berth is known to an emulated Linear. */

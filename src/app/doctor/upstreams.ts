@@ -13,7 +13,7 @@ export interface Upstream {
 }
 
 /** All of them, as they are configured. */
-export function upstreamsOf({ upstreams, logins, linear, subscriptionOauth }: Config): Upstream[] {
+export function upstreamsOf({ upstreams, logins, linear, github, subscriptionOauth }: Config): Upstream[] {
   const { claude, openai } = logins;
   const ofLogins = [
     { id: 'claude-login', title: 'Claude login', url: claude.tokenUrl, variable: 'BERTH_CLAUDE_TOKEN_URL' },
@@ -25,6 +25,9 @@ export function upstreamsOf({ upstreams, logins, linear, subscriptionOauth }: Co
     { id: 'openai', title: 'OpenAI', url: upstreams.openaiUrl, variable: 'BERTH_OPENAI_API_URL' },
     // Where nobody may connect a login, nobody asks there.
     ...(subscriptionOauth === 'off' ? [] : ofLogins),
+    ...(github.app
+      ? [{ id: 'github', title: 'GitHub API', url: github.apiUrl, variable: 'BERTH_GITHUB_API_URL' }]
+      : []),
     ...(linear.app
       ? [{ id: 'linear', title: 'Linear', url: linear.apiUrl, variable: 'BERTH_LINEAR_API_URL' }]
       : []),

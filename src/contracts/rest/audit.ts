@@ -19,6 +19,7 @@ export const auditActions = {
   'external-account.flagged':
     'somebody at another system has the name, or the address, of a member and is not known to be them: refused',
   'external-account.unlinked': 'a member disconnected an account at another system',
+  'github-app.made': 'this Berth got an App at GitHub',
   'limits.changed': 'the limits of an organization were changed',
   'session.opened': 'a person signed in with a password',
   'session.refused': 'somebody tried to sign in and failed',
@@ -99,6 +100,7 @@ export const auditSubjectSchema = z.object({
     'budget',
     'encryption-key',
     'issuer-key',
+    'github-app',
     'integration',
   ]),
   id: z.string().nullable(),

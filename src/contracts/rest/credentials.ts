@@ -14,13 +14,14 @@ export const kindSchema = z.enum([
   'aws_bedrock',
   'openai_oauth',
   'openai_api_key',
+  'github_installation',
   'git_token',
   'linear_app',
 ]);
 export type Kind = z.infer<typeof kindSchema>;
 
 /** Those that people set, sign in to and remove. The others come and go with what they belong to: an integration. */
-export const setKindSchema = kindSchema.exclude(['linear_app']);
+export const setKindSchema = kindSchema.exclude(['linear_app', 'github_installation']);
 export type SetKind = z.infer<typeof setKindSchema>;
 
 export const credentialViewSchema = z.object({

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/index.js';
 import { ChatgptLogins, type ChatgptEndpoints } from './chatgpt.js';
 import { ClaudeLogins, type ClaudeEndpoints } from './claude.js';
+import type { GithubEndpoints } from './github-app.js';
 import { LinearLogins, type LinearEndpoints } from './linear.js';
 import type { FederationSettings } from './federation.js';
 import { TokenSources } from './token-source.js';
@@ -12,6 +13,7 @@ export class LoginEndpoints {
     readonly claude: ClaudeEndpoints,
     readonly openai: ChatgptEndpoints,
     readonly linear: LinearEndpoints,
+    readonly github: GithubEndpoints,
   ) {}
 }
 

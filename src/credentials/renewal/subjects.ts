@@ -16,12 +16,22 @@ export interface CredentialNotice {
   message: string;
 }
 
+/** Where a subject's git goes: host and `owner/name`, as its repository's address has them. */
+export interface GitPlace {
+  host: string;
+  repository: string;
+  /** Nothing is to be written there. */
+  readOnly: boolean;
+}
+
 /** What this room asks those for whom it leases. It knows them by their ids alone. */
 export interface Subjects {
   /** Of these, the ones that live: for what sleeps nothing is renewed. */
   living(tenant: Tenant, ids: string[]): Promise<string[]>;
   /** Of these, the ones that a member may know of. */
   visibleTo(tenant: Tenant, actor: Actor, ids: string[]): Promise<string[]>;
+  /** Where the git of this one goes; null for none that is reached over https. */
+  gitPlaceOf(tenant: Tenant, id: string): Promise<GitPlace | null>;
   /** Tells the living ones of these, each in a transaction of its own. */
   tell(notice: CredentialNotice, ids: string[]): Promise<void>;
 }
@@ -43,5 +53,6 @@ export class CredentialSubjects {
 const nobody: Subjects = {
   living: () => Promise.resolve([]),
   visibleTo: () => Promise.resolve([]),
+  gitPlaceOf: () => Promise.resolve(null),
   tell: () => Promise.resolve(),
 };

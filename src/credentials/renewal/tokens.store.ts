@@ -116,6 +116,19 @@ export const tokensStore = {
     });
   },
 
+  /** What is sealed of the tokens that workspaces have of their own, of one kind: of one workspace, or of one credential. */
+  async mintedOfKind(
+    { db, organizationId }: Tenant,
+    kind: Kind,
+    of: { workspaceId: string } | { credentialId: string },
+  ): Promise<{ credentialId: string; workspaceId: string; sealed: string }[]> {
+    const rows = await db.mintedToken.findMany({
+      where: { organizationId, ...of, sealed: { not: null }, credential: { kind } },
+      select: { credentialId: true, workspaceId: true, sealed: true },
+    });
+    return rows.flatMap(({ sealed, ...ref }) => (sealed === null ? [] : [{ ...ref, sealed }]));
+  },
+
   /** The sealed text that a lease opens, with the generation and lineage it belongs to, read together so that they are of one moment. */
   async sealed({ db, organizationId }: Tenant, { credentialId, workspaceId }: TokenRef) {
     const select = { sealed: true, generation: true, lineage: true } as const;

@@ -1,0 +1,132 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { RequestError } from 'octokit';
+import { Database, type Tenant } from '../../database/index.js';
+import { hintOf, LOG, messageOf, Secret, World, type Log } from '../../kernel/index.js';
+import { endOf, mintToken, saidBy } from '../providers/github-app.js';
+import {
+  TokenSources,
+  type Renewal,
+  type RenewalRequest,
+  type TokenSource,
+} from '../providers/token-source.js';
+import { placeOf } from '../renewal/place.js';
+import { CredentialSubjects, type GitPlace } from '../renewal/subjects.js';
+import { tokensStore } from '../renewal/tokens.store.js';
+import { Vault } from '../vault.js';
+import { GithubApp } from './github-app.service.js';
+import { installationsStore, type Reached } from './installations.store.js';
+
+/** Git alone. `metadata` comes with every token. */
+const READ = { metadata: 'read', contents: 'read' };
+const WRITE = { metadata: 'read', contents: 'write' };
+
+/**
+ * Tokens of an installation of the App at GitHub, one per workspace: for the one repository of that workspace, and with what git needs there. What else the App may do, no workspace
+ * can. Asked for anew each time: there is nothing that could be used up.
+ */
+@Injectable()
+export class InstallationTokens implements TokenSource {
+  readonly graceSeconds = 0;
+
+  constructor(
+    private readonly app: GithubApp,
+    private readonly database: Database,
+    private readonly subjects: CredentialSubjects,
+    private readonly vault: Vault,
+    private readonly world: World,
+    @Inject(LOG) private readonly log: Log,
+    sources: TokenSources,
+  ) {
+    sources.add('github_installation', this);
+  }
+
+  async renew({ organizationId, workspaceId, settings }: RenewalRequest): Promise<Renewal> {
+    const installationId = settings.installation ?? '';
+    const found = await this.database.apart(organizationId, async (tenant) => {
+      const place = await this.subjects.all.gitPlaceOf(tenant, workspaceId ?? '');
+      const repository = place && (await installationsStore.reaching(tenant, place.repository));
+      return place && repository?.installationId === installationId ? { place, repository } : null;
+    });
+    if (!found) return failed('the installation does not reach the repository of the workspace any more');
+    const { place, repository } = found;
+    try {
+      const narrowing = {
+        repositoryIds: [Number(repository.repositoryId)],
+        permissions: permissionsFor(place, repository),
+      };
+      const { token, expiresAt } = await mintToken(await this.app.octokit(), installationId, narrowing);
+      const secret = { host: place.host, token: token.reveal() };
+      return { outcome: 'renewed', renewed: { secret, hint: hintOf(secret.token), expiresAt } };
+    } catch (error) {
+      return this.ended(error);
+    }
+  }
+
+  /**
+   * Ends, at GitHub too, the tokens that a workspace has of its own. What cannot be ended ends by itself within the hour; nobody waits for GitHub longer than for one answer.
+   */
+  async endOf(organizationId: string, workspaceId: string): Promise<void> {
+    const sealed = await this.database.tenant(organizationId, (tenant) =>
+      tokensStore.mintedOfKind(tenant, 'github_installation', { workspaceId }),
+    );
+    await this.endAll(organizationId, sealed);
+  }
+
+  /** As `endOf`, of every workspace, for an installation that goes. Inside the transaction of whoever removes it: the calls follow its commit. */
+  async endWith(tenant: Tenant, credentialId: string): Promise<void> {
+    const sealed = await tokensStore.mintedOfKind(tenant, 'github_installation', { credentialId });
+    tenant.afterCommit(() => this.endAll(tenant.organizationId, sealed));
+  }
+
+  /** What was minted before serves no more; what comes next is minted under the rights there are now. */
+  async mintAnew(tenant: Tenant, credentialId: string): Promise<void> {
+    const token = await tokensStore.find(tenant, { credentialId, workspaceId: null });
+    if (token) await tokensStore.mintAnew(tenant, token, this.world.clock.now());
+  }
+
+  private async endAll(
+    organizationId: string,
+    rows: { credentialId: string; workspaceId: string; sealed: string }[],
+  ): Promise<void> {
+    for (const { sealed, ...ref } of rows) {
+      try {
+        const text = await this.vault.open(sealed, placeOf(organizationId, ref));
+        const { token = '' } = JSON.parse(text) as Record<string, string>;
+        await this.app
+          .octokitAs(new Secret(token), `token/${ref.workspaceId}`)
+          .request('DELETE /installation/token');
+      } catch (error) {
+        // It is over already: exactly what was wanted.
+        if (error instanceof RequestError && error.status === 401) continue;
+        this.log.warn(
+          {
+            workspaceId: ref.workspaceId,
+            reason: error instanceof RequestError ? saidBy(error) : messageOf(error),
+          },
+          'a token of a GitHub installation could not be ended; it ends within the hour',
+        );
+      }
+    }
+  }
+
+  private ended(error: unknown): Renewal {
+    switch (endOf(error)) {
+      case 'gone':
+        return { outcome: 'rejected', reason: 'GitHub does not know the installation of the App any more' };
+      case 'suspended':
+        return failed('the installation of the App is suspended at GitHub');
+      case null:
+        return failed(saidBy(error));
+    }
+  }
+}
+
+function permissionsFor({ readOnly }: GitPlace, { permissions }: Reached): Record<string, string> {
+  if (readOnly || permissions.contents !== 'write') return READ;
+  // Without it a push that touches a workflow is refused, which the agent is told in words.
+  return permissions.workflows === 'write' ? { ...WRITE, workflows: 'write' } : WRITE;
+}
+
+function failed(reason: string): Renewal {
+  return { outcome: 'failed', reason, retryAfterSeconds: null };
+}

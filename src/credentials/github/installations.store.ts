@@ -1,0 +1,202 @@
+import { Prisma } from '../../database/generated/client.js';
+import type { JsonObject, Tenant } from '../../database/index.js';
+
+/** An installation of the App, as GitHub tells of it. Ids of GitHub are text here. */
+export interface InstallationFacts {
+  installationId: string;
+  accountId: string;
+  accountLogin: string;
+  accountType: string;
+  selection: string;
+  permissions: Record<string, string>;
+  suspendedAt: Date | null;
+}
+
+export interface InstallationRow extends InstallationFacts {
+  credentialId: string;
+  connectedBy: string | null;
+  createdAt: Date;
+}
+
+/** A repository that an installation reaches. */
+export interface RepositoryFacts {
+  repositoryId: string;
+  /** `owner/name`. */
+  fullName: string;
+  /** Null where GitHub did not say. */
+  defaultBranch: string | null;
+  private: boolean;
+  archived: boolean;
+}
+
+/** A repository that is reached, by the installation that reaches it. */
+export interface Reached extends RepositoryFacts {
+  installationId: string;
+  credentialId: string;
+  permissions: Record<string, string>;
+}
+
+const columns = {
+  installationId: true,
+  credentialId: true,
+  accountId: true,
+  accountLogin: true,
+  accountType: true,
+  selection: true,
+  permissions: true,
+  suspendedAt: true,
+  connectedBy: true,
+  createdAt: true,
+} as const;
+
+const repositoryColumns = {
+  repositoryId: true,
+  fullName: true,
+  defaultBranch: true,
+  private: true,
+  archived: true,
+} as const;
+
+/** Installations of the GitHub App, and what each of them reaches. */
+export const installationsStore = {
+  async list({ db, organizationId }: Tenant): Promise<InstallationRow[]> {
+    const rows = await db.githubInstallation.findMany({
+      where: { organizationId },
+      select: columns,
+      orderBy: { installationId: 'asc' },
+    });
+    return rows.map(rowOf);
+  },
+
+  async find({ db, organizationId }: Tenant, installationId: string): Promise<InstallationRow | null> {
+    const where = { organizationId, installationId };
+    const row = await db.githubInstallation.findFirst({ where, select: columns });
+    return row && rowOf(row);
+  },
+
+  /** False when it is tied already, to whichever organization: one is somebody's alone. */
+  async add(
+    { db, organizationId }: Tenant,
+    facts: InstallationFacts,
+    { credentialId, connectedBy, at }: { credentialId: string; connectedBy: string; at: Date },
+  ): Promise<boolean> {
+    const row = { ...dataOf(facts), installationId: facts.installationId, credentialId, connectedBy };
+    const { count } = await db.githubInstallation.createMany({
+      data: { ...row, organizationId, createdAt: at, updatedAt: at },
+      skipDuplicates: true,
+    });
+    return count > 0;
+  },
+
+  async update({ db, organizationId }: Tenant, facts: InstallationFacts, at: Date): Promise<void> {
+    await db.githubInstallation.updateMany({
+      where: { organizationId, installationId: facts.installationId },
+      data: { ...dataOf(facts), updatedAt: at },
+    });
+  },
+
+  /** The account has another name, and so have its repositories. */
+  async renameAccount(
+    { db, organizationId }: Tenant,
+    { installationId, login }: { installationId: string; login: string },
+    at: Date,
+  ): Promise<void> {
+    await db.githubInstallation.updateMany({
+      where: { organizationId, installationId },
+      data: { accountLogin: login, updatedAt: at },
+    });
+    await db.$executeRaw`
+      update github_repository set full_name = ${login} || '/' || split_part(full_name, '/', 2), updated_at = ${at}
+       where organization_id = ${organizationId}::uuid and installation_id = ${installationId}`;
+  },
+
+  /** All of them: what is not named is reached no more. */
+  async setRepositories(
+    tenant: Tenant,
+    installationId: string,
+    repositories: RepositoryFacts[],
+    at: Date,
+  ): Promise<void> {
+    const { db, organizationId } = tenant;
+    await db.githubRepository.deleteMany({
+      where: {
+        organizationId,
+        installationId,
+        repositoryId: { notIn: repositories.map(({ repositoryId }) => repositoryId) },
+      },
+    });
+    await installationsStore.addRepositories(tenant, installationId, repositories, at);
+  },
+
+  /** Each as it is told of now, whether it was known or not. */
+  async addRepositories(
+    { db, organizationId }: Tenant,
+    installationId: string,
+    repositories: RepositoryFacts[],
+    at: Date,
+  ): Promise<void> {
+    if (repositories.length === 0) return;
+    const rows = repositories.map(
+      (one) =>
+        Prisma.sql`(${organizationId}::uuid, ${installationId}, ${one.repositoryId}, ${one.fullName}, ${one.defaultBranch}, ${one.private}, ${one.archived}, ${at})`,
+    );
+    await db.$executeRaw`
+      insert into github_repository (organization_id, installation_id, repository_id, full_name, default_branch, private, archived, updated_at)
+      values ${Prisma.join(rows)}
+      on conflict (organization_id, installation_id, repository_id) do update
+        set full_name = excluded.full_name, default_branch = coalesce(excluded.default_branch, github_repository.default_branch),
+            private = excluded.private, archived = excluded.archived, updated_at = excluded.updated_at`;
+  },
+
+  async removeRepositories(
+    { db, organizationId }: Tenant,
+    installationId: string,
+    repositoryIds: string[],
+  ): Promise<void> {
+    await db.githubRepository.deleteMany({
+      where: { organizationId, installationId, repositoryId: { in: repositoryIds } },
+    });
+  },
+
+  async repositories({ db, organizationId }: Tenant, slice: { after: string | null; take: number }) {
+    return db.githubRepository.findMany({
+      where: {
+        organizationId,
+        ...(slice.after === null ? {} : { repositoryId: { gt: slice.after } }),
+      },
+      select: { ...repositoryColumns, installationId: true },
+      orderBy: { repositoryId: 'asc' },
+      take: slice.take,
+    });
+  },
+
+  /** The repository of this name, by an installation that is not suspended. Names are compared as GitHub does, without case. */
+  async reaching({ db, organizationId }: Tenant, fullName: string): Promise<Reached | null> {
+    const row = await db.githubRepository.findFirst({
+      where: {
+        organizationId,
+        fullName: { equals: fullName.replaceAll(/[\\%_]/g, String.raw`\$&`), mode: 'insensitive' },
+        installation: { suspendedAt: null },
+      },
+      select: {
+        ...repositoryColumns,
+        installationId: true,
+        installation: { select: { credentialId: true, permissions: true } },
+      },
+      // A name that changed hands: who has it now was told of last.
+      orderBy: { updatedAt: 'desc' },
+    });
+    if (!row) return null;
+    const { installation, ...repository } = row;
+    const permissions = installation.permissions as Record<string, string>;
+    return { ...repository, credentialId: installation.credentialId, permissions };
+  },
+};
+
+function dataOf({ installationId: _key, permissions, ...facts }: InstallationFacts) {
+  return { ...facts, permissions: permissions as JsonObject };
+}
+
+function rowOf<T extends { permissions: unknown }>(row: T): T & { permissions: Record<string, string> } {
+  return { ...row, permissions: row.permissions as Record<string, string> };
+}
