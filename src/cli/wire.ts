@@ -256,4 +256,4 @@ export const linearIntegrationSchema = z.looseObject({
 export type LinearIntegration = z.infer<typeof linearIntegrationSchema>;
 
 /** Where a browser goes to connect something. */
-export const linkSchema = z.looseObject({ authorizationUrl: z.string(), expiresAt: z.string() });
+export const linkSchema = z.looseObject({ url: z.string(), expiresAt: z.string() });

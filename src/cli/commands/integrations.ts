@@ -46,7 +46,7 @@ function connectCommand(context: CliContext): Command {
       if (options.json) context.out(`${jsonText(begun, 2)}\n`);
       else {
         context.err('Open this within a quarter of an hour, signed in to Linear as an admin:\n');
-        context.out(`${oneLine(begun.authorizationUrl)}\n`);
+        context.out(`${oneLine(begun.url)}\n`);
       }
     });
   return withExamples(command, 'berth integrations linear connect');

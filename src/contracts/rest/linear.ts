@@ -41,7 +41,7 @@ export const connectLinearRoute = route({
   access: 'admin',
   summary: 'Begin to connect Linear: a link to open as an admin of the Linear organization',
   params: organizationParams,
-  answer: { status: 201, body: z.object({ authorizationUrl: z.url(), expiresAt: timeSchema }) },
+  answer: { status: 201, body: z.object({ url: z.url(), expiresAt: timeSchema }) },
 });
 
 export const disconnectLinearRoute = route({

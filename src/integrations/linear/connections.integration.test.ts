@@ -37,13 +37,8 @@ function signIn(of: LinearOrganization): void {
 
 const path = (rest = '', of = organization): string => of.owner.api.path(`/integrations/linear${rest}`);
 async function link(of = organization): Promise<string> {
-  const { body } = await of.owner.api.call<{ authorizationUrl: string }>(
-    'POST',
-    path('/connect', of),
-    undefined,
-    201,
-  );
-  return body.authorizationUrl;
+  const { body } = await of.owner.api.call<{ url: string }>('POST', path('/connect', of), undefined, 201);
+  return body.url;
 }
 /** As a browser goes, there and back. */
 async function open(url: string, more: { cookie?: string } = {}): Promise<{ status: number; text: string }> {

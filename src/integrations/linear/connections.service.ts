@@ -54,12 +54,12 @@ export class LinearConnections {
   }
 
   /** Throws `not-connected` where this Berth has no app at Linear. */
-  async begin(actor: Actor): Promise<{ authorizationUrl: string; expiresAt: string }> {
+  async begin(actor: Actor): Promise<{ url: string; expiresAt: string }> {
     const { state, verifier, expiresAt } = await this.attempts.begin(actor, 'linear', 'connect');
     const { redirectUrl } = this;
     const asked = { actor: 'app', redirectUrl, state, verifier } as const;
     return {
-      authorizationUrl: this.logins.linear.authorizationUrl(asked),
+      url: this.logins.linear.authorizationUrl(asked),
       expiresAt: expiresAt.toISOString(),
     };
   }

@@ -52,9 +52,9 @@ export type Ignored = `ignored-${string}`;
 export type Heard =
   | HeardAsk
   | { what: 'stop'; key: string; sessionId: string; person: HeardPerson | null }
-  | { what: 'undelegated'; issueId: string }
+  | { what: 'undelegated'; key: string; issueId: string }
   | { what: 'revoked' }
-  | { what: 'team-access-changed'; removedTeamIds: string[] }
+  | { what: 'team-access-changed'; key: string; removedTeamIds: string[] }
   | { what: 'nothing'; outcome: Ignored };
 
 const nothing = (outcome: Ignored): Heard => ({ what: 'nothing', outcome });
@@ -105,6 +105,13 @@ function begun(event: SessionEvent, self: Self): Heard {
   };
 }
 
+/** The beginning of the session that something was written into, which each delivery holds; null: it was not for Berth, or tells too little. */
+export function beginningOf(body: unknown, self: Self): HeardAsk | null {
+  const parsed = sessionEventSchema.safeParse(body);
+  const heard = parsed.success ? begun(parsed.data, self) : null;
+  return heard?.what === 'ask' ? heard : null;
+}
+
 /** What Linear itself writes above a session that a delegation began. Taken for the request it would make a useless one (linear.md 2). */
 const isStub = (text: string): boolean => /^\s*this thread is for an agent session\b/i.test(text);
 
@@ -151,8 +158,7 @@ function ofIssue(action: string | null, body: unknown, self: Self): Heard {
   if (action !== 'update') return nothing('ignored-issue');
   const { data, updatedFrom } = parsed.data;
   const was = updatedFrom?.delegateId;
-  if (was === self.appUserId && data.delegateId !== self.appUserId)
-    return { what: 'undelegated', issueId: data.id };
+  if (was === self.appUserId && data.delegateId !== self.appUserId) return undelegated(data.id, body);
   return nothing('ignored-issue');
 }
 
@@ -160,13 +166,30 @@ function ofInbox(action: string | null, body: unknown): Heard {
   if (action !== 'issueUnassignedFromYou') return nothing('ignored-notification');
   const parsed = notificationSchema.safeParse(body);
   const issueId = parsed.data?.notification.issue?.id ?? parsed.data?.notification.issueId;
-  return issueId ? { what: 'undelegated', issueId } : nothing('ignored-malformed');
+  return issueId ? undelegated(issueId, body) : nothing('ignored-malformed');
+}
+
+/** Told by two events of one moment: by the minute they are the same, and what happens in another is not. */
+function undelegated(issueId: string, body: unknown): Heard {
+  return { what: 'undelegated', key: `undelegated/${issueId}/${createdIn(body).slice(0, MINUTE)}`, issueId };
+}
+
+/** Of a time in ISO 8601, up to its minute. */
+const MINUTE = '2026-03-02T09:15'.length;
+
+function createdIn(body: unknown): string {
+  const { createdAt } = body as { createdAt?: unknown };
+  return typeof createdAt === 'string' ? createdAt : '';
 }
 
 function ofPermissions(action: string | null, body: unknown): Heard {
   if (action !== 'teamAccessChanged') return nothing('ignored-action');
   const parsed = teamAccessSchema.safeParse(body);
   return parsed.success
-    ? { what: 'team-access-changed', removedTeamIds: parsed.data.removedTeamIds }
+    ? {
+        what: 'team-access-changed',
+        key: `team-access/${createdIn(body)}`,
+        removedTeamIds: parsed.data.removedTeamIds,
+      }
     : nothing('ignored-malformed');
 }

@@ -2,12 +2,13 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../../audit/index.js';
 import { CredentialsModule, LoginEndpoints } from '../../credentials/index.js';
 import { IdentityModule } from '../../identity/index.js';
-import { Replies, TriggersModule } from '../../triggers/index.js';
+import { Deliveries, Replies, TriggersModule } from '../../triggers/index.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { WebhookSecrets } from '../webhooks/webhook-secrets.js';
 import { WebhookSecretsModule } from '../webhooks/webhooks.module.js';
 import { LinearApi } from './api.js';
 import { LinearConnections } from './connections.service.js';
+import { LinearHandler } from './handler.js';
 import { LinearController } from './linear.controller.js';
 import { LinearRecovery } from './recovery.js';
 import { linearSender } from './sender.js';
@@ -22,11 +23,19 @@ import { linearSender } from './sender.js';
     TriggersModule,
     WebhookSecretsModule,
   ],
-  providers: [LinearApi, LinearConnections, LinearRecovery],
+  providers: [LinearApi, LinearConnections, LinearHandler, LinearRecovery],
   exports: [LinearApi, LinearConnections],
 })
 export class LinearModule {
-  constructor(secrets: WebhookSecrets, replies: Replies, api: LinearApi, { linear }: LoginEndpoints) {
+  constructor(
+    secrets: WebhookSecrets,
+    replies: Replies,
+    deliveries: Deliveries,
+    handler: LinearHandler,
+    api: LinearApi,
+    { linear }: LoginEndpoints,
+  ) {
+    deliveries.handledBy('linear', (delivery) => handler.handle(delivery));
     secrets.from('linear', () => (linear.app ? [linear.app.webhookSecret] : []));
     replies.sentBy('linear', linearSender(api));
   }

@@ -3,7 +3,7 @@ import type { DeliveryView, ExternalSystem, PageQuery } from '../../contracts/in
 import { Database, SystemStore, type DeliveryTenant, type Tenant } from '../../database/index.js';
 import { pageOf, sliceOf, type Page } from '../../http/index.js';
 import type { Actor } from '../../identity/index.js';
-import { BerthError, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
+import { LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
 import { JobQueue } from '../../queue/index.js';
 import { deliveriesStore } from './deliveries.store.js';
 import { LOST_SECONDS, STALE_SECONDS, type Handled } from './delivery.js';
@@ -96,10 +96,8 @@ export class Deliveries {
     return stored.isNew ? 'new' : 'again';
   }
 
-  /** What handles the deliveries of a system, in processes that work. */
+  /** What handles the deliveries of a system; the last one that is named. */
   handledBy(system: ExternalSystem, handler: DeliveryHandler): void {
-    if (this.#handlers.has(system))
-      throw new BerthError('internal', `Deliveries of ${system} have two handlers.`);
     this.#handlers.set(system, handler);
   }
 

@@ -1,0 +1,190 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../../database/index.js';
+import type { ExternalPerson } from '../../identity/index.js';
+import { BerthError } from '../../kernel/index.js';
+import { Asks, Conversations, type Ask, type DeliveryToHandle, type Handled } from '../../triggers/index.js';
+import { LinearApi, passing } from './api.js';
+import { LinearConnections } from './connections.service.js';
+import { beginningOf, hear, type HeardAsk, type HeardPerson, type Self } from './heard.js';
+import { FACTS, factsSchema, type IssueFacts, type LinearPerson } from './operations.js';
+import { promptOf, repositoryIn } from './prompt.js';
+import type { LinearSubject } from './subject.js';
+import { LinearTrouble } from './trouble.js';
+
+interface Facts {
+  issue: IssueFacts;
+  /** Null: Linear knows nobody by that id any more, or it was nobody. */
+  user: LinearPerson | null;
+}
+
+/** What becomes of what Linear tells. Safe to run twice: each effect hangs on the key of its meaning. */
+@Injectable()
+export class LinearHandler {
+  constructor(
+    private readonly database: Database,
+    private readonly connections: LinearConnections,
+    private readonly conversations: Conversations,
+    private readonly asks: Asks,
+    private readonly api: LinearApi,
+  ) {}
+
+  /** Throws `not-ready` for what may pass. */
+  async handle(delivery: DeliveryToHandle): Promise<Handled> {
+    const { organizationId } = delivery;
+    const self = await this.self(organizationId);
+    if (!self) return { outcome: 'ignored-not-connected' };
+    const heard = hear(delivery.event, delivery.action, delivery.body, self);
+    switch (heard.what) {
+      case 'nothing':
+        return { outcome: heard.outcome };
+      case 'ask':
+        return this.take(delivery, heard, self);
+      case 'stop':
+        return this.asks.stop({
+          organizationId,
+          system: 'linear',
+          key: heard.key,
+          deliveryRowId: delivery.id,
+          conversationKey: conversationKey(heard.sessionId),
+          asker: heard.person && unproven(heard.person),
+        });
+      case 'undelegated':
+        return this.stopAll(delivery, heard.key, 'issueId', heard.issueId);
+      case 'team-access-changed':
+        for (const teamId of heard.removedTeamIds) await this.stopAll(delivery, heard.key, 'teamId', teamId);
+        return { outcome: 'team-access-changed' };
+      case 'revoked':
+        return (await this.connections.revokedThere(organizationId))
+          ? { outcome: 'disconnected' }
+          : { outcome: 'ignored-still-connected' };
+    }
+  }
+
+  private async self(organizationId: string): Promise<Self | null> {
+    try {
+      return await this.connections.self(organizationId);
+    } catch (error) {
+      if (error instanceof BerthError && error.code === 'not-connected') return null;
+      throw error;
+    }
+  }
+
+  /** Told out of order, the beginning of a session is taken before what was written into it: each payload has all of it. */
+  private async take(delivery: DeliveryToHandle, heard: HeardAsk, self: Self): Promise<Handled> {
+    const { organizationId } = delivery;
+    const beginning = heard.by === 'prompt' ? beginningOf(delivery.body, self) : null;
+    if (beginning && !(await this.asks.isTaken(organizationId, 'linear', beginning.key)))
+      await this.takeOne(delivery, beginning, self);
+    return this.takeOne(delivery, heard, self);
+  }
+
+  private async takeOne(delivery: DeliveryToHandle, heard: HeardAsk, self: Self): Promise<Handled> {
+    const { organizationId } = delivery;
+    // Asked of Linear for nothing else: its requests are counted.
+    if (await this.asks.isTaken(organizationId, 'linear', heard.key)) return { outcome: 'already-done' };
+    const facts = await this.facts(organizationId, heard);
+    if (!facts) return { outcome: 'ignored-no-access' };
+    const { outcome, workspaceId } = await this.asks.take(askOf(delivery, heard, facts, self));
+    return { outcome, ...(workspaceId ? { workspaceId } : {}) };
+  }
+
+  /** Null: Linear does not let the app see the issue (any more), and so nothing can be answered there. */
+  private async facts(organizationId: string, { session, person }: HeardAsk): Promise<Facts | null> {
+    const read = async (user: string | null): Promise<Facts> => {
+      const variables = { issue: session.issueId, user: user ?? '', asks: user !== null };
+      const { issue, user: found } = factsSchema.parse(await this.api.ask(organizationId, FACTS, variables));
+      return { issue, user: found ?? null };
+    };
+    try {
+      try {
+        return await read(person?.id ?? null);
+      } catch (error) {
+        // Of two things that it was asked for it does not say which one is not there.
+        if (!isRefusal(error) || !person) throw error;
+        return await read(null);
+      }
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw passing(error);
+    }
+  }
+
+  private async stopAll(
+    { organizationId, id: deliveryRowId }: DeliveryToHandle,
+    key: string,
+    field: keyof LinearSubject,
+    value: string,
+  ): Promise<Handled> {
+    const keys = await this.database.tenant(organizationId, (tenant) =>
+      this.conversations.keysAbout(tenant, 'linear', field, value),
+    );
+    const stop = { organizationId, system: 'linear', key, deliveryRowId, asker: null } as const;
+    let last: Handled = { outcome: 'ignored-nothing-here' };
+    for (const conversationKey of keys) last = await this.asks.stop({ ...stop, conversationKey });
+    return last;
+  }
+}
+
+const conversationKey = (sessionId: string): string => `session/${sessionId}`;
+const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble && error.kind === 'refused';
+
+function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Facts, self: Self): Ask {
+  const { session, person, text } = heard;
+  const chosen = heard.by === 'prompt' ? repositoryIn(text) : null;
+  const subject: LinearSubject = {
+    sessionId: session.id,
+    issueId: issue.id,
+    issueIdentifier: issue.identifier,
+    teamId: issue.team.id,
+    appUserId: self.appUserId,
+    appUserName: self.name,
+  };
+  return {
+    organizationId: delivery.organizationId,
+    system: 'linear',
+    key: heard.key,
+    deliveryRowId: delivery.id,
+    conversation: { key: conversationKey(session.id), url: session.url || issue.url, subject },
+    asker: person && (user ? proven(user) : unproven(person)),
+    text: promptOf(heard, issue, self.name),
+    title: `${issue.identifier} ${issue.title}`,
+    mayStart: true,
+    readOnly: false,
+    place: {
+      linear: {
+        teamKey: issue.team.key,
+        project: issue.project?.name ?? null,
+        labels: issue.labels.nodes.map(({ name }) => name),
+        ...(chosen === null ? {} : { chosen }),
+      },
+    },
+  };
+}
+
+/** As Linear knows them now. The address is theirs by Linear's word, unless they are gone or no person. */
+function proven({ id, name, displayName, email, app, active }: LinearPerson): ExternalPerson {
+  return {
+    system: 'linear',
+    externalId: id,
+    handle: displayName,
+    name,
+    email,
+    emailProven: active && !app,
+    isApp: app,
+    isActive: active,
+  };
+}
+
+/** As a delivery names them: enough to be known by the id, and by nothing else. */
+function unproven({ id, name }: HeardPerson): ExternalPerson {
+  return {
+    system: 'linear',
+    externalId: id,
+    handle: null,
+    name,
+    email: null,
+    emailProven: false,
+    isApp: false,
+    isActive: true,
+  };
+}
