@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from './accounts/accounts.module.js';
+import { GithubTalkModule } from './github/github-talk.module.js';
 import { LinearApiModule, LinearModule } from './linear/linear.module.js';
 import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** In every process. Each system's own module comes here. */
 @Module({
-  imports: [WebhookSecretsModule, AccountsModule, LinearModule],
+  imports: [WebhookSecretsModule, AccountsModule, GithubTalkModule, LinearModule],
   exports: [WebhookSecretsModule, AccountsModule],
 })
 export class IntegrationsModule {}

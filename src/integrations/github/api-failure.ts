@@ -56,3 +56,11 @@ function secondsOf(headers: Headers, attempts: number, now: Date): number {
     return Math.min(Math.max(1, Math.ceil(reset - now.getTime() / 1000)), HOUR);
   return Math.min(MINUTE * 2 ** Math.min(attempts, 10), HOUR);
 }
+
+/** What is gone, or is none of ours to see, is an answer too. */
+export async function orMissing<T, M>(call: Promise<T>, missing: M): Promise<T | M> {
+  return call.catch((error: unknown) => {
+    if (failureOf(error, 0, new Date(0)).kind === 'missing') return missing;
+    throw error;
+  });
+}

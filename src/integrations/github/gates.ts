@@ -30,7 +30,7 @@ export type Verdict =
 export function judge({ installation, member, permission, pull }: GateFacts): Verdict {
   if (installation !== 'known') return { outcome: `ignored-installation-${installation}` };
   if (member === undefined) return { need: 'member' };
-  if (member === 'refused') return pass(true);
+  if (member === 'refused') return CONNECT;
   return member === 'unlinked' ? judgeStranger(permission, pull) : judgeMember(permission, pull);
 }
 
@@ -39,9 +39,9 @@ type Pull = GateFacts['pull'];
 
 function judgeStranger(permission: Permission, pull: Pull): Verdict {
   if (pull === undefined) return { need: 'pull' };
-  if (typeof pull === 'string' || !isFork(pull)) return pass(true);
+  if (typeof pull === 'string' || !isFork(pull)) return CONNECT;
   if (permission === undefined) return { need: 'permission' };
-  return mayWrite(permission) ? pass(true) : { outcome: 'ignored-stranger-on-fork' };
+  return mayWrite(permission) ? CONNECT : { outcome: 'ignored-stranger-on-fork' };
 }
 
 function judgeMember(permission: Permission, pull: Pull): Verdict {
@@ -51,6 +51,16 @@ function judgeMember(permission: Permission, pull: Pull): Verdict {
   if (pull === 'gone') return { outcome: 'ignored-gone' };
   return pass(pull !== 'none' && (isFork(pull) || pull.state !== 'open'));
 }
+
+/**
+ * Told how to connect, and asked again by itself after that. Where the same person was connected a moment ago it is refused: nobody has looked at what they may.
+ */
+const CONNECT: Verdict = {
+  pass: {
+    readOnly: true,
+    refusal: { reason: 'connected-meanwhile', text: 'You are connected now. Mention me again.' },
+  },
+};
 
 const NO_PERMISSION = {
   reason: 'no-write-permission',

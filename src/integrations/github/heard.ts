@@ -1,5 +1,5 @@
 import { mentions } from './mention.js';
-import { spokenSchemas, type GithubLineComment, type GithubPerson, type GithubPull } from './payload.js';
+import { spokenSchemas, type GithubLineComment, type GithubPerson } from './payload.js';
 import type { z } from 'zod';
 
 /** Who Berth is at GitHub. The slug is that of the App as it was made, never a constant. */
@@ -25,8 +25,6 @@ export interface Spoken {
   author: GithubPerson;
   text: string;
   subject: { kind: 'pull' | 'issue'; number: number; title: string; body: string; url: string };
-  /** Null where the event does not tell it: comments on the whole pull request. */
-  pull: GithubPull | null;
   /** Of comments on a line. */
   line: GithubLineComment | null;
   /** To be read as a whole. */
@@ -138,9 +136,8 @@ function spokenOf(
   const { installation, repository } = payload;
   const line = payload.event === 'pull_request_review_comment' ? payload.comment : null;
   const reviewId = isEdit ? null : kind === 'review' ? id : (line?.pull_request_review_id ?? null);
-  const pull = 'pull_request' in payload ? payload.pull_request : null;
   const on = 'issue' in payload ? payload.issue : payload.pull_request;
-  const isPull = pull !== null || ('pull_request' in on && Boolean(on.pull_request));
+  const isPull = !('issue' in payload) || Boolean(payload.issue.pull_request);
   return {
     key: `${repository.id}/${reviewId === null ? node_id : `review/${reviewId}`}`,
     installationId: installation.id,
@@ -156,7 +153,6 @@ function spokenOf(
       body: on.body,
       url: on.html_url,
     },
-    pull,
     line,
     reviewId,
   };

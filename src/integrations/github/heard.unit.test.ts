@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { judge, type GateFacts, type Verdict } from './gates.js';
 import { hear, type Bot, type Heard } from './heard.js';
+import { pullSchema } from './payload.js';
 
 const folder = fileURLToPath(new URL('../../../test/fixtures/github/', import.meta.url));
 const bot: Bot = { slug: 'tryreplicas', appId: '29310' };
@@ -116,7 +117,7 @@ describe('each event with a mention', () => {
 
   it('tells of a comment on a pull request that it is on one, and not which branch that has', () => {
     expect(heard(MENTION)).toMatchObject({
-      spoken: { subject: { kind: 'pull', number: 3 }, pull: null, line: null },
+      spoken: { subject: { kind: 'pull', number: 3 }, line: null },
     });
   });
 
@@ -124,7 +125,7 @@ describe('each event with a mention', () => {
     expect(heard('pull_request_review_comment.created', setting(['comment.body', text]))).toMatchObject({
       spoken: {
         line: { path: 'README.md', line: 265, diff_hunk: '@@ -1 +1 @@\n-# Hello-World' },
-        pull: { number: 2, head: { ref: 'changes', repo: { id: HELLO } }, base: { ref: 'master' } },
+        subject: { kind: 'pull', number: 2 },
         reviewId: '237895671',
       },
     });
@@ -208,9 +209,7 @@ describe('not asked is', () => {
 });
 
 describe('the gates', () => {
-  const spoken = heard('pull_request_review.submitted', setting(['review.body', '@tryreplicas do it']));
-  const pull = 'spoken' in spoken && spoken.spoken.pull ? spoken.spoken.pull : null;
-  if (!pull) throw new Error('no pull request');
+  const pull = pullSchema.parse(fixture('pull_request_review.submitted').pull_request);
   const forked = { ...pull, head: { ...pull.head, repo: { id: '999000111' } } };
   const gone = { ...pull, head: { ...pull.head, repo: null } };
   const closed = { ...pull, state: 'closed' };
@@ -218,6 +217,12 @@ describe('the gates', () => {
     pass: {
       readOnly: true,
       refusal: { reason: 'no-write-permission', text: expect.stringContaining('write access') as string },
+    },
+  };
+  const connect: Verdict = {
+    pass: {
+      readOnly: true,
+      refusal: { reason: 'connected-meanwhile', text: expect.stringContaining('again') as string },
     },
   };
   const known: GateFacts = { installation: 'known' };
@@ -233,21 +238,17 @@ describe('the gates', () => {
     ],
     ['a suspended one', { installation: 'suspended' }, { outcome: 'ignored-installation-suspended' }],
     ['who it is, first', known, { need: 'member' }],
-    ['who must not be taken for a member', { ...known, member: 'refused' }, { pass: { readOnly: true } }],
+    ['who must not be taken for a member', { ...known, member: 'refused' }, connect],
     ['where a stranger is', stranger, { need: 'pull' }],
-    ['a stranger on a branch of the repository', { ...stranger, pull }, { pass: { readOnly: true } }],
-    ['a stranger on an issue', { ...stranger, pull: 'none' }, { pass: { readOnly: true } }],
+    ['a stranger on a branch of the repository', { ...stranger, pull }, connect],
+    ['a stranger on an issue', { ...stranger, pull: 'none' }, connect],
     ['what a stranger on a fork may', { ...stranger, pull: forked }, { need: 'permission' }],
     [
       'a stranger on a fork',
       { ...stranger, pull: forked, permission: 'read' },
       { outcome: 'ignored-stranger-on-fork' },
     ],
-    [
-      'a member on a fork who is not linked',
-      { ...stranger, pull: forked, permission: 'write' },
-      { pass: { readOnly: true } },
-    ],
+    ['a member on a fork who is not linked', { ...stranger, pull: forked, permission: 'write' }, connect],
     ['what a member may', linked, { need: 'permission' }],
     ['a member who may read', { ...linked, permission: 'read' }, refused],
     ['a member who may nothing, on a fork', { ...linked, permission: 'none', pull: forked }, refused],

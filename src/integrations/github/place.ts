@@ -33,6 +33,7 @@ const permissionSchema = z.object({
   user: z.object({ id: z.int().transform(String) }).nullish(),
 });
 const reviewSchema = z.object({
+  node_id: z.string(),
   body: z
     .string()
     .nullish()
@@ -66,8 +67,10 @@ export class GithubPlace {
     return user?.id === person.id ? permission : 'none';
   }
 
-  async reviewText(number: number, id: string): Promise<string> {
-    return reviewSchema.parse(await this.#get('pulls/{number}/reviews/{id}', { number, id })).body;
+  async review(number: number, id: string): Promise<{ text: string; nodeId: string }> {
+    const data = await this.#get('pulls/{number}/reviews/{id}', { number, id });
+    const { body, node_id: nodeId } = reviewSchema.parse(data);
+    return { text: body, nodeId };
   }
 
   /** The comments on lines of a pull request, oldest first; of very many, the newest. */

@@ -30,7 +30,6 @@ const spoken: Spoken = {
   author: { id: '7', login: 'ada', type: 'User' },
   text: '@berth rename the handler',
   subject: { kind: 'pull', number: 3, title: 'Add', body: 'Why', url: 'https://github.com/acme/app/pull/3' },
-  pull: null,
   line: null,
   reviewId: null,
 };

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { GithubApp, GithubInstallations } from '../../credentials/index.js';
+import type { Bot } from './heard.js';
+import { GithubPlace } from './place.js';
+
+/** Which repository, through which installation. */
+export interface GithubAt {
+  installationId: string;
+  repositoryId: string;
+  fullName: string;
+}
+
+/** How GitHub is reached for an organization. */
+@Injectable()
+export class GithubReach {
+  constructor(
+    private readonly app: GithubApp,
+    private readonly installations: GithubInstallations,
+  ) {}
+
+  /** Null: this Berth has no App. Asked each time: it may have been made a moment ago, by another process. */
+  async bot(): Promise<Bot | null> {
+    const facts = await this.app.facts();
+    return facts && { slug: facts.slug, appId: facts.appId };
+  }
+
+  /** With a token for this repository alone. Throws `not-connected` where the installation is not the organization's any more, or is suspended. */
+  async placeOf(
+    organizationId: string,
+    { installationId, repositoryId, fullName }: GithubAt,
+    bot: Bot,
+  ): Promise<GithubPlace> {
+    const octokit = await this.installations.octokitFor(organizationId, installationId, { repositoryId });
+    return new GithubPlace(octokit, fullName, bot);
+  }
+}
