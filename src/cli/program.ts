@@ -4,6 +4,7 @@ import { apiKeysCommand } from './commands/api-keys.js';
 import { auditCommand } from './commands/audit.js';
 import { completeCommand, completionCommand } from './commands/completion.js';
 import { credentialsCommand } from './commands/credentials.js';
+import { conversationsCommand, deliveriesCommand } from './commands/deliveries.js';
 import { doctorCommand } from './commands/doctor.js';
 import { egressCommand } from './commands/egress.js';
 import { ExitCodesCommand } from './commands/exit-codes.js';
@@ -44,6 +45,8 @@ export function buildProgram(context: CliContext): Command {
     invitationsCommand(context),
     apiKeysCommand(context),
     integrationsCommand(context),
+    deliveriesCommand(context),
+    conversationsCommand(context),
     limitsCommand(context),
     egressCommand(context),
     usageCommand(context),

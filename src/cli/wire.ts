@@ -203,6 +203,23 @@ export const egressPolicySchema = z.looseObject({
 });
 export type EgressPolicy = z.infer<typeof egressPolicySchema>;
 
+export const deliverySchema = z.looseObject({
+  system: z.string(),
+  event: z.string(),
+  action: optionalText,
+  state: z.string(),
+  outcome: optionalText,
+  receivedAt: z.string(),
+});
+
+export const conversationSchema = z.looseObject({
+  id: z.string(),
+  system: z.string(),
+  url: z.string(),
+  state: z.string(),
+  stateReason: optionalText,
+});
+
 export const usageLineSchema = z.looseObject({
   key: z.string().nullable(),
   name: z.string().nullable(),

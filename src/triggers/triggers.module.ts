@@ -5,6 +5,7 @@ import { WorkspacesModule, WorkspacesWorkModule } from '../workspaces/index.js';
 import { Asks } from './asks/asks.service.js';
 import { Messages } from './asks/messages.service.js';
 import { Starting } from './asks/starting.service.js';
+import { ConversationsController } from './conversations/conversations.controller.js';
 import { Conversations } from './conversations/conversations.service.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
@@ -51,7 +52,10 @@ import { Sending } from './replies/sending.service.js';
 export class TriggersModule {}
 
 /** What people may ask, in processes that serve the API. */
-@Module({ imports: [TriggersModule], controllers: [DeliveriesController, MappingsController] })
+@Module({
+  imports: [TriggersModule],
+  controllers: [DeliveriesController, ConversationsController, MappingsController],
+})
 export class TriggersApiModule {}
 
 /** What handles it, and what is said, in processes that work. */

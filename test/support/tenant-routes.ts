@@ -3,6 +3,7 @@ import type { ApiKeyView, RouteContract } from '../../src/contracts/index.js';
 import { systemIds } from '../../src/kernel/index.js';
 import type { Api } from './api.js';
 import type { TestApp, TestOrganization } from './app.js';
+import { writeConversation } from './conversations.js';
 
 /** A credential as it is set. */
 export const KEY = { apiKey: 'sk-ant-api03-Zq8rT1vLw6Yb3Nc0Xd5Me9Kf2' };
@@ -49,6 +50,7 @@ export const nothing = (): Things => ({
   invitationId: systemIds.next(),
   budgetId: systemIds.next(),
   mappingId: systemIds.next(),
+  conversationId: systemIds.next(),
 });
 
 /** Ids of things of one organization, for the path parameters. */
@@ -61,6 +63,8 @@ export interface Things {
   invitationId: string;
   budgetId: string;
   mappingId: string;
+  /** A paused one. */
+  conversationId: string;
 }
 
 export interface TenantRoute {
@@ -97,6 +101,7 @@ function pathOf({ name, contract }: TenantRoute, org: string, things: Things): s
 function idOf(path: string, things: Things): string {
   if (path.includes('/api-keys/')) return things.apiKeyId;
   if (path.includes('/budgets/')) return things.budgetId;
+  if (path.includes('/conversations/')) return things.conversationId;
   if (path.includes('/mappings/')) return things.mappingId;
   return path.includes('/invitations/') ? things.invitationId : things.workspaceId;
 }
@@ -156,6 +161,7 @@ export async function furnish(berth: TestApp, organization: TestOrganization): P
     userId,
     invitationId: invitation.body.id,
     budgetId: budget.body.id,
+    conversationId: await writeConversation(berth.database.ownerUrl, organization.id, { state: 'paused' }),
     mappingId: mapping.body.id,
   };
 }

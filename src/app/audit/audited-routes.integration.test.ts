@@ -23,6 +23,8 @@ const NOT_AUDITED: Record<string, string> = {
   proxyReportRoute: 'receipts and usage are facts of their own, never changed',
   proxyWithdrawnRoute: 'asks, and changes nothing',
   proxyEgressRoute: 'asks, and changes nothing',
+  githubWebhookRoute: 'each delivery is a row that stays, and what came of it is booked as who asked',
+  linearWebhookRoute: 'each delivery is a row that stays, and what came of it is booked as who asked',
 };
 
 /** Routes outside of an organization, and machines: each called so that it succeeds. Answers the id of the request. */

@@ -52,6 +52,9 @@ export const auditActions = {
   'workspace.deleted': 'a workspace was asked to be deleted',
   'message.sent': 'a message was sent to an agent (its text is not here)',
   'message.canceled': 'a turn was canceled',
+  'conversation.paused':
+    'so much was asked in a conversation at another system that it looked like a loop; it was paused',
+  'conversation.resumed': 'an admin had a paused conversation heard again',
   'budget.created': 'a budget was set',
   'budget.changed': 'a budget was changed',
   'budget.removed': 'a budget was removed',
@@ -96,6 +99,7 @@ export const auditSubjectSchema = z.object({
     'credential',
     'workspace',
     'message',
+    'conversation',
     'route',
     'budget',
     'encryption-key',

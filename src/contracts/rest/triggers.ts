@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { externalSystemSchema } from '../external.js';
-import { listOf, organizationParams, pageQuerySchema, route, timeSchema } from './route.js';
+import { idSchema, listOf, organizationParams, pageQuerySchema, route, timeSchema } from './route.js';
 
 export const deliveryViewSchema = z.object({
   id: z.uuid(),
@@ -30,6 +30,41 @@ export const listDeliveriesRoute = route({
   params: organizationParams,
   query: pageQuerySchema,
   answer: { status: 200, body: listOf(deliveryViewSchema) },
+});
+
+export const conversationViewSchema = z.object({
+  id: z.uuid(),
+  system: externalSystemSchema,
+  /** Where it is, for people. */
+  url: z.string(),
+  /** `paused`: so much was asked there that it looked like a loop; nothing is done for an hour, or until somebody resumes it. `closed`: its system was disconnected. */
+  state: z.enum(['open', 'paused', 'closed']),
+  stateReason: z.string().nullable(),
+  workspaceId: z.uuid().nullable(),
+  createdAt: timeSchema,
+  updatedAt: timeSchema,
+});
+export type ConversationView = z.infer<typeof conversationViewSchema>;
+
+const conversations = '/api/v1/organizations/{org}/conversations';
+
+export const listConversationsRoute = route({
+  method: 'GET',
+  path: conversations,
+  access: 'admin',
+  summary: 'Where people talk with agents at GitHub and Linear, newest first',
+  params: organizationParams,
+  query: pageQuerySchema,
+  answer: { status: 200, body: listOf(conversationViewSchema) },
+});
+
+export const resumeConversationRoute = route({
+  method: 'POST',
+  path: `${conversations}/{id}/resume`,
+  access: 'admin',
+  summary: 'Hear again what is asked in a paused conversation; what was asked meanwhile is not done',
+  params: organizationParams.extend({ id: idSchema }),
+  answer: { status: 200, body: conversationViewSchema },
 });
 
 const receivedAnswer = {

@@ -229,6 +229,13 @@ describe('asks', () => {
     expect(await bench.eventsOf(workspaceId, 'conversation.state')).toMatchObject([
       { data: { state: 'paused' } },
     ]);
+    const resume = bench.api.path(`/conversations/${conversationId}/resume`);
+    await bench.api.post(resume, undefined, 200);
+    bench.clock.advance(1);
+    // What was asked before does not pause it again at once.
+    expect((await asks.take(again())).outcome).toBe('continued');
+    for (let n = 1; n < breaker.inConversation; n++) await asks.take(again());
+    expect((await asks.take(again())).outcome).toBe('stopped-by-breaker');
     bench.clock.advance(breaker.pauseSeconds * 1000);
     expect((await asks.take(again())).outcome).toBe('continued');
     const rows = await bench.sql('SELECT state, state_reason FROM conversation WHERE id = $1', [

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ExternalSystem } from '../../contracts/index.js';
+import { Audit, systemActor } from '../../audit/index.js';
 import { ChatsService } from '../../chats/index.js';
 import { Database, type Tenant } from '../../database/index.js';
 import { eventsStore } from '../../events/index.js';
@@ -44,6 +45,7 @@ export class Asks {
     private readonly replies: Replies,
     private readonly deliveries: Deliveries,
     private readonly world: World,
+    private readonly audit: Audit,
   ) {
     accounts.whenLinked((tenant, { system, externalId }) => this.catchUp(tenant, system, externalId));
   }
@@ -128,13 +130,14 @@ export class Asks {
   }
 
   private async decide({ tenant, ask, conversation, isKnown, who, at }: Case): Promise<AskDecision> {
-    const { id, state, updatedAt, workspaceId } = conversation;
-    const since = new Date(at.getTime() - breaker.windowSeconds * 1000);
+    const { id, state, countedFrom, updatedAt, workspaceId } = conversation;
+    const window = at.getTime() - breaker.windowSeconds * 1000;
+    const since = new Date(Math.max(window, countedFrom?.getTime() ?? 0));
     const counts = await asksStore.counts(tenant, { conversationId: id, cause: causeOf(ask), since });
     return decideAsk({
       isKnown,
       excess: tooMuch(counts, ask.asker === null),
-      isPaused: state === 'paused' && !isPauseOver(updatedAt, at),
+      isPaused: state === 'paused' && !isPauseOver(countedFrom ?? updatedAt, at),
       who,
       automation: false,
       refusal: ask.refusal ?? null,
@@ -181,6 +184,12 @@ export class Asks {
         { type: 'conversation.state', at, data: { state: 'paused', reason, url: conversation.url } },
       ]);
     await conversationsStore.move(tenant, id, 'paused', reason, at);
+    this.audit.record(tenant, {
+      action: 'conversation.paused',
+      actor: systemActor('asks'),
+      subject: { type: 'conversation', id, name: conversation.key },
+      details: { system: ask.system, reason, workspaceId },
+    });
     tenant.metrics.count('berth_conversations_paused_total', { system: ask.system });
     const text = `${reason} It goes on in an hour, or when somebody resumes it in Berth.`;
     return refused(ask, 'stopped-by-breaker', text);

@@ -1,14 +1,49 @@
 import { Injectable } from '@nestjs/common';
-import type { ExternalSystem } from '../../contracts/index.js';
-import type { Tenant } from '../../database/index.js';
-import { World } from '../../kernel/index.js';
-import type { ConversationPlace } from './conversation.js';
-import { conversationsStore } from './conversations.store.js';
+import { Audit } from '../../audit/index.js';
+import type { ConversationView, ExternalSystem, PageQuery } from '../../contracts/index.js';
+import { Database, type Tenant } from '../../database/index.js';
+import { pageOf, sliceOf, type Page } from '../../http/index.js';
+import { auditedMember, IdentityService, type Actor } from '../../identity/index.js';
+import { BerthError, World } from '../../kernel/index.js';
+import type { ConversationPlace, ConversationState } from './conversation.js';
+import { conversationsStore, type ConversationRow } from './conversations.store.js';
 
 /** Where people and an agent talk at another system. */
 @Injectable()
 export class Conversations {
-  constructor(private readonly world: World) {}
+  constructor(
+    private readonly database: Database,
+    private readonly identity: IdentityService,
+    private readonly world: World,
+    private readonly audit: Audit,
+  ) {}
+
+  list(actor: Actor, query: PageQuery): Promise<Page<ConversationView>> {
+    const slice = sliceOf(query);
+    return this.database.tenant(actor.organizationId, async (tenant) =>
+      pageOf(await conversationsStore.list(tenant, slice), slice, conversationView),
+    );
+  }
+
+  /** Has a paused one heard again. Throws `not-found`, `operation-not-possible` for one that is not paused. */
+  resume(actor: Actor, id: string): Promise<ConversationView> {
+    return this.database.tenant(actor.organizationId, async (tenant) => {
+      await this.identity.hold(tenant, actor);
+      const found = await conversationsStore.find(tenant, id);
+      if (!found) throw new BerthError('not-found', 'There is no such conversation here.');
+      if (found.state !== 'paused')
+        throw new BerthError('operation-not-possible', 'Only a paused conversation can be resumed.');
+      await conversationsStore.move(tenant, id, 'open', null, this.world.clock.now());
+      this.audit.record(tenant, {
+        action: 'conversation.resumed',
+        actor: auditedMember(actor),
+        subject: { type: 'conversation', id, name: found.key },
+        details: { system: found.system, reason: found.stateReason },
+      });
+      const now = await conversationsStore.find(tenant, id);
+      return conversationView(now ?? found);
+    });
+  }
 
   /**
    * A further conversation of a workspace: that of the pull request it opened. What is asked there continues the workspace, and what the workspace told before `eventCursor` is not told there. Inside a
@@ -54,4 +89,15 @@ export class Conversations {
   keysAbout(tenant: Tenant, system: ExternalSystem, field: string, value: string): Promise<string[]> {
     return conversationsStore.keysAbout(tenant, system, field, value);
   }
+}
+
+function conversationView(row: ConversationRow): ConversationView {
+  const { id, url, stateReason, workspaceId } = row;
+  return {
+    ...{ id, url, stateReason, workspaceId },
+    system: row.system as ExternalSystem,
+    state: row.state as ConversationState,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
 }

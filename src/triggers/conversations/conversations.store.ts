@@ -62,7 +62,7 @@ export const conversationsStore = {
     });
   },
 
-  /** False: it is so already. */
+  /** Paused from now on, or resumed: what was asked before is not counted again. False: it is so already. */
   async move(
     { db, organizationId }: Tenant,
     id: string,
@@ -72,7 +72,7 @@ export const conversationsStore = {
   ): Promise<boolean> {
     const { count } = await db.conversation.updateMany({
       where: { organizationId, id, state: { not: state } },
-      data: { state, stateReason: reason, updatedAt: at },
+      data: { state, stateReason: reason, countedFrom: at, updatedAt: at },
     });
     return count === 1;
   },

@@ -1,0 +1,1 @@
+ALTER TABLE "conversation" ADD COLUMN "counted_from" TIMESTAMPTZ(3);
