@@ -88,7 +88,8 @@ function writeLine(log: Log, request: Request, response: Response, cause: Cause,
     ...causeFields(cause),
     ...(CALLERS_ID.test(callers) ? { callersRequestId: callers } : {}),
     method: request.method,
-    path: request.path,
+    // A personal link is good for whoever has it.
+    path: request.path.startsWith('/connect/') ? routeOf(request) : request.path,
     status: response.statusCode,
   };
   // Machines ask all day long; their calls are of interest when they fail.

@@ -10,6 +10,8 @@ const OPEN_TO_EVERYBODY = [
   'GET /',
   'GET /.well-known/jwks.json',
   'GET /.well-known/openid-configuration',
+  'GET /connect/sign-in.js',
+  'GET /connect/{system}/{token}',
   'GET /docs',
   'GET /docs/start.js',
   'GET /healthz',

@@ -142,6 +142,11 @@ export class IdentityService {
     return { id: row.id, name: row.name, slug: row.slug, createdAt: row.createdAt.toISOString() };
   }
 
+  /** Its name. Inside a transaction of the caller. */
+  async nameInside(tenant: Tenant): Promise<string> {
+    return (await identityStore.organization(tenant))?.name ?? '';
+  }
+
   /** A member of the actor's organization. Throws `not-found`. */
   async member(actor: Actor, userId: string): Promise<{ id: string; name: string; email: string }> {
     const row = await this.database.tenant(actor.organizationId, (tenant) =>

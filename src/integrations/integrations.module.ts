@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { AccountsModule } from './accounts/accounts.module.js';
+import { AccountsApiModule, AccountsModule } from './accounts/accounts.module.js';
 import { GithubTalkModule } from './github/github-talk.module.js';
 import { LinearApiModule, LinearModule } from './linear/linear.module.js';
 import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module.js';
@@ -12,5 +12,5 @@ import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module
 export class IntegrationsModule {}
 
 /** What other systems and people may ask, in processes that serve the API. */
-@Module({ imports: [WebhooksModule, LinearApiModule] })
+@Module({ imports: [WebhooksModule, AccountsApiModule, LinearApiModule] })
 export class IntegrationsApiModule {}

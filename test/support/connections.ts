@@ -45,3 +45,18 @@ async function addCredential(
   );
   return id;
 }
+
+/** Makes an account at a system a member's; written directly. */
+export function tieAccount(
+  ownerUrl: string,
+  { organizationId, userId }: { organizationId: string; userId: string },
+  { system = 'linear', externalId = systemIds.next() }: { system?: string; externalId?: string } = {},
+): Promise<void> {
+  return withClient(ownerUrl, async (client) => {
+    await client.query(
+      `INSERT INTO external_account (id, organization_id, user_id, system, external_id, proof, created_at, updated_at)
+       VALUES ($1, $2, $3, $4, $5, 'authorization', now(), now())`,
+      [systemIds.next(), organizationId, userId, system, externalId],
+    );
+  });
+}

@@ -7,7 +7,7 @@ import { hashPassword } from '../../src/identity/password.js';
 import { Secret } from '../../src/kernel/index.js';
 import { JobWorker, PATIENT_QUEUE } from '../../src/queue/index.js';
 import { startTestApp, type TestApp, type TestAppOptions, type TestOrganization } from './app.js';
-import { tieLinear } from './connections.js';
+import { tieAccount, tieLinear } from './connections.js';
 import { withClient } from './tables.js';
 import { furnish, requestTo, routes } from './tenant-routes.js';
 
@@ -33,6 +33,12 @@ const PASSWORD = 'correct horse battery staple';
 let made = 0;
 const newSlug = (): string => `org-${++made}-${Date.now().toString(36)}`;
 const bearer = (apiKey: string): Record<string, string> => ({ authorization: `Bearer ${apiKey}` });
+
+/** Berth has an app at Linear from here on. */
+export function knowLinear(berth: TestApp): void {
+  const secret = new Secret('of-the-app-at-linear');
+  berth.parts.loginEndpoints.linear.app = { clientId: 'x', clientSecret: secret, webhookSecret: secret };
+}
 
 /** Makes an owner an administrator of the instance. */
 async function letAdminister(berth: TestApp, { owner }: Pick<TestOrganization, 'owner'>): Promise<void> {
@@ -81,8 +87,7 @@ export const bodiesInTime: Record<
     return undefined;
   },
   connectLinearRoute: (berth) => {
-    const secret = new Secret('of-the-app-at-linear');
-    berth.parts.loginEndpoints.linear.app = { clientId: 'x', clientSecret: secret, webhookSecret: secret };
+    knowLinear(berth);
     return Promise.resolve(undefined);
   },
   disconnectLinearRoute: async (berth, { id }) => {
@@ -98,7 +103,24 @@ export const bodiesInTime: Record<
 };
 
 /** Requests to the routes outside of any organization. A new route without one fails below, so that none is left out. */
-const instance: Record<string, (berth: TestApp) => Promise<Omit<Prepared, 'method' | 'path'>>> = {
+const instance: Record<
+  string,
+  (berth: TestApp) => Promise<Omit<Prepared, 'method' | 'path'> & { path?: string }>
+> = {
+  connectExternalAccountRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    knowLinear(berth);
+    return {
+      path: '/api/v1/me/external-accounts/linear/connect',
+      headers: bearer(owner.apiKey),
+      body: undefined,
+    };
+  },
+  deleteExternalAccountsRoute: async (berth) => {
+    const { id, owner } = await berth.founded(newSlug());
+    await tieAccount(berth.database.ownerUrl, { organizationId: id, userId: owner.userId });
+    return { headers: bearer(owner.apiKey), body: undefined };
+  },
   setupRoute: (berth) =>
     Promise.resolve({
       headers: {},

@@ -8,7 +8,8 @@ import {
 import { requestJson } from '../../../test/support/http.js';
 import { machinesOf } from '../../../test/support/machines.js';
 import { withClient } from '../../../test/support/tables.js';
-import { bodiesInTime } from '../../../test/support/mutations.js';
+import { tieAccount } from '../../../test/support/connections.js';
+import { bodiesInTime, knowLinear } from '../../../test/support/mutations.js';
 import { call, furnish, routes } from '../../../test/support/tenant-routes.js';
 import * as contracts from '../../contracts/index.js';
 import type { AuditAction, RouteContract } from '../../contracts/index.js';
@@ -48,6 +49,15 @@ const others: Record<string, () => Promise<{ status: number; requestId: string }
     return answered(
       await berth.api(null).post('/api/v1/invitations/accept', { token, name: 'Bob', password }, 201),
     );
+  },
+  connectExternalAccountRoute: async () => {
+    knowLinear(berth);
+    const path = '/api/v1/me/external-accounts/linear/connect';
+    return answered(await administrator.api.post(path, undefined, 201));
+  },
+  deleteExternalAccountsRoute: async () => {
+    await tieAccount(berth.database.ownerUrl, { organizationId: acme.id, userId: administrator.userId });
+    return answered(await administrator.api.call('DELETE', '/api/v1/me/external-accounts', undefined, 204));
   },
   rotateKeysRoute: async () =>
     answered(await administrator.api.post('/api/v1/instance/keys/rotate', undefined, 202)),

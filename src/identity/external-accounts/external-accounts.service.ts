@@ -1,9 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, systemActor } from '../../audit/index.js';
-import { externalSystemNames, type AuditActor, type ExternalSystem } from '../../contracts/index.js';
+import {
+  externalSystemNames,
+  type AuditActor,
+  type ExternalAccountView,
+  type ExternalSystem,
+} from '../../contracts/index.js';
 import type { Tenant } from '../../database/index.js';
 import { PublicUrl } from '../../http/index.js';
 import { BerthError, World } from '../../kernel/index.js';
+import { auditedMember, type Actor } from '../actor.js';
 import { hashToken } from '../api-key.js';
 import { IdentityService } from '../identity.service.js';
 import { identityStore } from '../identity.store.js';
@@ -144,6 +150,40 @@ export class ExternalAccounts {
   ): Promise<{ externalId: string; handle: string | null } | null> {
     const row = await accounts.ofMember(tenant, userId, system);
     return row && row.proof !== 'disconnected' ? { externalId: row.externalId, handle: row.handle } : null;
+  }
+
+  /** A member's accounts, as they see them. */
+  async listOf(tenant: Tenant, userId: string): Promise<ExternalAccountView[]> {
+    const rows = await accounts.listOf(tenant, userId);
+    return rows.map(({ system, externalId, handle, proof }) => ({
+      ...{ system: system as ExternalSystem, externalId, handle },
+      ...{ proof: proof as ExternalAccountView['proof'], organizationId: tenant.organizationId },
+    }));
+  }
+
+  /** Takes a member's accounts from them, by their own act; answers how many. */
+  async disconnect(tenant: Tenant, actor: Actor, system?: ExternalSystem): Promise<number> {
+    const at = this.world.clock.now();
+    const rows = (await accounts.listOf(tenant, actor.userId)).filter(
+      (row) => !system || row.system === system,
+    );
+    let count = 0;
+    for (const { id, externalId, handle, system: where } of rows) {
+      if (!(await accounts.disconnect(tenant, id, at))) continue;
+      count += 1;
+      this.audit.record(tenant, {
+        action: 'external-account.unlinked',
+        actor: auditedMember(actor),
+        subject: { type: 'external-account', id, name: handle },
+        details: { system: where, externalId },
+      });
+    }
+    return count;
+  }
+
+  /** A personal link, by its id. */
+  linkInside(tenant: Tenant, id: string) {
+    return accounts.link(tenant, id);
   }
 
   private async known(tenant: Tenant, { system, externalId }: ExternalPerson): Promise<Found> {

@@ -38,7 +38,7 @@ it('comes back once, with what went along, to whoever began it', async () => {
   const claims = await Promise.allSettled([1, 2, 3, 4].map(() => attempts.claim(state, 'github', null)));
   const claimed = claims.flatMap((claim) => (claim.status === 'fulfilled' ? [claim.value] : []));
   expect(claimed).toEqual([
-    { actor: actorOf(acme.owner), purpose: 'account', verifier, notes: { link: 'x' } },
+    { actor: actorOf(acme.owner), system: 'github', purpose: 'account', verifier, notes: { link: 'x' } },
   ]);
   await expect(attempts.claim(state, 'github', null)).rejects.toMatchObject({
     code: 'login-refused',

@@ -26,6 +26,7 @@ export interface Begun {
 export interface Claimed {
   /** Who began it, as they are now. */
   actor: Actor;
+  system: ExternalSystem;
   purpose: Purpose;
   verifier: string;
   notes: AttemptNotes;
@@ -109,7 +110,7 @@ export class ConnectionAttempts {
       if (!actor) throw refused(refusalOf(null, system, person, now) ?? '');
       return { actor, purpose: attempt.purpose as Purpose, opened };
     });
-    return { actor, purpose, verifier: opened.verifier, notes: opened.notes };
+    return { actor, system, purpose, verifier: opened.verifier, notes: opened.notes };
   }
 
   /** 256 bits, and as a PKCE verifier of the shortest length that RFC 7636 allows. */

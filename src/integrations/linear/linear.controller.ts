@@ -9,6 +9,7 @@ import {
 import { BindRoute, escapeHtml, htmlPage, Input, type InputOf } from '../../http/index.js';
 import { CurrentActor, CurrentPersonIfAny, type Actor, type Person } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
+import { Accounts } from '../accounts/accounts.service.js';
 import { ConnectionAttempts } from '../accounts/connection-attempts.js';
 import { LinearConnections } from './connections.service.js';
 
@@ -18,6 +19,7 @@ export class LinearController {
   constructor(
     private readonly connections: LinearConnections,
     private readonly attempts: ConnectionAttempts,
+    private readonly accounts: Accounts,
   ) {}
 
   @BindRoute(showLinearRoute)
@@ -50,6 +52,7 @@ export class LinearController {
         'login-refused',
         'Linear was told no. Nothing was connected; begin again when you like.',
       );
+    if (claimed.purpose === 'account') return this.accounts.finish(claimed, query.code);
     const { organization, viewer } = await this.connections.finish(claimed, query.code);
     return htmlPage(
       'Linear is connected',

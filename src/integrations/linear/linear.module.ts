@@ -6,6 +6,7 @@ import { Deliveries, Replies, TriggersModule } from '../../triggers/index.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { WebhookSecrets } from '../webhooks/webhook-secrets.js';
 import { WebhookSecretsModule } from '../webhooks/webhooks.module.js';
+import { LinearAccounts } from './accounts.js';
 import { LinearApi } from './api.js';
 import { LinearConnections } from './connections.service.js';
 import { LinearHandler } from './handler.js';
@@ -42,5 +43,9 @@ export class LinearModule {
 }
 
 /** What people may ask, in processes that serve the API. */
-@Module({ imports: [AccountsModule, LinearModule], controllers: [LinearController] })
+@Module({
+  imports: [AccountsModule, CredentialsModule, LinearModule],
+  providers: [LinearAccounts],
+  controllers: [LinearController],
+})
 export class LinearApiModule {}
