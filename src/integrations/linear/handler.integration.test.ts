@@ -53,6 +53,7 @@ beforeEach(async () => {
   acme.addTeam('ENG', 'Engineering', IDS.team);
   issue = acme.addIssue(IDS.team, { id: IDS.issue, title: 'Checkout button has no label' });
   await connectLinear(app, organization, linear, acme);
+  await map('acme/web');
 });
 afterAll(async () => {
   await app.close();
@@ -64,6 +65,11 @@ const sql = <T>(text: string, values: unknown[] = []): Promise<T[]> =>
 async function forgetConnections(): Promise<void> {
   await sql('DELETE FROM linear_connection');
   await sql('DELETE FROM delivery');
+}
+
+async function map(repository: string): Promise<void> {
+  const { api } = organization.owner;
+  await api.post(api.path('/mappings'), { linearTeamKey: 'ENG', repository }, 201);
 }
 
 async function deliveries(): Promise<DeliveryView[]> {
@@ -89,12 +95,12 @@ type Payload = Record<string, unknown>;
 const fixture = (name: string): Payload =>
   JSON.parse(readFileSync(join(FIXTURES, `${name}.json`), 'utf8')) as Payload;
 
-/** What comes of each webhook of the fixtures, in an organization that mapped its team to nothing: named, and nothing else. */
+/** What comes of each webhook of the fixtures. */
 const EXPECTED: [string, string][] = [
-  ['agent-session-event.created.delegation.constructed', 'no-mapping'],
-  ['agent-session-event.prompted.constructed', 'no-mapping'],
+  ['agent-session-event.created.delegation.constructed', 'started'],
+  ['agent-session-event.prompted.constructed', 'continued'],
   ['agent-session-event.prompted.stop.constructed', 'stopped'],
-  ['agent-session-event.created.mention.constructed', 'no-mapping'],
+  ['agent-session-event.created.mention.constructed', 'started'],
   ['issue.update.assignee-set.constructed', 'ignored-issue'],
   ['issue.update.delegate-set.constructed', 'ignored-issue'],
   ['permission-change.constructed', 'team-access-changed'],
@@ -121,6 +127,9 @@ it.each(['in order', 'in reverse'])(
     expect(linear.webhooks.deliveries.every(({ status }) => status === 200)).toBe(true);
     const said = await replies();
     expect(new Set(said.map(({ key }) => key)).size).toBe(said.length);
+    expect(await sql('SELECT owner_id FROM workspace WHERE organization_id = $1', [organization.id])).toEqual(
+      [{ owner_id: member.userId }, { owner_id: member.userId }],
+    );
     expect(
       await sql('SELECT key FROM conversation WHERE organization_id = $1 ORDER BY key', [organization.id]),
     ).toEqual([
@@ -173,13 +182,13 @@ it('tries again what Linear was too busy or too tired for', async () => {
     (await deliveries()).some(({ attempts }) => attempts > 0),
   );
   await eventually('it was tried again', async () => (await deliveries())[0]?.state === 'processed');
-  expect(await outcomes()).toEqual(['no-mapping']);
+  expect(await outcomes()).toEqual(['started']);
 });
 
 it('goes on with the next token when Linear refuses the one that is there', async () => {
   linear.logins.book.revokeLiving();
   await linear.delegate(acme, issue, ann);
-  expect(await outcomes()).toEqual(['no-mapping']);
+  expect(await outcomes()).toEqual(['started']);
   expect(linear.logins.count('renewed')).toBe(1);
 });
 
@@ -188,11 +197,7 @@ it('stops everything of an issue that is taken away, once, by whichever of two d
   await outcomes();
   await linear.undelegate(acme, issue, ann);
   await linear.undelegate(acme, issue, ann);
-  expect(await outcomes()).toEqual([
-    'no-mapping',
-    'stopped',
-    expect.stringMatching(/^(already-done|stopped)$/),
-  ]);
+  expect(await outcomes()).toEqual(['started', 'stopped', expect.stringMatching(/^(already-done|stopped)$/)]);
   await eventually('it is said', () =>
     said(session.id).some(({ body }) => /Stopped|nothing under way/.test(String(body))),
   );
@@ -203,7 +208,7 @@ it('forgets its login when the app is removed there, and closes what it talked i
   await linear.delegate(acme, issue, ann);
   await outcomes();
   await linear.removeApp(acme);
-  expect(await outcomes()).toEqual(['no-mapping', 'disconnected']);
+  expect(await outcomes()).toEqual(['started', 'disconnected']);
   expect(
     await sql('SELECT 1 FROM credential WHERE organization_id = $1 AND kind = $2', [
       organization.id,
@@ -215,5 +220,40 @@ it('forgets its login when the app is removed there, and closes what it talked i
   ).toEqual([{ state: 'closed', state_reason: 'Linear was disconnected.' }]);
   // Told once more, it is nobody's.
   await linear.webhooks.send({ ...linear.webhooks.revoked(acme) });
-  expect(await outcomes()).toEqual(['no-mapping', 'disconnected']);
+  expect(await outcomes()).toEqual(['started', 'disconnected']);
+});
+
+it('begins the issue, and links the workspace', async () => {
+  const { session } = await linear.delegate(acme, issue, ann);
+  expect(await outcomes()).toEqual(['started']);
+  await eventually('it is begun', () => acme.stateOf(issue).name === 'In Progress');
+  expect(session.externalUrls).toMatchObject([{ label: 'Workspace' }]);
+  expect(said(session.id)).toMatchObject([
+    {
+      type: 'thought',
+      body: `Working on acme/web with claude, as ${member.name}.`,
+    },
+  ]);
+});
+
+it('asks which repository, the likeliest first, and goes on with the answer', async () => {
+  await map('acme/app');
+  acme.suggestions.set(issue.id, [{ repository: 'acme/app', confidence: 0.9 }]);
+  const { session } = await linear.delegate(acme, issue, ann);
+  expect(await outcomes()).toEqual(['repository-asked']);
+  await eventually('it is asked', () => said(session.id).length === 1);
+  expect(acme.activitiesOf(session.id)).toMatchObject([
+    { signal: 'select', signalMetadata: { options: [{ value: 'acme/app' }, { value: 'acme/web' }] } },
+  ]);
+  await linear.prompt(acme, session, ann, 'acme/app');
+  expect(await outcomes()).toEqual(['repository-asked', 'repository-chosen']);
+  expect(await sql('SELECT repository FROM workspace WHERE organization_id = $1', [organization.id])).toEqual(
+    [{ repository: expect.stringContaining('acme/app') as string }],
+  );
+});
+
+it('says that the team is mapped to no repository', async () => {
+  await sql('DELETE FROM mapping');
+  await linear.delegate(acme, issue, ann);
+  expect(await outcomes()).toEqual(['no-mapping']);
 });

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../../audit/index.js';
 import { CredentialsModule, LoginEndpoints } from '../../credentials/index.js';
 import { IdentityModule } from '../../identity/index.js';
-import { Deliveries, Replies, TriggersModule } from '../../triggers/index.js';
+import { Deliveries, Replies, RepositoryKnowledge, TriggersModule } from '../../triggers/index.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { WebhookSecrets } from '../webhooks/webhook-secrets.js';
 import { WebhookSecretsModule } from '../webhooks/webhooks.module.js';
@@ -13,6 +13,7 @@ import { LinearHandler } from './handler.js';
 import { LinearController } from './linear.controller.js';
 import { LinearRecovery } from './recovery.js';
 import { linearSender } from './sender.js';
+import { bySuggestion } from './suggestions.js';
 
 /** In every process: how Linear is connected, asked and answered, and by what its deliveries are known. */
 @Module({
@@ -33,11 +34,13 @@ export class LinearModule {
     replies: Replies,
     deliveries: Deliveries,
     handler: LinearHandler,
+    knowledge: RepositoryKnowledge,
     api: LinearApi,
     { linear }: LoginEndpoints,
   ) {
     deliveries.handledBy('linear', (delivery) => handler.handle(delivery));
     secrets.from('linear', () => (linear.app ? [linear.app.webhookSecret] : []));
+    knowledge.orderWith(bySuggestion(api));
     replies.sentBy('linear', linearSender(api));
   }
 }

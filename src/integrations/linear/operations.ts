@@ -49,6 +49,21 @@ export const factsSchema = z.object({
 });
 export type IssueFacts = z.output<typeof factsSchema>['issue'];
 
+/** Linear's own guess which repository an issue is about. */
+export const SUGGESTIONS = `query suggestions($issue: String!, $session: String!, $candidates: [CandidateRepository!]!) {
+  issueRepositorySuggestions(issueId: $issue, agentSessionId: $session, candidateRepositories: $candidates) {
+    suggestions { repositoryFullName hostname confidence }
+  }
+}`;
+
+export const suggestionsSchema = z.object({
+  issueRepositorySuggestions: z.object({
+    suggestions: z.array(
+      z.object({ repositoryFullName: z.string(), hostname: z.string().nullish(), confidence: z.number() }),
+    ),
+  }),
+});
+
 /** What begins with the work: which state the issue is in, and which its team has for what is begun. */
 export const STANDING = `query standing($issue: String!) {
   issue(id: $issue) {

@@ -31,5 +31,5 @@ export function promptOf({ by, text, guidance, person }: HeardAsk, issue: IssueF
 /** A repository by itself: the answer to the question which one, perhaps. */
 export function repositoryIn(text: string | null): string | null {
   const said = (text ?? '').trim();
-  return /^[\w.-]{1,100}\/[\w.-]{1,100}$/.test(said) ? said : null;
+  return /^(https:\/\/\S{1,900}|[\w.-]{1,100}\/[\w.-]{1,100})$/.test(said) ? said : null;
 }

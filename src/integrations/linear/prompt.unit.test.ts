@@ -71,7 +71,9 @@ it('lets no name break out of its quotes', () => {
 it.each([
   ['acme/web', 'acme/web'],
   [' acme/web\n', 'acme/web'],
+  ['https://git.example.com/acme/web.git', 'https://git.example.com/acme/web.git'],
   ['use acme/web', null],
+  ['http://git.example.com/acme/web', null],
   ['acme/web/x', null],
   ['', null],
   [null, null],

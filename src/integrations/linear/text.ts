@@ -1,6 +1,6 @@
 /** What is invisible or turns the direction of what follows: it has no place in what people read here. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-const MARKDOWN = /[\\`*_{}[\]<>#|~!()@-]/g;
+const MARKDOWN = /[\\`*_{}[\]<>#|~!()@]/g;
 const MAX_BODY = 30_000;
 
 /** Words of another system on one line, with nothing in them that Markdown understands. */
