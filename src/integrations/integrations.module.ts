@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { AccountsApiModule, AccountsModule } from './accounts/accounts.module.js';
+import { GithubRecoveryModule } from './github/github-recovery.module.js';
 import { GithubTalkModule } from './github/github-talk.module.js';
 import { LinearApiModule, LinearModule } from './linear/linear.module.js';
 import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** In every process. Each system's own module comes here. */
 @Module({
-  imports: [WebhookSecretsModule, AccountsModule, GithubTalkModule, LinearModule],
+  imports: [WebhookSecretsModule, AccountsModule, GithubTalkModule, GithubRecoveryModule, LinearModule],
   exports: [WebhookSecretsModule, AccountsModule],
 })
 export class IntegrationsModule {}
