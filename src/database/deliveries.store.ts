@@ -1,4 +1,5 @@
 import type { ExternalSystem } from '../contracts/index.js';
+import { Gathering } from '../kernel/index.js';
 import { Prisma, type PrismaClient } from './generated/client.js';
 
 /** By what a delivery says whose it is. */
@@ -34,6 +35,12 @@ export interface LinearTie {
   appUserId: string;
 }
 
+/** A delivery on its way into the rows, and whether it was added. */
+interface Arrival {
+  delivery: NewDelivery;
+  isNew: boolean;
+}
+
 /** A delivery that somebody should look at, by its ids alone. */
 export interface OpenDelivery {
   id: string;
@@ -43,6 +50,8 @@ export interface OpenDelivery {
 /** Deliveries of all organizations, while it is not known whose they are, and as the sweep finds them. What was delivered is written here and never read. */
 export class DeliveriesStore {
   readonly #client: PrismaClient;
+  /** They come in crowds, and each is answered when its row is committed: those that come while a write is under way share the next. */
+  readonly #arrivals = new Gathering<Arrival>((arrivals) => this.#add(arrivals));
 
   constructor(client: PrismaClient) {
     this.#client = client;
@@ -63,14 +72,10 @@ export class DeliveriesStore {
    * for one of many at once.
    */
   async receive(delivery: NewDelivery): Promise<StoredDelivery> {
-    const { id, organizationId, system, deliveryId, event, action, state, outcome, body, receivedAt } =
-      delivery;
-    const finishedAt = state === 'received' ? null : receivedAt;
-    const added = await this.#client.$executeRaw`
-      insert into delivery (id, organization_id, system, delivery_id, event, action, state, outcome, body, received_at, finished_at)
-      values (${id}::uuid, ${organizationId}::uuid, ${system}, ${deliveryId}, ${event}, ${action}, ${state}, ${outcome}, ${body}, ${receivedAt}, ${finishedAt})
-      on conflict (system, delivery_id) do nothing`;
-    if (added === 1) return { id, organizationId, state, isNew: state === 'received' };
+    const { id, organizationId, system, deliveryId, state, body } = delivery;
+    const arrival: Arrival = { delivery, isNew: false };
+    await this.#arrivals.add(arrival);
+    if (arrival.isNew) return { id, organizationId, state, isNew: state === 'received' };
     // What failed is tried again. Only for whom it came first: a tenant does not change between two deliveries of the same.
     const [again] =
       state === 'received'
@@ -132,5 +137,21 @@ export class DeliveriesStore {
     const [row] = await this.#client.$queryRaw<{ count: number; oldest: Date | null }[]>`
       select count(*)::int as count, min(received_at) as oldest from delivery where state in ('received', 'processing')`;
     return row ?? { count: 0, oldest: null };
+  }
+
+  /** Those that are not there yet. One that is delivered twice at once is new once. */
+  async #add(arrivals: Arrival[]): Promise<void> {
+    const rows = arrivals.map(({ delivery }) => delivery);
+    const of = <K extends keyof NewDelivery>(column: K): NewDelivery[K][] => rows.map((row) => row[column]);
+    const finished = rows.map(({ state, receivedAt }) => (state === 'received' ? null : receivedAt));
+    const added = await this.#client.$queryRaw<{ id: string }[]>`
+      insert into delivery (id, organization_id, system, delivery_id, event, action, state, outcome, body, received_at, finished_at)
+      select * from unnest(
+        ${of('id')}::uuid[], ${of('organizationId')}::uuid[], ${of('system')}::text[], ${of('deliveryId')}::text[], ${of('event')}::text[],
+        ${of('action')}::text[], ${of('state')}::text[], ${of('outcome')}::text[], ${of('body')}::text[], ${of('receivedAt')}::timestamptz[],
+        ${finished}::timestamptz[])
+      on conflict (system, delivery_id) do nothing returning id`;
+    const ids = new Set(added.map(({ id }) => id));
+    for (const arrival of arrivals) arrival.isNew = ids.has(arrival.delivery.id);
   }
 }

@@ -3,6 +3,7 @@ export * from './cause.js';
 export * from './clock.js';
 export * from './crash-point.js';
 export * from './errors.js';
+export * from './gathering.js';
 export * from './host-name.js';
 export * from './ids.js';
 export * from './keyed-lock.js';

@@ -1,9 +1,16 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { JobsOptions, Queue } from 'bullmq';
-import { currentCause, LOG, METRICS, type Log, type Metrics, type Reading } from '../kernel/index.js';
+import {
+  currentCause,
+  Gathering,
+  LOG,
+  METRICS,
+  type Log,
+  type Metrics,
+  type Reading,
+} from '../kernel/index.js';
 import { QUEUE_BACKEND, type QueueBackend } from './backend.js';
 import { jobs, type JobDefinition, type JobName, type JobPayload } from './catalog.js';
-import { Gathering } from './gathering.js';
 import { withCause } from './job-cause.js';
 import { Trouble } from './trouble.js';
 
