@@ -41,6 +41,16 @@ export const crashPoints = [
   'login.exchanging',
   // What it was exchanged for is in memory alone.
   'login.exchanged',
+  // What another system told is stored; no worker knows of it, and it has not been answered.
+  'delivery.stored',
+  // A worker was woken for it; it has not been answered.
+  'delivery.enqueued',
+  // An attempt at it has begun, and has done nothing.
+  'delivery.claimed',
+  // What was asked is written, with its workspace or message and what is said; nothing of it is committed.
+  'ask.written',
+  // All of it is committed; the delivery still says that it is being handled.
+  'ask.committed',
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

@@ -1,16 +1,19 @@
 import { crashPoints, type CrashPoint } from '../../src/kernel/index.js';
-import { crashCases } from '../support/crash-cases.js';
+import { crashCases, type CrashGround } from '../support/crash-cases.js';
+import { LinearGround } from '../support/linear-ground.js';
 import { freePort } from './support/ports.js';
 import { TestSystem } from './support/system.js';
 
 /** Each named place in turn: Berth kills itself there, is started again, and nothing was lost or came twice. The cases: test/support/crash-cases.ts. */
+
+type System = TestSystem & CrashGround;
 
 /** Most of the time is waiting: the queue gives a dead worker's job to another after 8 to 14 s. Hence several Berths side by side. */
 const LANES = 3;
 const LANE_MS = 180_000;
 
 const outcomes = new Map<CrashPoint, Promise<void>>();
-const systems: TestSystem[] = [];
+const opened: { close(): Promise<void> }[] = [];
 
 beforeAll(() => {
   for (let lane = 0; lane < LANES; lane++) {
@@ -27,17 +30,21 @@ beforeAll(() => {
 });
 afterAll(async () => {
   await Promise.allSettled(outcomes.values());
-  for (const system of systems) await system.close();
+  for (const each of opened.reverse()) await each.close();
 });
 
-async function startSystem(): Promise<TestSystem> {
+async function startSystem(): Promise<System> {
+  const linear = await LinearGround.start();
+  opened.push(linear);
   // On one port, so that runners find the next Berth, and go on.
-  const system = await TestSystem.start({ environment: { PORT: String(await freePort()) } });
-  systems.push(system);
-  return system;
+  const environment = { PORT: String(await freePort()), ...linear.environment };
+  const system = await TestSystem.start({ environment });
+  opened.push(system);
+  await linear.connect(system.api);
+  return Object.assign(system, { linear });
 }
 
-async function killAt(name: CrashPoint, system: TestSystem): Promise<void> {
+async function killAt(name: CrashPoint, system: System): Promise<void> {
   const test = crashCases[name];
   const made = (await test.before?.(system)) ?? '';
   await system.berth.stop();

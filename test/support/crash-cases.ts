@@ -10,12 +10,13 @@ import type { TestSystem } from '../e2e/support/system.js';
 import type { Answered } from './api.js';
 import { beginConnect, completeConnect, connectStatus, ownCredential, type Paste } from './connecting.js';
 import { requestJson } from './http.js';
+import type { LinearGround } from './linear-ground.js';
 
 /** What a case works on: one Berth, of one process or of several. */
 export type CrashGround = Pick<
   TestSystem,
   'api' | 'anthropic' | 'repository' | 'runningWorkspace' | 'deleteWorkspace' | 'filesOf'
->;
+> & { linear: LinearGround };
 
 /**
  * What is asked for so that Berth comes to a crash point, and what must hold once it was killed there and started again: nothing lost, nothing twice. One case per name; a new
@@ -217,6 +218,35 @@ const connected = (exchanges: number): CrashCase => ({
   },
 });
 
+/** An issue that is given to Berth in Linear: one workspace, one message, one answer, whatever was killed; also when Linear tells of it once more. */
+const delegated: CrashCase = {
+  before: async (system) => {
+    const repository = await newRepository(system);
+    return `${await system.linear.team(system.api, repository)} ${repository}`;
+  },
+  act: ({ linear }, made) => linear.give(made.split(' ')[0] ?? '', 'create hello.txt'),
+  holds: async (system, made) => {
+    const { api, linear } = system;
+    const [team = '', repository = ''] = made.split(' ');
+    const responses = (): Promise<string[] | null> => {
+      const said = linear.told(team).responses;
+      return Promise.resolve(said.length > 0 ? said : null);
+    };
+    expect(await api.poll('it is answered in Linear', responses, 90)).toEqual([
+      expect.stringContaining('Created hello.txt.'),
+    ]);
+    expect((await linear.emulator.webhooks.again(linear.told(team).delivery.id)).status).toBe(200);
+    const workspaces = await madeOn(system, repository);
+    expect(workspaces).toHaveLength(1);
+    const id = workspaces[0]?.id ?? '';
+    const asked = (await api.messages(id)).filter(({ author }) => author.type === 'user');
+    expect(asked).toHaveLength(1);
+    if (asked[0]) await expectCompletedOnce(api, id, asked[0], { answer: 'Created hello.txt.', attempts: 1 });
+    expect(linear.told(team).responses).toHaveLength(1);
+    await system.deleteWorkspace(id);
+  },
+};
+
 export const crashCases: Record<CrashPoint, CrashCase> = {
   'wake.committed': newWorkspace,
   'wake.enqueued': newWorkspace,
@@ -233,6 +263,11 @@ export const crashCases: Record<CrashPoint, CrashCase> = {
   'renewal.stored': renewed(1, false),
   'login.exchanging': connected(0),
   'login.exchanged': connected(1),
+  'delivery.stored': delegated,
+  'delivery.enqueued': delegated,
+  'delivery.claimed': delegated,
+  'ask.written': delegated,
+  'ask.committed': delegated,
   'turn.claimed': newWorkspace,
   'answer.kept': askedAgain(false),
   'answer.committed': askedAgain(true),

@@ -8,6 +8,7 @@ import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/ant
 import { agentProgram } from '../emulators/run-agents.js';
 import { Cluster } from '../support/cluster.js';
 import { crashCases, type CrashGround } from '../support/crash-cases.js';
+import { LinearGround } from '../support/linear-ground.js';
 import { figure, playsInFull } from './figure.js';
 
 /** Which role comes to a point; the cases themselves are those of one process (test/support/crash-cases.ts). */
@@ -16,6 +17,11 @@ const reachedBy: Record<CrashPoint, 'api' | 'worker'> = {
   'place.committed': 'worker',
   'wake.enqueued': 'api',
   'reconcile.begun': 'worker',
+  'delivery.stored': 'api',
+  'delivery.enqueued': 'api',
+  'delivery.claimed': 'worker',
+  'ask.written': 'worker',
+  'ask.committed': 'worker',
   'runner.tokens-issued': 'worker',
   'runner.started': 'worker',
   'hibernate.silenced': 'worker',
@@ -40,6 +46,7 @@ class Place implements CrashGround {
   constructor(
     readonly cluster: Cluster,
     readonly anthropic: AnthropicEmulator,
+    readonly linear: LinearGround,
     private readonly folder: string,
   ) {
     this.api = cluster.at('api-1');
@@ -104,11 +111,13 @@ describe.each(playsInFull ? stores : stores.slice(0, 1))(
     let folder: string;
     let anthropic: AnthropicEmulator;
     let cluster: Cluster;
+    let linear: LinearGround;
 
     beforeAll(async () => {
       folder = await mkdtemp(path.join(tmpdir(), 'berth-trust-roles-'));
       anthropic = await startAnthropicEmulator({ compress: true });
       anthropic.accept(credentials.anthropicApiKey);
+      linear = await LinearGround.start();
       cluster = await Cluster.start({
         withRedis,
         toFirstApi: true,
@@ -116,13 +125,16 @@ describe.each(playsInFull ? stores : stores.slice(0, 1))(
           BERTH_ANTHROPIC_API_URL: anthropic.url,
           BERTH_CLAUDE_TOKEN_URL: `${anthropic.url}/v1/oauth/token`,
           CLAUDE_BIN: agentProgram('CLAUDE_BIN'),
+          ...linear.environment,
         },
       });
       await cluster.api.setCredential('user', 'anthropic_api_key', { apiKey: credentials.anthropicApiKey });
+      await linear.connect(cluster.at('api-1'));
     }, 180_000);
     afterAll(async () => {
       await cluster.close();
       await anthropic.close();
+      await linear.close();
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     }, 120_000);
 
@@ -137,7 +149,7 @@ describe.each(playsInFull ? stores : stores.slice(0, 1))(
         time: 'real',
       },
       async (findings) => {
-        const place = new Place(cluster, anthropic, folder);
+        const place = new Place(cluster, anthropic, linear, folder);
         for (const point of crashPoints.slice(0, findings.rounds)) {
           await place.killAt(point).catch((error: unknown) => {
             findings.breach(`${point} (${reachedBy[point]}): ${messageOf(error)}`);

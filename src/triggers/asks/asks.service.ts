@@ -5,7 +5,7 @@ import { ChatsService } from '../../chats/index.js';
 import { Database, type Tenant } from '../../database/index.js';
 import { eventsStore } from '../../events/index.js';
 import { ExternalAccounts, type ExternalPerson } from '../../identity/index.js';
-import { World } from '../../kernel/index.js';
+import { crashPoint, World } from '../../kernel/index.js';
 import { WorkspacesService } from '../../workspaces/index.js';
 import { conversationsStore, type ConversationRow } from '../conversations/conversations.store.js';
 import { Deliveries } from '../deliveries/deliveries.service.js';
@@ -62,7 +62,7 @@ export class Asks {
    */
   async take(ask: Ask): Promise<Taken> {
     const plan = await this.starting.prepare(ask);
-    return this.database.tenant(ask.organizationId, async (tenant) => {
+    const taken = await this.database.tenant(ask.organizationId, async (tenant): Promise<Taken> => {
       const at = this.world.clock.now();
       await conversationsStore.hold(tenant, ask.system, ask.conversation.key);
       const conversation = await this.conversationOf(tenant, ask, at);
@@ -73,9 +73,12 @@ export class Asks {
       const one: Case = { tenant, ask, conversation, isKnown: known !== null, who, plan, at };
       const ending = await this.carryOut(one, await this.decide(one));
       await this.write(one, ending);
+      crashPoint('ask.written');
       const { outcome, workspaceId } = ending;
       return { outcome, conversationId, ...(workspaceId ? { workspaceId } : {}) };
     });
+    crashPoint('ask.committed');
+    return taken;
   }
 
   /** Ends what is under way in a conversation, and what waits there. Whoever is heard there may ask for it: it takes nothing from anybody. */

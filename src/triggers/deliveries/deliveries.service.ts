@@ -3,7 +3,7 @@ import type { DeliveryView, ExternalSystem, PageQuery } from '../../contracts/in
 import { Database, SystemStore, type DeliveryTenant, type Tenant } from '../../database/index.js';
 import { pageOf, sliceOf, type Page } from '../../http/index.js';
 import type { Actor } from '../../identity/index.js';
-import { LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
+import { crashPoint, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
 import { JobQueue } from '../../queue/index.js';
 import { deliveriesStore } from './deliveries.store.js';
 import { LOST_SECONDS, STALE_SECONDS, type Handled } from './delivery.js';
@@ -84,6 +84,7 @@ export class Deliveries {
       body: organizationId && !isLate ? body : null,
       receivedAt: this.world.clock.now(),
     });
+    crashPoint('delivery.stored');
     this.metrics.count('berth_deliveries_received_total', {
       system,
       as: isLate ? 'late' : organizationId === null ? 'unknown-tenant' : stored.isNew ? 'new' : 'again',
@@ -91,6 +92,7 @@ export class Deliveries {
     // One that waits already is asked for once more: its job may have been lost, and an equal one adds nothing.
     if (stored.organizationId && stored.state === 'received') {
       await this.handleSoon(stored.organizationId, stored.id);
+      crashPoint('delivery.enqueued');
     }
     if (isLate && organizationId) await this.lookForMissed(system, organizationId);
     return stored.isNew ? 'new' : 'again';

@@ -1,6 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Database } from '../../database/index.js';
-import { BerthError, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
+import {
+  BerthError,
+  crashPoint,
+  LOG,
+  messageOf,
+  METRICS,
+  World,
+  type Log,
+  type Metrics,
+} from '../../kernel/index.js';
 import { JobHandlers } from '../../queue/index.js';
 import { Sweep } from '../../workspaces/index.js';
 import { Deliveries } from './deliveries.service.js';
@@ -33,6 +42,7 @@ export class DeliveryJobs {
     const claim = this.world.ids.next();
     const delivery = await this.claim(organizationId, id, claim);
     if (!delivery) return;
+    crashPoint('delivery.claimed');
     let handled: Handled;
     try {
       handled = await this.attempt(organizationId, delivery);

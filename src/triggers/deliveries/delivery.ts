@@ -18,8 +18,8 @@ export interface Handled {
 
 /** A claim that is older may be another's: a worker that died gives its job to the next after 8 to 14 s, and nobody works at one for longer without its job running out. */
 export const CLAIM_SECONDS = 5;
-/** Found by the sweep when nothing was heard of a job for so long: it was lost. */
-export const LOST_SECONDS = 30;
+/** One that waits for so long is asked for by the sweep: its job may be lost, and where it only waits its turn an equal one adds nothing. */
+export const LOST_SECONDS = 5;
 /** As long as one attempt may take at most, and a little (catalog.ts). */
 export const STALE_SECONDS = 150;
 /** An outage of a day is survived. */
