@@ -17,6 +17,8 @@ const OPEN_TO_EVERYBODY = [
   'GET /healthz',
   'GET /invitations/accept',
   'GET /metrics',
+  'GET /oauth/github/app',
+  'GET /oauth/github/callback',
   'GET /oauth/linear/callback',
   'GET /openapi.json',
   'GET /readyz',

@@ -257,6 +257,21 @@ export const auditVerdictSchema = z.looseObject({
 });
 export type AuditVerdict = z.infer<typeof auditVerdictSchema>;
 
+export const githubLinkSchema = z.looseObject({ url: z.string() });
+
+export const githubIntegrationSchema = z.looseObject({
+  app: z.looseObject({ mention: z.string() }).nullable(),
+  installations: z.array(
+    z.looseObject({
+      id: z.string(),
+      account: z.looseObject({ login: z.string() }),
+      suspendedAt: optionalText,
+      missingPermissions: z.array(z.string()).nullish(),
+    }),
+  ),
+});
+export type GithubIntegration = z.infer<typeof githubIntegrationSchema>;
+
 export const linearIntegrationSchema = z.looseObject({
   isConfigured: z.boolean(),
   webhookUrl: z.string(),

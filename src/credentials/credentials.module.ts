@@ -9,6 +9,7 @@ import { CredentialsService } from './credentials.service.js';
 import { GithubApp } from './github/github-app.service.js';
 import { InstallationTokens } from './github/installation-tokens.js';
 import { GithubInstallations } from './github/installations.service.js';
+import { GithubUsers } from './github/user-tokens.js';
 import { SealedGithubApp } from './github/sealed-github-app.js';
 import { IssuerController } from './issuer/issuer.controller.js';
 import { Issuer } from './issuer/issuer.service.js';
@@ -80,6 +81,7 @@ const providers = [
     GithubApp,
     SealedGithubApp,
     GithubInstallations,
+    GithubUsers,
     InstallationTokens,
     Issuer,
     KeyRotation,
@@ -89,6 +91,7 @@ const providers = [
     CredentialsService,
     GithubApp,
     GithubInstallations,
+    GithubUsers,
     InstallationTokens,
     AppTokens,
     CredentialPlaces,

@@ -5,6 +5,7 @@ export { CredentialPolicy, noCredential, noGitCredential } from './leasing.js';
 export type { ServedAgent, ServedGit } from './served.js';
 export { GithubApp, type GithubAppFacts, type MadeApp } from './github/github-app.service.js';
 export { InstallationTokens } from './github/installation-tokens.js';
+export { GithubUsers, type GithubSelf } from './github/user-tokens.js';
 export { GithubInstallations } from './github/installations.service.js';
 export type {
   InstallationFacts,

@@ -174,6 +174,10 @@ export class SystemStore {
     return this.#db.user.findUnique({ where: { email }, select: { ...person, passwordHash: true } });
   }
 
+  async findPerson(id: string): Promise<PersonRow | null> {
+    return this.#db.user.findUnique({ where: { id }, select: person });
+  }
+
   /** The id of the organization with this slug or id. */
   async findOrganization(slugOrId: string): Promise<string | null> {
     // Postgres refuses a NUL as no text at all, and no slug has one.

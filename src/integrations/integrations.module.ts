@@ -1,17 +1,17 @@
 import { Module } from '@nestjs/common';
 import { AccountsApiModule, AccountsModule } from './accounts/accounts.module.js';
+import { GithubApiModule, GithubModule } from './github/connect/github.module.js';
 import { GithubRecoveryModule } from './github/github-recovery.module.js';
-import { GithubTalkModule } from './github/github-talk.module.js';
 import { LinearApiModule, LinearModule } from './linear/linear.module.js';
 import { WebhookSecretsModule, WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** In every process. Each system's own module comes here. */
 @Module({
-  imports: [WebhookSecretsModule, AccountsModule, GithubTalkModule, GithubRecoveryModule, LinearModule],
+  imports: [WebhookSecretsModule, AccountsModule, GithubModule, GithubRecoveryModule, LinearModule],
   exports: [WebhookSecretsModule, AccountsModule],
 })
 export class IntegrationsModule {}
 
 /** What other systems and people may ask, in processes that serve the API. */
-@Module({ imports: [WebhooksModule, AccountsApiModule, LinearApiModule] })
+@Module({ imports: [WebhooksModule, AccountsApiModule, GithubApiModule, LinearApiModule] })
 export class IntegrationsApiModule {}

@@ -54,7 +54,7 @@ export class GithubPages {
     if (method === 'POST' && path === '/login/oauth/access_token') return this.#exchange(call);
     const owner = /^(?:\/organizations\/([^/]+))?\/settings\/apps\/new$/.exec(path);
     if (method === 'POST' && owner) return this.#create(call, owner[1]);
-    const slug = /^\/apps\/([^/]+)\/installations\/(?:new|select_target)$/.exec(path)?.[1];
+    const slug = /^\/(?:github-)?apps\/([^/]+)\/installations\/(?:new|select_target)$/.exec(path)?.[1];
     if (method === 'GET' && slug !== undefined) return this.#install(call, slug);
     return Promise.resolve(null);
   }

@@ -9,6 +9,7 @@ import {
   type GithubCall,
   type GithubRoute,
 } from './github-call.js';
+import type { GithubTokens } from './github-tokens.js';
 import { accountView, installationView, repositoryView } from './github-views.js';
 import type {
   GithubApp,
@@ -19,7 +20,7 @@ import type {
 } from './github-world.js';
 
 /** The calls about people: who a user token is of, and who is in an organization. */
-export function peopleRoutes(world: GithubWorld): GithubRoute[] {
+export function peopleRoutes(world: GithubWorld, tokens: GithubTokens): GithubRoute[] {
   const visible = (user: GithubUser, app: GithubApp): GithubInstallation[] =>
     [...world.installations.values()].filter(
       (installation) =>
@@ -29,6 +30,12 @@ export function peopleRoutes(world: GithubWorld): GithubRoute[] {
           world.repositoriesOf(installation).some(({ collaborators }) => collaborators.has(user.id))),
     );
   return [
+    route('DELETE /applications/:client/token', ({ params, entry, body }) => {
+      const app = world.appByClient(params.client ?? '');
+      if (!app || entry.credential.value !== `${app.clientId}:${app.clientSecret}`) throw notFound();
+      tokens.revoke(String(body.access_token));
+      return { status: 204 };
+    }),
     route('GET /user', (call) => {
       const { user } = personOf(call);
       return { status: 200, body: { ...accountView(user), name: user.name, email: null } };

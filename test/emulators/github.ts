@@ -106,7 +106,7 @@ class GithubServer extends EmulatorServer<null> implements GithubEmulator {
     });
     this.#routes = [
       ...appRoutes(world, this.tokens, conversions),
-      ...peopleRoutes(world),
+      ...peopleRoutes(world, this.tokens),
       ...repositoryRoutes(world, this.git),
       ...conversationRoutes(world),
       ...pullRoutes(world, this.git),

@@ -7,7 +7,7 @@ import { hashPassword } from '../../src/identity/password.js';
 import { Secret } from '../../src/kernel/index.js';
 import { JobWorker, PATIENT_QUEUE } from '../../src/queue/index.js';
 import { startTestApp, type TestApp, type TestAppOptions, type TestOrganization } from './app.js';
-import { tieAccount, tieLinear } from './connections.js';
+import { tieAccount, tieGithub, tieLinear } from './connections.js';
 import { withClient } from './tables.js';
 import { furnish, requestTo, routes } from './tenant-routes.js';
 
@@ -64,6 +64,8 @@ function startTokenEndpoint(): Promise<string> {
   }));
 }
 
+let installations = 7_000;
+
 /** What holds only in a moment that is made for it, and the body then. */
 export const bodiesInTime: Record<
   string,
@@ -84,6 +86,17 @@ export const bodiesInTime: Record<
     );
     // It waits for the worker that calls the provider.
     berth.app.get(JobWorker).start(PATIENT_QUEUE);
+    return undefined;
+  },
+  connectGithubRoute: (berth) => {
+    const secret = new Secret('of-the-app-at-github');
+    const keys = { clientSecret: secret, webhookSecret: secret, privateKey: secret };
+    berth.parts.loginEndpoints.github.app = { appId: '7', slug: 'berth', clientId: 'x', ...keys };
+    return Promise.resolve(undefined);
+  },
+  disconnectGithubRoute: async (berth, { id }) => {
+    installations += 1;
+    await tieGithub(berth.database.ownerUrl, id, String(installations));
     return undefined;
   },
   connectLinearRoute: (berth) => {

@@ -4,12 +4,13 @@ import type { CliContext } from '../context.js';
 import { QuietExit } from '../failure.js';
 import { withExamples } from '../help.js';
 import { jsonText, oneLine } from '../render.js';
+import { githubCommand } from './integrations-github.js';
 import { linearIntegrationSchema, linkSchema, type LinearIntegration } from '../wire.js';
 
 /** `berth integrations`: where people ask for work, and are answered. */
 export function integrationsCommand(context: CliContext): Command {
   const group = new Command('integrations').description('other systems where people ask for work');
-  for (const command of [linearCommand(context)]) group.addCommand(command);
+  for (const command of [githubCommand(context), linearCommand(context)]) group.addCommand(command);
   return group;
 }
 

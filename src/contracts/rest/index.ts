@@ -2,6 +2,7 @@ export * from './audit.js';
 export * from './credentials.js';
 export * from './egress.js';
 export * from './external-accounts.js';
+export * from './github.js';
 export * from './identity.js';
 export * from './instance.js';
 export * from './issuer.js';

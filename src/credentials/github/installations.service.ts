@@ -131,17 +131,28 @@ export class GithubInstallations {
     return 'updated';
   }
 
-  /** What is reached changed: added, taken away, or all of it anew. Tokens for what is reached no more are worth nothing at GitHub, and leased no more here. */
-  async repositoriesChanged(
+  /** All that it reaches: what is not named is reached no more. */
+  async setRepositories(
     tenant: Tenant,
     installationId: string,
-    change: { added: RepositoryFacts[]; removed: string[] },
+    repositories: RepositoryFacts[],
   ): Promise<void> {
     const known = await installationsStore.find(tenant, installationId);
     if (!known) return;
-    await installationsStore.addRepositories(tenant, installationId, change.added, this.world.clock.now());
-    await installationsStore.removeRepositories(tenant, installationId, change.removed);
+    await installationsStore.setRepositories(tenant, installationId, repositories, this.world.clock.now());
     await this.renewals.tellChanged(tenant, known.credentialId);
+  }
+
+  /** How many of the organization's are not suspended. */
+  async livingIn(tenant: Tenant): Promise<number> {
+    return (await installationsStore.list(tenant)).filter(({ suspendedAt }) => suspendedAt === null).length;
+  }
+
+  /** GitHub's client as an installation that is yet to be tied, or whose rows are to be brought up to date: for whom it is theirs was proven otherwise. */
+  octokitBeforeTie(installationId: string): Octokit {
+    return octokitWith(this.app.endpoints, `installation/${installationId}`, (refused) =>
+      this.bearer(`${installationId}/`, installationId, undefined, refused),
+    );
   }
 
   async accountRenamed(tenant: Tenant, installationId: string, login: string): Promise<void> {

@@ -148,16 +148,6 @@ export const installationsStore = {
             private = excluded.private, archived = excluded.archived, updated_at = excluded.updated_at`;
   },
 
-  async removeRepositories(
-    { db, organizationId }: Tenant,
-    installationId: string,
-    repositoryIds: string[],
-  ): Promise<void> {
-    await db.githubRepository.deleteMany({
-      where: { organizationId, installationId, repositoryId: { in: repositoryIds } },
-    });
-  },
-
   async repositories({ db, organizationId }: Tenant, slice: { after: string | null; take: number }) {
     return db.githubRepository.findMany({
       where: {

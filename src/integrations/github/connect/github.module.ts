@@ -1,0 +1,38 @@
+import { Module } from '@nestjs/common';
+import { CredentialsModule, GithubApp } from '../../../credentials/index.js';
+import { IdentityModule } from '../../../identity/index.js';
+import { RepositoryKnowledge, TriggersModule } from '../../../triggers/index.js';
+import { AccountsModule } from '../../accounts/accounts.module.js';
+import { WebhookSecrets } from '../../webhooks/webhook-secrets.js';
+import { WebhookSecretsModule } from '../../webhooks/webhooks.module.js';
+import { GithubTalkModule } from '../github-talk.module.js';
+import { GithubConnections } from './connections.service.js';
+import { GithubController } from './github.controller.js';
+import { InstallationEvents } from './installation-events.js';
+import { GithubAccounts } from './personal.js';
+import { GithubFiles } from './repository-files.js';
+import { GithubMembers } from './members.service.js';
+
+/** In every process: how GitHub is connected, and with what its deliveries are signed. */
+@Module({
+  imports: [
+    AccountsModule,
+    CredentialsModule,
+    GithubTalkModule,
+    IdentityModule,
+    TriggersModule,
+    WebhookSecretsModule,
+  ],
+  providers: [GithubAccounts, GithubConnections, GithubFiles, GithubMembers, InstallationEvents],
+  exports: [GithubConnections],
+})
+export class GithubModule {
+  constructor(secrets: WebhookSecrets, app: GithubApp, knowledge: RepositoryKnowledge, files: GithubFiles) {
+    secrets.from('github', () => app.webhookSecrets());
+    knowledge.readWith((...place) => files.read(...place));
+  }
+}
+
+/** What people may ask, in processes that serve the API. */
+@Module({ imports: [AccountsModule, GithubModule], controllers: [GithubController] })
+export class GithubApiModule {}
