@@ -6,7 +6,9 @@ import { Asks, Conversations, type Ask, type DeliveryToHandle, type Handled } fr
 import { LinearApi, passing } from './api.js';
 import { LinearConnections } from './connections.service.js';
 import { beginningOf, hear, type HeardAsk, type HeardPerson, type Self } from './heard.js';
-import { FACTS, factsSchema, type IssueFacts, type LinearPerson } from './operations.js';
+import { CREATE_ACTIVITY, FACTS, factsSchema, type IssueFacts, type LinearPerson } from './operations.js';
+import { firstThoughtId } from './first-thought.js';
+import { FIRST_THOUGHT } from './speech.js';
 import { promptOf, repositoryIn } from './prompt.js';
 import type { LinearSubject } from './subject.js';
 import { LinearTrouble } from './trouble.js';
@@ -82,10 +84,24 @@ export class LinearHandler {
     const { organizationId } = delivery;
     // Asked of Linear for nothing else: its requests are counted.
     if (await this.asks.isTaken(organizationId, 'linear', heard.key)) return { outcome: 'already-done' };
-    const facts = await this.facts(organizationId, heard);
+    const [facts] = await Promise.all([
+      this.facts(organizationId, heard),
+      this.firstThought(organizationId, heard),
+    ]);
     if (!facts) return { outcome: 'ignored-no-access' };
     const { outcome, workspaceId } = await this.asks.take(askOf(delivery, heard, facts, self));
     return { outcome, ...(workspaceId ? { workspaceId } : {}) };
+  }
+
+  /**
+   * A session that began gets a sign of life at once, whatever else there is to do first: after ten seconds Linear shows that nobody answers (linear.md 2). An app gets none, which could answer it. That
+   * none could be given is no trouble: it is among what is said later, too.
+   */
+  private async firstThought(organizationId: string, { by, key, session, person }: HeardAsk): Promise<void> {
+    if (by === 'prompt' || !person || isAppAddress(person.email)) return;
+    const id = firstThoughtId(organizationId, key);
+    const input = { id, agentSessionId: session.id, ...FIRST_THOUGHT };
+    await this.api.ask(organizationId, CREATE_ACTIVITY, { input }).catch(() => null);
   }
 
   /** Null: Linear does not let the app see the issue (any more), and so nothing can be answered there. */
@@ -124,6 +140,10 @@ export class LinearHandler {
     return last;
   }
 }
+
+/** Where the users of apps have theirs (linear.md 2). */
+const isAppAddress = (email: string | null): boolean =>
+  email?.toLowerCase().endsWith('@oauthapp.linear.app') ?? false;
 
 const conversationKey = (sessionId: string): string => `session/${sessionId}`;
 const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble && error.kind === 'refused';

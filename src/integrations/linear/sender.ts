@@ -12,7 +12,8 @@ import {
   UPDATE_SESSION,
   type Standing,
 } from './operations.js';
-import { endsWith, speechOf, type Activity, type Speech } from './speech.js';
+import { firstThoughtId } from './first-thought.js';
+import { endsWith, FIRST_THOUGHT, speechOf, type Activity, type Speech } from './speech.js';
 import { linearMadeSchema, linearSubjectSchema, type LinearSubject } from './subject.js';
 import { LinearTrouble } from './trouble.js';
 
@@ -37,10 +38,12 @@ export function linearSender(api: Pick<LinearApi, 'ask'>): ReplySender {
 /** Each step may be done again: links and URLs are one per URL, an issue that was begun stays so, an activity has the reply's own id. */
 async function say(ask: Ask, subject: LinearSubject, speech: Speech, job: ReplyToSend): Promise<SendOutcome> {
   const { begins, session, pullRequest, activity } = speech;
-  const { externalKey } = job.reply;
+  const { externalKey, content, about } = job.reply;
   // The first sign of life first: ten seconds after a session began it counts as unresponsive (linear.md 2).
   if (session) await ask(UPDATE_SESSION, { session: subject.sessionId, input: session });
-  if (activity) await create(ask, subject, activity, externalKey);
+  if (activity && content.type === 'seen' && about.askKey !== undefined)
+    await giveSign(ask, subject, firstThoughtId(job.organizationId, about.askKey));
+  else if (activity) await create(ask, subject, activity, externalKey);
   if (begins) await unlessRefused(() => begin(ask, subject));
   if (pullRequest) await unlessRefused(() => link(ask, subject, pullRequest));
   const isOver = endsWith(speech);
@@ -49,6 +52,11 @@ async function say(ask: Ask, subject: LinearSubject, speech: Speech, job: ReplyT
     ...(activity ? { externalId: externalKey } : {}),
     ...(isOver === null ? {} : { made: { isOver } }),
   };
+}
+
+/** The handler has most likely given it by now. */
+async function giveSign(ask: Ask, subject: LinearSubject, id: string): Promise<void> {
+  if (!(await isThere(ask, id))) await create(ask, subject, FIRST_THOUGHT, id);
 }
 
 async function create(ask: Ask, { sessionId }: LinearSubject, activity: Activity, id: string): Promise<void> {

@@ -22,13 +22,18 @@ export interface Speech {
 }
 
 const PROVIDER_NAME = 'Berth';
+/** Shown until the next activity. */
+export const FIRST_THOUGHT: Activity = {
+  content: { type: 'thought', body: 'Looking into it.' },
+  ephemeral: true,
+};
 
 /** How a reply of Berth's sounds at Linear. `isOver`: the session counts as ended there. */
 export function speechOf(reply: ReplyContent, { name, isOver }: { name: string; isOver: boolean }): Speech {
   const own = (text: string): string => fitting(withoutCall(readable(text), name));
   switch (reply.type) {
     case 'seen':
-      return { activity: { content: thought('Looking into it.'), ephemeral: true } };
+      return { activity: FIRST_THOUGHT };
     case 'started':
       return {
         begins: true,
