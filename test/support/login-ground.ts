@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { Pool } from 'pg';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/anthropic.js';
 import type { CredentialView, Lease, RotationView } from '../../src/contracts/index.js';
 import { CredentialsService } from '../../src/credentials/index.js';
@@ -17,7 +17,6 @@ import { ProviderLogins } from '../../src/credentials/providers/sources.js';
 import { TokenSources, type TokenSource } from '../../src/credentials/providers/token-source.js';
 import { Renewer } from '../../src/credentials/renewal/renewer.js';
 import { writeWorkspaces } from './rows.js';
-import { withClient } from './tables.js';
 
 /** How often the token endpoint did what, by its own book. */
 export interface Exchanges {
@@ -29,11 +28,20 @@ export interface Exchanges {
 
 /** Two replicas of a whole Berth, in this process, on one database, whose Claude logins come from one emulated provider. */
 export class LoginGround {
+  /** Of the database's owner. Kept: a connection of its own for each statement would take longer than what it asks. */
+  readonly #owner: Pool;
+  /** To which `isHonored` has the login lent. One for all: workers look after each workspace that there is. */
+  #asking: Promise<string> | undefined;
+
   private constructor(
     readonly claude: AnthropicEmulator,
     readonly apps: [TestApp, TestApp],
     readonly organization: TestOrganization,
-  ) {}
+  ) {
+    this.#owner = new Pool({ connectionString: apps[0].database.ownerUrl });
+    // A connection that an outage ends while nobody asks anything.
+    this.#owner.on('error', () => undefined);
+  }
 
   /** `providerClock`: where the provider's is not Berth's own. */
   static async start(options: TestAppOptions & { providerClock?: Clock } = {}): Promise<LoginGround> {
@@ -138,17 +146,13 @@ export class LoginGround {
 
   /** True while the provider takes what the row holds: of the login that is there now. */
   async isHonored(): Promise<boolean> {
-    const [id] = await this.workspaces(1);
-    const { secret } = await this.lease(id ?? randomUUID());
+    const { secret } = await this.lease(await (this.#asking ??= this.workspaces(1).then(([id = '']) => id)));
     if (!('token' in secret)) return false;
     return this.claude.logins.book.stateOf(secret.token)?.state === 'living';
   }
 
-  sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-    return withClient(this.apps[0].database.ownerUrl, async (client) => {
-      const { rows } = await client.query<Record<string, unknown>>(text, values);
-      return rows;
-    });
+  async sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+    return (await this.#owner.query<Record<string, unknown>>(text, values)).rows;
   }
 
   /** Writes to credentials fail until the answer is called, and how often they did. */
@@ -167,6 +171,7 @@ export class LoginGround {
   }
 
   async close(): Promise<void> {
+    await this.#owner.end();
     await this.apps[1].close();
     await this.apps[0].close();
     await this.claude.close();

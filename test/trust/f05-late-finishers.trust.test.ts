@@ -126,21 +126,16 @@ class Hammer {
     const { ground, workspaceId } = this;
     const until = new Date((this.#quota += 1000));
     const { database } = ground.app(at).parts;
+    const credentials = ground.credentials(at);
+    const { credentialId, generation } = lent;
+    // As the gateway takes several items of one report: in one transaction.
     const isTaken = await database.tenant(ground.organization.id, async (tenant) => {
-      await ground.report(
-        'limited',
-        workspaceId,
-        { ...lent, errorType: null, until: until.toISOString() },
-        at,
-      );
-      await ground.report(
-        'denied',
-        workspaceId,
-        { ...lent, status: 403, errorType: `note_${this.#quota}` },
-        at,
-      );
+      const by = await credentials.servedBy(tenant, workspaceId, credentialId, generation);
+      if (!by) return false;
+      await credentials.limited(tenant, { ...lent, errorType: null, until: until.toISOString() }, by);
+      await credentials.denied(tenant, { ...lent, status: 403, errorType: `note_${this.#quota}` }, by);
       const [now] = await tenant.db.$queryRaw<{ generation: number }[]>`select generation from credential`;
-      return now?.generation === lent.generation;
+      return now?.generation === generation;
     });
     if (!isTaken) return false;
     this.written += 1;
