@@ -4,7 +4,6 @@ import { Prisma } from '../database/generated/client.js';
 import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
 import { BerthError, type Cause } from '../kernel/index.js';
-import type { Askers } from './asker.js';
 import { legalMoves, openStates, type TurnError } from './turn.js';
 
 export interface NewReceipt {
@@ -28,7 +27,8 @@ export interface Claim {
   attempts: number;
 }
 
-const under: readonly TurnState[] = ['running', 'reauthenticating'];
+/** Of a turn that somebody works on. */
+export const under: readonly TurnState[] = ['running', 'reauthenticating'];
 
 /** The only writer of messages, turns and receipts. */
 export const chatsStore = {
@@ -170,26 +170,6 @@ export const chatsStore = {
        where t.organization_id = ${organizationId}::uuid and t.workspace_id = ${workspaceId}::uuid
          and m.author_id is distinct from ${authorId}::uuid and t.state = any (${[...openStates]})
        order by t.seq`;
-  },
-
-  /** For whom the workspace works: who wrote the turn under way, or else the last one that was begun. With the author of the next in the queue. */
-  async askers({ db, organizationId }: Tenant, workspaceId: string): Promise<Askers> {
-    const rows = await db.$queryRaw<{ begun: boolean; state: TurnState; authorId: string | null }[]>`
-      select begun, found.state, message.author_id as "authorId"
-        from (
-          (select true as begun, id, state from turn
-            where organization_id = ${organizationId}::uuid and workspace_id = ${workspaceId}::uuid and started_at is not null
-            order by seq desc limit 1)
-          union all
-          (select false, id, state from turn
-            where organization_id = ${organizationId}::uuid and workspace_id = ${workspaceId}::uuid and state = 'queued'
-            order by seq limit 1)
-        ) as found
-        left join message on message.organization_id = ${organizationId}::uuid and message.id = found.id`;
-    const [current, queued] = [rows.find(({ begun }) => begun), rows.find(({ begun }) => !begun)];
-    const underWay = current !== undefined && under.includes(current.state);
-    const next = underWay ? undefined : queued;
-    return { underWay, current: current?.authorId ?? null, next: next?.authorId ?? null };
   },
 
   /** Turns under way whose cancel was asked for. */

@@ -12,6 +12,7 @@ import {
 } from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
 import { servedFor } from './asker.js';
+import { askersIn, type TurnCause } from './askers.store.js';
 import { chatsStore } from './chats.store.js';
 import { TurnMoves } from './turn-moves.service.js';
 
@@ -23,6 +24,17 @@ export interface ServedBy {
   /** The member whose own it is; null for the organization's. */
   userId: string | null;
 }
+
+/** For whom a workspace works. */
+export interface ServedFor {
+  /** Null: for nobody at the moment. */
+  userId: string | null;
+  /** Whose doing its model calls are: the turn under way, and the span of its agent. Null when no turn is under way. */
+  cause: Cause | null;
+}
+
+/** Where nobody asked for anything yet. */
+const NOBODY = { underWay: false, current: null, next: null, turn: null };
 
 interface Login {
   credentialId: string;
@@ -37,16 +49,6 @@ export class ReceiptsService {
     private readonly moves: TurnMoves,
     private readonly world: World,
   ) {}
-
-  /** Whose doing the workspace's model calls are now: the turn under way, and the span of its agent. Null when no turn is under way. */
-  async cause(tenant: Tenant, workspaceId: string): Promise<Cause | null> {
-    const turn = await chatsStore.currentTurn(tenant, workspaceId);
-    if (!turn) return null;
-    const { requestId, traceParent, attemptId } = turn;
-    const trace = parseTraceParent(traceParent);
-    if (!trace || !attemptId) return { requestId, traceParent };
-    return { requestId, traceParent: formatTraceParent({ ...trace, spanId: agentSpanId(attemptId) }) };
-  }
 
   /** The model answered with this credential: the receipt of the turn under way, and what the workspace shows. */
   async served(
@@ -88,20 +90,27 @@ export class ReceiptsService {
   /** The turn under way, if this member's own credential (null: the organization's) can have to do with it. */
   private async turnOf(tenant: Tenant, workspace: LockedWorkspace, userId: string | null) {
     const turn = await chatsStore.currentTurn(tenant, workspace.id);
-    const { current } = await chatsStore.askers(tenant, workspace.id);
+    const current = (await askersIn(tenant, [workspace.id])).get(workspace.id)?.current;
     // One person's own credential never serves another's turn: what is told late belongs to the turn before.
     return turn && (userId === null || userId === current) ? turn : null;
   }
 
-  /** For whom the workspace may be given credentials now; null: for nobody at the moment. */
+  /** For whom each of these workspaces may be given credentials now, and why its agent calls. */
   async servedFor(
     tenant: Tenant,
-    workspace: Pick<LockedWorkspace, 'id' | 'ownerId' | 'state'>,
-  ): Promise<string | null> {
-    const askers = await chatsStore.askers(tenant, workspace.id);
-    // The tree is prepared before the next turn can begin, and may need a credential for that.
-    const isPreparing = workspace.state !== 'running';
-    return servedFor(isPreparing ? { ...askers, next: null } : askers, workspace.ownerId);
+    workspaces: Pick<LockedWorkspace, 'id' | 'ownerId' | 'state'>[],
+  ): Promise<Map<string, ServedFor>> {
+    const ids = workspaces.map(({ id }) => id);
+    const found = await askersIn(tenant, ids);
+    return new Map(
+      workspaces.map(({ id, ownerId, state }) => {
+        const { turn, ...askers } = found.get(id) ?? NOBODY;
+        // The tree is prepared before the next turn can begin, and may need a credential for that.
+        const isPreparing = state !== 'running';
+        const userId = servedFor(isPreparing ? { ...askers, next: null } : askers, ownerId);
+        return [id, { userId, cause: turn && causeOf(turn) }];
+      }),
+    );
   }
 
   /** For whom the workspace works, as far as it is known, and in which turn. */
@@ -110,7 +119,7 @@ export class ReceiptsService {
     { id, ownerId }: Pick<LockedWorkspace, 'id' | 'ownerId'>,
   ): Promise<{ turnId: string | null; userId: string }> {
     const turn = await chatsStore.currentTurn(tenant, id);
-    const { current } = await chatsStore.askers(tenant, id);
+    const current = (await askersIn(tenant, [id])).get(id)?.current;
     return { turnId: turn?.id ?? null, userId: current ?? ownerId };
   }
 
@@ -156,6 +165,12 @@ export class ReceiptsService {
       { type, at: this.world.clock.now(), data, sourceKey: `proxy:${reportId}` },
     ]);
   }
+}
+
+function causeOf({ requestId, traceParent, attemptId }: TurnCause): Cause {
+  const trace = parseTraceParent(traceParent);
+  if (!trace || !attemptId) return { requestId, traceParent };
+  return { requestId, traceParent: formatTraceParent({ ...trace, spanId: agentSpanId(attemptId) }) };
 }
 
 function nameOf({ credentialId, generation }: Login): string {

@@ -18,19 +18,22 @@ export interface LeaseRow {
 
 /** Which credentials were lent to whom, and why. They outlive the credentials. */
 export const leasesStore = {
-  /** True for the first lease of this generation to this workspace: of several at once, for one of them. */
+  /**
+   * True for the first lease of this login or setting to this workspace, whichever generation it is of: of several of one generation at once, for one of them. In one statement, since proxies ask every
+   * few seconds; a row that was there before is known by its `xmax`.
+   */
   async save({ db, organizationId }: Tenant, lease: LeaseRow): Promise<boolean> {
-    const { workspaceId, credentialId, generation, reason, expiresAt } = lease;
-    const renewed = await db.lease.updateMany({
-      where: { organizationId, workspaceId, credentialId, generation },
-      data: { reason, expiresAt },
-    });
-    if (renewed.count > 0) return false;
-    const { count } = await db.lease.createMany({
-      data: [{ ...lease, organizationId }],
-      skipDuplicates: true,
-    });
-    return count > 0;
+    const { workspaceId, credentialId, generation, scope, kind, reason, userId, expiresAt, lineage } = lease;
+    const [saved] = await db.$queryRaw<{ isFirst: boolean }[]>`
+      insert into lease (organization_id, workspace_id, credential_id, generation, scope, kind, reason, user_id, expires_at, lineage)
+      values (${organizationId}::uuid, ${workspaceId}::uuid, ${credentialId}::uuid, ${generation}, ${scope}, ${kind}, ${reason}, ${userId}::uuid,
+              ${expiresAt}, ${lineage}::uuid)
+      on conflict (workspace_id, credential_id, generation) do update set reason = excluded.reason, expires_at = excluded.expires_at
+      returning lease.xmax = 0 and not exists (
+        select 1 from lease other
+         where other.organization_id = ${organizationId}::uuid and other.workspace_id = ${workspaceId}::uuid and other.credential_id = ${credentialId}::uuid
+           and other.lineage = ${lineage}::uuid and other.generation <> ${generation}) as "isFirst"`;
+    return saved?.isFirst ?? false;
   },
 
   /** The last one of this login or setting to this workspace, whichever generation it was of. */
@@ -40,13 +43,6 @@ export const leasesStore = {
       orderBy: { generation: 'desc' },
       select: { reason: true },
     });
-  },
-
-  /** True when another generation of the same login or setting was lent to this workspace. */
-  async isKnown({ db, organizationId }: Tenant, lease: LeaseRow): Promise<boolean> {
-    const { workspaceId, credentialId, lineage, generation } = lease;
-    const where = { organizationId, workspaceId, credentialId, lineage, generation: { not: generation } };
-    return (await db.lease.findFirst({ where, select: { generation: true } })) !== null;
   },
 
   /** Of the leases that ended after a time, the last one of a credential that is a person's own and not this person's. */

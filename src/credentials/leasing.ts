@@ -312,8 +312,7 @@ export class Leasing {
     isFallback: boolean,
   ): Promise<void> {
     const before = isFallback ? await leasesStore.last(tenant, lease) : null;
-    const isFirst = (await leasesStore.save(tenant, lease)) && !(await leasesStore.isKnown(tenant, lease));
-    if (isFirst) this.record(tenant, 'credential.used', member, lease);
+    if (await leasesStore.save(tenant, lease)) this.record(tenant, 'credential.used', member, lease);
     if (!isFallback || before?.reason === lease.reason) return;
     tenant.metrics.count('berth_credential_fallbacks_total', { kind: lease.kind });
     this.record(tenant, 'credential.fallback', member, lease);

@@ -164,7 +164,12 @@ export class IdentityService {
 
   /** Inside a transaction of the caller. */
   async isMember(tenant: Tenant, userId: string): Promise<boolean> {
-    return (await identityStore.roles(tenant, [userId])).has(userId);
+    return (await this.membersAmong(tenant, [userId])).has(userId);
+  }
+
+  /** As `isMember`, of many. */
+  async membersAmong(tenant: Tenant, userIds: string[]): Promise<ReadonlySet<string>> {
+    return new Set((await identityStore.roles(tenant, userIds)).keys());
   }
 
   /** A member as who acts, for what goes on after their request; null when they are a member no more. Inside a transaction of the caller. */

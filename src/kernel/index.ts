@@ -11,6 +11,7 @@ export * from './log.js';
 export * from './log-token.js';
 export * from './metrics.js';
 export * from './secret.js';
+export * from './gathered-looks.js';
 export * from './shared-looks.js';
 export * from './trace-export.js';
 export * from './trace-parent.js';

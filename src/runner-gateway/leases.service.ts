@@ -17,7 +17,7 @@ import {
 } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { IdentityService, type Machine } from '../identity/index.js';
-import { BerthError, METRICS, Turnstile, type Metrics } from '../kernel/index.js';
+import { BerthError, GatheredLooks, METRICS, Turnstile, type Cause, type Metrics } from '../kernel/index.js';
 import { Budgets, UsageLedger, type ReportedUse } from '../usage/index.js';
 import {
   httpsPlaceOf,
@@ -37,6 +37,16 @@ const GIT_KINDS: ReadonlySet<Kind> = new Set(['github_installation', 'git_token'
 /** So many calls of one organization's proxies use the database at a time in this process, which has ten connections for everything. A crowd that comes at once waits here and is answered, where it would be turned away for want of a connection. */
 const AT_A_TIME = 4;
 
+/** A workspace, and the member it works for now: who wrote the turn, and not who owns the workspace. */
+interface Served {
+  workspace: WorkspacePlace;
+  userId: string;
+  cause: Cause | null;
+}
+
+/** What a look finds, whether or not anything may be lent. */
+type Found = Omit<Served, 'userId'> & { userId: string | null; isMember: boolean };
+
 /** Of upstreams that understand one kind alone. */
 const onlyKind: Partial<Record<LentFor, Kind>> = { bedrock: 'aws_bedrock' };
 
@@ -44,6 +54,7 @@ const onlyKind: Partial<Record<LentFor, Kind>> = { bedrock: 'aws_bedrock' };
 @Injectable()
 export class LeasesService {
   readonly #turnstile = new Turnstile(AT_A_TIME);
+  readonly #looks = new GatheredLooks<Found>();
 
   constructor(
     private readonly database: Database,
@@ -83,10 +94,7 @@ export class LeasesService {
 
   private async take(machine: Machine, upstream: LentFor): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
-    const { workspace, userId, cause } = await this.inTurn(organizationId, async (tenant) => ({
-      ...(await this.served(tenant, workspaceId)),
-      cause: await this.receipts.cause(tenant, workspaceId),
-    }));
+    const { workspace, userId, cause } = checked(await this.look(machine));
     const member = { organizationId, userId, ...useOf(workspace, upstream) };
     // Asked again when the lease is booked: meanwhile that turn may be over, and another person's begun.
     const repository = nameOfSource(workspace.source);
@@ -124,22 +132,33 @@ export class LeasesService {
     return this.inTurn(organizationId, (tenant) => this.egress.hostsOf(tenant, workspaceId));
   }
 
-  /** The workspace, and the member it works for now: who wrote the turn, and not who owns the workspace. */
-  private async served(
-    tenant: Tenant,
-    workspaceId: string,
-  ): Promise<{ workspace: WorkspacePlace; userId: string }> {
+  /** One look for all workspaces of the organization whose proxies ask at the moment. It holds no row: each is looked at again, held, when its lease is booked. */
+  private look({ organizationId, workspaceId }: Machine): Promise<Found | undefined> {
+    return this.#looks.take(organizationId, workspaceId, (ids) =>
+      // Apart: it is shared, and no part of the transaction of whoever came first.
+      this.database.apart(organizationId, async (tenant) =>
+        this.findFor(tenant, await this.machines.placesOf(tenant, ids)),
+      ),
+    );
+  }
+
+  /** The workspace, held until the transaction ends, and the member it works for now. Throws as `lease`. */
+  private async served(tenant: Tenant, workspaceId: string): Promise<Served> {
     const workspace = await this.machines.placeOf(tenant, workspaceId);
-    if (!workspace || !statesWithRunner.includes(workspace.state as WorkspaceState))
-      throw new BerthError('forbidden', 'The workspace is not running.');
-    const userId = await this.receipts.servedFor(tenant, workspace);
-    if (!userId)
-      throw new BerthError('not-ready', 'The next message is another member’s. Ask again once it is begun.', {
-        retryAfterSeconds: 1,
-      });
-    if (!(await this.identity.isMember(tenant, userId)))
-      throw new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
-    return { workspace, userId };
+    // Asked behind the lock: for whom it works is changed by who holds it.
+    return checked(workspace ? (await this.findFor(tenant, [workspace])).get(workspaceId) : undefined);
+  }
+
+  private async findFor(tenant: Tenant, workspaces: WorkspacePlace[]): Promise<Map<string, Found>> {
+    const works = await this.receipts.servedFor(tenant, workspaces);
+    const userIds = [...works.values()].flatMap(({ userId }) => userId ?? []);
+    const members = await this.identity.membersAmong(tenant, [...new Set(userIds)]);
+    return new Map(
+      workspaces.map((workspace) => {
+        const { userId, cause } = works.get(workspace.id) ?? { userId: null, cause: null };
+        return [workspace.id, { workspace, userId, cause, isMember: userId !== null && members.has(userId) }];
+      }),
+    );
   }
 
   async report(machine: Machine, items: ProxyReportItem[]): Promise<void> {
@@ -195,6 +214,18 @@ export class LeasesService {
     if (item.type === 'limited') await this.credentials.limited(tenant, item, by);
     return item.type === 'usage' ? { item, scope: by.scope, kind: by.kind } : null;
   }
+}
+
+function checked(found: Found | undefined): Served {
+  if (!found || !statesWithRunner.includes(found.workspace.state as WorkspaceState))
+    throw new BerthError('forbidden', 'The workspace is not running.');
+  const { workspace, userId, cause, isMember } = found;
+  if (!userId)
+    throw new BerthError('not-ready', 'The next message is another member’s. Ask again once it is begun.', {
+      retryAfterSeconds: 1,
+    });
+  if (!isMember) throw new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
+  return { workspace, userId, cause };
 }
 
 /** What a workspace may be lent something for: its own agent's provider, and the host of its own repository. */

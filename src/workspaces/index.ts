@@ -10,4 +10,5 @@ export { Sweep } from './sweep.js';
 export type { PullRequest, WorkspaceTerms } from './terms.js';
 export { WorkspacesApiModule, WorkspacesModule, WorkspacesWorkModule } from './workspaces.module.js';
 export { noWorkspace, WorkspacesService } from './workspaces.service.js';
-export type { LockedWorkspace, WorkspacePlace } from './workspaces.store.js';
+export type { WorkspacePlace } from './places.store.js';
+export type { LockedWorkspace } from './workspaces.store.js';

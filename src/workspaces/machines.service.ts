@@ -13,9 +13,10 @@ import type { Machine } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
 import { Moves } from './moves.js';
 import { ownBranchOf } from './repository.js';
+import { placesStore, type WorkspacePlace } from './places.store.js';
 import { statesWithRunner } from './state.js';
 import { Waker } from './waker.js';
-import { workspacesStore, type LockedWorkspace, type WorkspacePlace } from './workspaces.store.js';
+import { workspacesStore, type LockedWorkspace } from './workspaces.store.js';
 
 const HEARD_EVERY_MS = 1_000;
 
@@ -168,7 +169,12 @@ export class WorkspaceMachines {
 
   /** As `ofMachine`, as far as a lease depends on it. */
   placeOf(tenant: Tenant, workspaceId: string): Promise<WorkspacePlace | null> {
-    return workspacesStore.placeLocked(tenant, workspaceId);
+    return placesStore.locked(tenant, workspaceId);
+  }
+
+  /** As `placeOf`, of many and without holding them. */
+  placesOf(tenant: Tenant, workspaceIds: string[]): Promise<WorkspacePlace[]> {
+    return placesStore.many(tenant, workspaceIds);
   }
 }
 

@@ -1,12 +1,5 @@
 import { Prisma } from '../database/generated/client.js';
-import type {
-  DesiredState,
-  Kind,
-  RepositorySource,
-  Scope,
-  WorkspaceState,
-  WorkspaceView,
-} from '../contracts/index.js';
+import type { DesiredState, Kind, Scope, WorkspaceState, WorkspaceView } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import type { Slice } from '../http/index.js';
@@ -38,18 +31,6 @@ const openTurns = { turns: { where: { state: { in: ['queued', 'running', 'reauth
 /** Whether a worker has begun to start machines: part of what a workspace waits for. */
 const machineTokens = { machineTokens: true } as const;
 const withOwner = { owner, _count: { select: machineTokens } } as const;
-
-/** What of a workspace decides who serves it. */
-export interface WorkspacePlace {
-  id: string;
-  ownerId: string;
-  agent: string;
-  state: string;
-  /** Several persons may write in it, one after the other: it is shared, or behind a conversation at another system. */
-  isOfSeveral: boolean;
-  source: RepositorySource;
-  readOnly: boolean;
-}
 
 /** The only writer of workspaces, their operations and machine tokens. */
 export const workspacesStore = {
@@ -93,15 +74,6 @@ export const workspacesStore = {
       where: { organizationId_id: { organizationId, id } },
       include: { owner, _count: { select: { ...openTurns, ...machineTokens } } },
     });
-  },
-
-  /** As `findLocked`, of what a lease depends on alone: proxies ask every few seconds. */
-  async placeLocked({ db, organizationId }: Tenant, id: string): Promise<WorkspacePlace | null> {
-    const rows = await db.$queryRaw<WorkspacePlace[]>`
-      select id, owner_id as "ownerId", agent, state, source, read_only as "readOnly",
-             shared or origin->>'type' in ('github', 'linear') or pull_request_url is not null as "isOfSeveral"
-        from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
-    return rows[0] ?? null;
   },
 
   /** Newest first; all, or those that are one member's or shared. */
