@@ -7,6 +7,7 @@ export * from './identity.js';
 export * from './instance.js';
 export * from './issuer.js';
 export * from './keys.js';
+export * from './integrations.js';
 export * from './invitations.js';
 export * from './limits.js';
 export * from './linear.js';

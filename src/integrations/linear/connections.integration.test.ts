@@ -7,7 +7,8 @@ import {
   type TestOrganization,
 } from '../../../test/support/app.js';
 import { withClient } from '../../../test/support/tables.js';
-import type { LinearIntegration } from '../../contracts/index.js';
+import { tieGithub } from '../../../test/support/connections.js';
+import type { Integrations, LinearIntegration } from '../../contracts/index.js';
 import { AppTokens } from '../../credentials/index.js';
 
 let linear: LinearEmulator;
@@ -79,6 +80,25 @@ it('connects an organization: the app’s own login, by state alone, known by th
   );
   expect(audit).toContain('integration.connected');
   expect(audit + page.text).not.toContain(access.reveal());
+});
+
+it('is shown at a glance, beside GitHub', async () => {
+  const { api } = organization.owner;
+  const glance = async () => (await api.get<Integrations>(api.path('/integrations'))).body;
+  expect(await glance()).toEqual({
+    github: { connected: false, installations: [] },
+    linear: { connected: false, organization: null, scopes: [] },
+  });
+  await open(await link());
+  await tieGithub(app.database.ownerUrl, organization.id, String(Date.now()));
+  expect(await glance()).toMatchObject({
+    github: { connected: true, installations: [{ account: 'acme', suspended: false }] },
+    linear: {
+      connected: true,
+      organization: { id: acme.id },
+      scopes: expect.arrayContaining(['write']) as string[],
+    },
+  });
 });
 
 it('takes a way back once, and none that it did not begin', async () => {
