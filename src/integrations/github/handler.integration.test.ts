@@ -5,6 +5,7 @@ import { loginEndpoints, type TestMember } from '../../../test/support/app.js';
 import { API_KEY, Bench } from '../../../test/support/bench.js';
 import { tieGithub } from '../../../test/support/connections.js';
 import { eventually } from '../../../test/support/eventually.js';
+import { deliver, fromGithub } from '../../../test/support/webhooks.js';
 import { ExternalAccounts } from '../../identity/index.js';
 import { BerthError, systemClock } from '../../kernel/index.js';
 import type { Handled } from '../../triggers/index.js';
@@ -27,6 +28,11 @@ beforeAll(async () => {
     parts: { loginEndpoints: loginEndpoints({ github }) },
   });
   await tieGithub(bench.app.database.ownerUrl, bench.organization.id, String(ground.installation.id));
+  await bench.sql(
+    `INSERT INTO github_repository (organization_id, installation_id, repository_id, full_name, private, updated_at)
+     VALUES ($1, $2, $3, 'acme/widget', true, now())`,
+    [bench.organization.id, ground.installation.id, ground.widget.id],
+  );
   handler = bench.app.app.get(GithubHandler, { strict: false });
   await link(bench.owner, ground.alice);
 });
@@ -111,15 +117,25 @@ describe('a mention by a member who may write', () => {
     const [text = ''] = await messages(workspaceId);
     expect(text).toMatch(/^rename the handler\n\n---\n/);
     expect(text).toContain(`"number": ${pull.number}`);
+    // The WORKFLOW.md of the default branch.
+    const [row] = await bench.sql('SELECT instructions FROM workspace WHERE id = $1', [workspaceId]);
+    expect(row?.instructions).toContain('Be kind.');
     expect((await replies())[0]).toMatchObject({
       type: 'seen',
       about: { commentId: String(comment.id), commentKind: 'issue-comment' },
     });
   });
 
-  it('is seen at once, and told in one comment', async () => {
+  it('that came by the signed webhook is seen at once, and told in one comment', async () => {
+    const { github, widget, app } = ground;
     const comment = say('@berth-acme rename the handler');
-    await commented(comment);
+    const body = github.events.issueComment(widget, comment);
+    const { status } = await deliver(
+      bench.app.url,
+      fromGithub(app.webhookSecret ?? '', 'issue_comment', body),
+    );
+    expect(status).toBe(200);
+    expect((await deliver(bench.app.url, fromGithub('another', 'issue_comment', body))).status).toBe(401);
     await eventually('a check', () => ground.widget.checkRuns.some(isHere));
     expect(comment.reactions).toMatchObject([{ content: 'eyes', user: { login: 'berth-acme[bot]' } }]);
     expect(ours()).toHaveLength(1);
