@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { startLinearEmulator, type LinearEmulator } from '../../../test/emulators/linear.js';
 import type { LinearOrganization } from '../../../test/emulators/linear-world.js';
 import {
@@ -6,10 +7,15 @@ import {
   type TestApp,
   type TestOrganization,
 } from '../../../test/support/app.js';
+import { watchRows, writtenWith } from '../../../test/support/row-watch.js';
 import { withClient } from '../../../test/support/tables.js';
 import { tieGithub } from '../../../test/support/connections.js';
 import type { Integrations, LinearIntegration } from '../../contracts/index.js';
 import { AppTokens } from '../../credentials/index.js';
+
+const log: string[] = [];
+const keep = (fields: object, message: string): void =>
+  void log.push(inspect(fields, { depth: 10 }) + message);
 
 let linear: LinearEmulator;
 let acme: LinearOrganization;
@@ -17,7 +23,12 @@ let app: TestApp;
 let organization: TestOrganization;
 beforeAll(async () => {
   linear = await startLinearEmulator();
-  app = await startTestApp({ worker: true, parts: { loginEndpoints: loginEndpoints({ linear }) } });
+  app = await startTestApp({
+    worker: true,
+    log: { debug: keep, info: keep, warn: keep, error: keep },
+    parts: { loginEndpoints: loginEndpoints({ linear }) },
+  });
+  await watchRows(app.database.ownerUrl, ['public', 'bullmq']);
 });
 beforeEach(async () => {
   linear.reset();
@@ -198,4 +209,21 @@ it('says who can mend it where this Berth has no app at Linear', async () => {
   } finally {
     endpoints.app = known;
   }
+});
+
+// Last: over all that was done above.
+it('leaves no secret in the log or in any row that was ever written', async () => {
+  await open(await link());
+  linear.fail({ status: 400, body: { error: 'invalid_grant' }, match: { grant: 'authorization_code' } });
+  await open(await link());
+  const { clientSecret, webhookSecret } = linear.app;
+  const issued = linear.logins.book.lineages.flatMap(({ id }) => linear.logins.book.tokensOf(id));
+  expect(issued.length).toBeGreaterThan(10);
+  const said = log.join('\n');
+  for (const secret of [clientSecret, webhookSecret, ...issued]) {
+    expect(said).not.toContain(secret);
+    expect(await writtenWith(app.database.ownerUrl, '%', secret)).toBe(0);
+  }
+  // It would find what is there.
+  expect(await writtenWith(app.database.ownerUrl, 'public.linear_connection', acme.id)).toBeGreaterThan(0);
 });
