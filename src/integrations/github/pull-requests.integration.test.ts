@@ -1,30 +1,24 @@
-import { octokitApp, startGithubGround, type GithubGround } from '../../../test/emulators/github-ground.js';
+import { startGithubGround, type GithubGround } from '../../../test/emulators/github-ground.js';
+import type { GithubInstallation, GithubRepository } from '../../../test/emulators/github-world.js';
+import { loginEndpoints } from '../../../test/support/app.js';
 import { Bench, type PlayedWorkspace } from '../../../test/support/bench.js';
 import { writeConversation } from '../../../test/support/conversations.js';
 import type { ClaimedTurn } from '../../contracts/index.js';
+import { GithubInstallations } from '../../credentials/index.js';
 import { PullRequestJobs, PullRequests } from '../../triggers/index.js';
-import { GithubPullRequests, pullKey } from './pull-requests.js';
+import { pullRequestMoved } from './pull-request-events.js';
+import { pullKey } from './pull-requests.js';
 
 describe('pull requests of work', () => {
   let bench: Bench;
   let ground: GithubGround;
 
   beforeAll(async () => {
-    bench = await Bench.start();
     ground = await startGithubGround();
-    const app = octokitApp(ground);
-    const { widget, installation } = ground;
-    bench.app.app.get(PullRequests, { strict: false }).openedBy(
-      new GithubPullRequests({
-        octokitFor: (_organization, id) => app.getInstallationOctokit(Number(id)),
-        reaching: (_tenant, fullName) =>
-          Promise.resolve(
-            fullName === 'acme/widget'
-              ? { installationId: String(installation.id), repositoryId: String(widget.id), fullName }
-              : null,
-          ),
-      }),
-    );
+    bench = await Bench.start({ parts: { loginEndpoints: loginEndpoints({ github: ground.github }) } });
+    // GitHub looks at the time in what the App signs.
+    ground.now = bench.clock.now();
+    await tie(ground.installation, ground.widget);
   });
   beforeEach(() => {
     ground.widget.pulls.clear();
@@ -34,6 +28,27 @@ describe('pull requests of work', () => {
     await ground.close();
     await bench.close();
   });
+
+  /** As the connection to GitHub does it. */
+  async function tie(installation: GithubInstallation, repository: GithubRepository): Promise<void> {
+    const { owner, organization, app } = bench;
+    const actor = {
+      ...{ organizationId: organization.id, userId: owner.userId, name: owner.name, email: owner.email },
+      ...{ role: owner.role, via: { type: 'external-account' as const, id: bench.newId() } },
+    };
+    const facts = {
+      ...{ installationId: String(installation.id), accountId: String(installation.account.id) },
+      ...{ accountLogin: 'acme', accountType: 'Organization', selection: installation.selection },
+      ...{ permissions: installation.permissions, suspendedAt: null },
+    };
+    const reached = {
+      ...{ repositoryId: String(repository.id), fullName: 'acme/widget', defaultBranch: 'main' },
+      ...{ private: true, archived: false },
+    };
+    await app.app
+      .get(GithubInstallations, { strict: false })
+      .tie(actor, facts, [reached], () => Promise.resolve());
+  }
 
   const jobs = () => bench.app.app.get(PullRequestJobs, { strict: false });
   const attend = (id: string) => jobs().attend(bench.organization.id, id);
@@ -178,11 +193,15 @@ describe('pull requests of work', () => {
   });
 
   it('end with people: a merged one has a successor, and one that was closed has none', async () => {
-    const moved = (state: 'open' | 'merged' | 'closed', number: number) =>
-      bench.app.parts.database.tenant(bench.organization.id, (tenant) =>
-        bench.app.app
-          .get(PullRequests, { strict: false })
-          .moved(tenant, pullKey(String(ground.widget.id), number), number, state),
+    /** As GitHub tells of it. */
+    const moved = (action: 'closed' | 'reopened', number: number, merged = false) =>
+      pullRequestMoved(
+        {
+          ...{ organizationId: bench.organization.id, id: bench.newId(), event: 'pull_request', action },
+          body: { action, repository: { id: ground.widget.id }, pull_request: { number, merged } },
+        },
+        bench.app.parts.database,
+        bench.app.app.get(PullRequests, { strict: false }),
       );
     const work = await asked();
     await push(work);
@@ -190,12 +209,12 @@ describe('pull requests of work', () => {
     const [first] = pulls();
     if (!first) throw new Error('there is none');
     first.state = 'closed';
-    expect(await moved('merged', first.number)).toBe(work.id);
+    expect(await moved('closed', first.number, true)).toBe('pull-request-merged');
     await push(work);
     await attend(work.id);
     const [, second] = pulls();
     expect(second?.state).toBe('open');
-    expect(await moved('closed', first.number)).toBeNull();
+    expect(await moved('closed', first.number)).toBe('ignored-pull-request');
     if (second) second.state = 'closed';
     await push(work);
     // Nobody told of it: it is seen when it is to be told of more.
@@ -204,7 +223,7 @@ describe('pull requests of work', () => {
     await attend(work.id);
     expect(pulls()).toHaveLength(2);
     expect(await opened(work.id)).toHaveLength(2);
-    expect(await moved('open', second?.number ?? 0)).toBe(work.id);
+    expect(await moved('reopened', second?.number ?? 0)).toBe('pull-request-reopened');
     await bench.api.call('DELETE', bench.api.path(`/workspaces/${work.id}`), undefined, 202);
     await attend(work.id);
   });

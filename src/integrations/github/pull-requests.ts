@@ -1,6 +1,8 @@
+import { Injectable } from '@nestjs/common';
 import { RequestError, type Octokit } from 'octokit';
+import { GithubInstallations } from '../../credentials/index.js';
 import type { Tenant } from '../../database/index.js';
-import { BerthError } from '../../kernel/index.js';
+import { BerthError, World } from '../../kernel/index.js';
 import {
   ownPartIn,
   withOwnPart,
@@ -11,14 +13,7 @@ import {
   type PullRequestPlace,
   type WantedPull,
 } from '../../triggers/index.js';
-
-/** How GitHub is called for an installation, and which of them reaches a repository. */
-export interface GithubClients {
-  /** Narrowed to one repository. */
-  octokitFor(organizationId: string, installationId: string, repositoryId: string): Promise<Octokit>;
-  /** By an installation that is not suspended; null: none. Inside a transaction. */
-  reaching(tenant: Tenant, fullName: string): Promise<PullRequestPlace | null>;
-}
+import { failureOf, orMissing } from './api-failure.js';
 
 /** As the API answers one; of a list or alone. */
 interface AnsweredPull {
@@ -31,20 +26,25 @@ interface AnsweredPull {
   base: { ref: string };
 }
 
-const [NOT_FOUND, INVALID, TOO_MANY] = [404, 422, 429];
+const INVALID = 422;
+/** Where GitHub does not say when. */
 const RETRY_SECONDS = 60;
 
 /** Opens pull requests at GitHub, as the App. */
+@Injectable()
 export class GithubPullRequests implements PullRequestHost {
-  constructor(private readonly clients: GithubClients) {}
+  constructor(
+    private readonly installations: GithubInstallations,
+    private readonly world: World,
+  ) {}
 
   placeOf(tenant: Tenant, fullName: string): Promise<PullRequestPlace | null> {
-    return this.clients.reaching(tenant, fullName);
+    return this.installations.reaching(tenant, fullName);
   }
 
   async open(organizationId: string, place: PullRequestPlace, wanted: WantedPull): Promise<Opened> {
-    const { rest } = await this.octokit(organizationId, place);
     try {
+      const rest = await this.rest(organizationId, place);
       const found = await openFor(rest, place, wanted.head);
       if (found) return { outcome: 'open', pull: hosted(found), isNew: false };
       const base = await baseFor(rest, place, wanted.from);
@@ -58,7 +58,7 @@ export class GithubPullRequests implements PullRequestHost {
       });
       return { outcome: 'open', pull: hosted(data), isNew: true };
     } catch (error) {
-      return this.notOpened(rest, place, wanted, error);
+      return this.notOpened(organizationId, place, wanted, error);
     }
   }
 
@@ -68,19 +68,19 @@ export class GithubPullRequests implements PullRequestHost {
     number: number,
     part: string,
   ): Promise<HostedPull | null> {
-    const { rest } = await this.octokit(organizationId, place);
+    const rest = await this.rest(organizationId, place);
     const which = { ...ownerAndName(place), pull_number: number };
     try {
-      const { data } = await rest.pulls.get(which);
-      const pull = hosted(data);
+      const found = await orMissing(rest.pulls.get(which), null);
+      if (!found) return null;
+      const { body } = found.data;
+      const pull = hosted(found.data);
       // Whose text it is that is not ours any more, or never was: people's.
-      const isOurs = ownPartIn(data.body) !== null;
-      if (pull.state === 'open' && isOurs)
-        await rest.pulls.update({ ...which, body: withOwnPart(data.body, part) });
+      if (pull.state === 'open' && ownPartIn(body) !== null)
+        await rest.pulls.update({ ...which, body: withOwnPart(body, part) });
       return pull;
     } catch (error) {
-      if (statusOf(error) === NOT_FOUND) return null;
-      throw later(error);
+      throw this.later(error);
     }
   }
 
@@ -97,35 +97,50 @@ export class GithubPullRequests implements PullRequestHost {
     };
   }
 
-  private async octokit(organizationId: string, place: PullRequestPlace): Promise<Octokit> {
-    return this.clients.octokitFor(organizationId, place.installationId, place.repositoryId);
+  private async rest(
+    organizationId: string,
+    { installationId, repositoryId }: PullRequestPlace,
+  ): Promise<Octokit['rest']> {
+    return (await this.installations.octokitFor(organizationId, installationId, { repositoryId })).rest;
   }
 
   /** What a refusal means. Sentences are ours: GitHub's repeat what was sent. */
   private async notOpened(
-    rest: Octokit['rest'],
+    organizationId: string,
     place: PullRequestPlace,
     { head }: WantedPull,
     error: unknown,
   ): Promise<Opened> {
-    const status = statusOf(error);
-    if (status === INVALID) {
-      const said = messagesOf(error);
-      if (/No commits between/i.test(said)) return { outcome: 'nothing-new' };
-      // Another of us was first.
-      const found = /already exists/i.test(said) ? await openFor(rest, place, head) : null;
-      if (found) return { outcome: 'open', pull: hosted(found), isNew: false };
-      return refusedBy('GitHub did not take a pull request of it. Open one yourself.');
-    }
-    if (status === NOT_FOUND)
+    if (error instanceof BerthError && error.code === 'not-connected') return refusedBy(error.message);
+    const failure = failureOf(error, 0, this.world.clock.now());
+    if (failure.kind === 'missing')
       return refusedBy(
         'GitHub does not show Berth this repository any more. Check where its App is installed.',
       );
-    if (status === 403 && !isLimit(error))
+    if (failure.kind !== 'refused') throw this.later(error);
+    if (failure.status !== INVALID)
       return refusedBy(
         'GitHub does not let Berth open a pull request here. Check the permissions of its App.',
       );
-    throw later(error);
+    const said = messagesOf(error);
+    if (/No commits between/i.test(said)) return { outcome: 'nothing-new' };
+    // Another of us was first.
+    const found = /already exists/i.test(said)
+      ? await openFor(await this.rest(organizationId, place), place, head)
+      : null;
+    if (found) return { outcome: 'open', pull: hosted(found), isNew: false };
+    return refusedBy('GitHub did not take a pull request of it. Open one yourself.');
+  }
+
+  /** Of the moment: asked again by the job, and by the sweep after it. */
+  private later(error: unknown): BerthError {
+    if (error instanceof BerthError) return error;
+    const failure = failureOf(error, 0, this.world.clock.now());
+    const retryAfterSeconds = failure.kind === 'limited' ? failure.retryAfterSeconds : RETRY_SECONDS;
+    return new BerthError('not-ready', 'GitHub did not answer as it should. It is asked again.', {
+      cause: error,
+      retryAfterSeconds,
+    });
   }
 }
 
@@ -158,13 +173,9 @@ async function openFor(
 /** What work began from, if that is a branch; else the default branch. */
 async function baseFor(rest: Octokit['rest'], place: PullRequestPlace, from: string | null): Promise<string> {
   const where = ownerAndName(place);
-  if (from !== null) {
-    try {
-      return (await rest.repos.getBranch({ ...where, branch: from })).data.name;
-    } catch (error) {
-      if (statusOf(error) !== NOT_FOUND) throw error;
-    }
-  }
+  const found =
+    from === null ? null : await orMissing(rest.repos.getBranch({ ...where, branch: from }), null);
+  if (found) return found.data.name;
   return (await rest.repos.get(where)).data.default_branch;
 }
 
@@ -190,33 +201,9 @@ function refusedBy(message: string): Opened {
   return { outcome: 'refused', message };
 }
 
-function statusOf(error: unknown): number | null {
-  return error instanceof RequestError ? error.status : null;
-}
-
-/** A primary or secondary limit also comes as 403 (github.md, "Limits"). */
-function isLimit(error: unknown): boolean {
-  const headers = error instanceof RequestError ? error.response?.headers : undefined;
-  return (
-    statusOf(error) === TOO_MANY ||
-    headers?.['retry-after'] !== undefined ||
-    headers?.['x-ratelimit-remaining'] === '0'
-  );
-}
-
 function messagesOf(error: unknown): string {
   if (!(error instanceof RequestError)) return '';
   const { data } = (error.response ?? {}) as { data?: { errors?: { message?: unknown }[] } };
   const all = [error.message, ...(data?.errors ?? []).map(({ message }) => message)];
   return all.filter((each) => typeof each === 'string').join(' ');
-}
-
-/** Of the moment: asked again by the job, and by the sweep after it. */
-function later(error: unknown): BerthError {
-  if (error instanceof BerthError) return error;
-  const after = error instanceof RequestError ? Number(error.response?.headers['retry-after']) : NaN;
-  return new BerthError('not-ready', 'GitHub did not answer as it should. It is asked again.', {
-    cause: error,
-    retryAfterSeconds: after > 0 ? after : RETRY_SECONDS,
-  });
 }
