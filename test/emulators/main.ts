@@ -164,10 +164,14 @@ Stop with Ctrl-C.`;
 }
 
 function ofLinear({ url, app, webhooks }: LinearEmulator): string {
-  webhooks.url = 'http://127.0.0.1:3000/v1/webhooks/linear';
+  webhooks.url = 'http://127.0.0.1:3000/webhooks/linear';
   return `
 
-Linear's app: ${app.clientId}, ${app.clientSecret}, webhooks signed with ${app.webhookSecret}
+With Linear, before "npm start" too (then "berth integrations linear connect"):
+
+  BERTH_LINEAR_API_URL=${url} BERTH_LINEAR_AUTH_URL=${url} \\
+  LINEAR_CLIENT_ID=${app.clientId} LINEAR_CLIENT_SECRET=${app.clientSecret} \\
+  LINEAR_WEBHOOK_SECRET=${app.webhookSecret}
 
   curl ${url}/_control/linear                           # organizations, people, issues, and what was sent
   curl -X POST ${url}/_control/linear/delegate -d '{"organization": "…", "issue": "ENG-1", "user": "…"}'`;
