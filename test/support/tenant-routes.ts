@@ -150,7 +150,8 @@ export async function furnish(berth: TestApp, organization: TestOrganization): P
   );
   const mapping = await owner.api.post<{ id: string }>(
     owner.api.path('/mappings'),
-    { linearTeamKey: 'OPS', repository: 'acme/ops' },
+    // Another each time: one organization may be furnished for each of its roles.
+    { linearTeamKey: 'OPS', repository: `acme/ops-${systemIds.next().slice(-8)}` },
     201,
   );
   const { userId } = await berth.member(organization, 'member');
