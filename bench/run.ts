@@ -12,6 +12,7 @@ import { replicas } from './programs/replicas.js';
 import { rest } from './programs/rest.js';
 import { start } from './programs/start.js';
 import { sweep } from './programs/sweep.js';
+import { webhooks } from './programs/webhooks.js';
 import { workspace } from './programs/workspace.js';
 import { describeMachine, loadNow, type Machine } from './support/machine.js';
 import { Session } from './support/session.js';
@@ -33,6 +34,7 @@ const benches: readonly Bench[] = [
   leases,
   largeCrowd,
   renewals,
+  webhooks,
 ];
 
 /** As shells name the end by SIGINT. */
