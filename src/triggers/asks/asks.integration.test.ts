@@ -141,6 +141,18 @@ describe('asks', () => {
     expect(await said(conversationId)).toMatchObject([
       { type: 'connect', person: { externalId: who.externalId } },
     ]);
+    // In a session of their own at Linear they are reminded, once, of the link that they have.
+    const there = person({ system: 'linear' });
+    const inLinear = (): Ask => ask({ system: 'linear', asker: there });
+    await asks.take(inLinear());
+    const [second, third] = [inLinear(), inLinear()];
+    third.conversation = second.conversation;
+    const { conversationId: session } = await asks.take(second);
+    await asks.take(second);
+    await asks.take(third);
+    expect(await said(session)).toMatchObject([
+      { type: 'refused', text: expect.stringContaining('link') as string },
+    ]);
     expect(await asks.isTaken(bench.organization.id, 'github', one.key)).toBe(false);
     await connected(carl, who);
     expect(await bench.sql('SELECT state FROM delivery WHERE id = $1', [deliveryRowId])).toEqual([

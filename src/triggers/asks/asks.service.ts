@@ -21,6 +21,9 @@ import { Starting } from './starting.service.js';
 /** So many of what somebody asked before they were connected are done afterwards; who waits for more asks again. */
 const MOST_TO_CATCH_UP = 20;
 
+const LINK_IS_OPEN =
+  'You were given a link to connect your account already. Open it: what you asked here goes on by itself then.';
+
 /** Somebody wants an end of what is under way. */
 export interface Stop {
   organizationId: string;
@@ -168,7 +171,7 @@ export class Asks {
   }
 
   /** What is asked waits for who asked to be connected; they are told once how. */
-  private async waitForLink({ tenant, ask }: Case): Promise<Ending> {
+  private async waitForLink({ tenant, ask, isKnown }: Case): Promise<Ending> {
     const { asker, key } = ask;
     const link = asker && (await this.accounts.personalLink(tenant, asker));
     const person = { externalId: asker?.externalId ?? '', handle: asker?.handle ?? null };
@@ -176,7 +179,15 @@ export class Asks {
       key: `connect/${key}`,
       content: { type: 'connect' as const, url: link.url, person },
     };
-    return { state: 'waiting', outcome: 'awaiting-link', say: connect ? [connect] : [] };
+    // Nobody else sees a session at Linear, and without an end it stands there as if it were worked on.
+    const reminder =
+      !connect && !isKnown && ask.system === 'linear'
+        ? {
+            key: `connect-open/${person.externalId}`,
+            content: { type: 'refused' as const, text: LINK_IS_OPEN },
+          }
+        : null;
+    return { state: 'waiting', outcome: 'awaiting-link', say: [connect ?? reminder ?? []].flat() };
   }
 
   /** Visible where people look: in the conversation, in its workspace's events, in its state. One sentence, and nothing more until the pause is over. */
