@@ -16,3 +16,7 @@ export const upstreamOf: Record<Agent, Upstream> = { claude: 'anthropic', codex:
 
 /** Whose wires they are: Claude can speak Bedrock's too, if somebody has it do so. */
 export const agentOf: Record<Upstream, Agent> = { anthropic: 'claude', openai: 'codex', bedrock: 'claude' };
+
+/** Whose models Claude asks first. */
+export const providerSchema = z.enum(['anthropic', 'bedrock']);
+export type Provider = z.infer<typeof providerSchema>;

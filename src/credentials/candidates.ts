@@ -10,7 +10,8 @@ export async function candidatesFor(
   member: ServedMember,
   githubUrl: string,
 ): Promise<CandidateRow[]> {
-  const rows = await credentialsStore.candidatesFor(tenant, member.userId);
+  const all = await credentialsStore.candidatesFor(tenant, member.userId);
+  const rows = member.organizationOnly ? all.filter(({ scope }) => scope === 'organization') : all;
   if (!('gitHost' in member)) return rows;
   const installation = isGithub(member.gitHost, githubUrl) ? await installationFor(tenant, member) : [];
   // What a git token may do is known to its host alone: where nothing may write, none is lent.

@@ -29,7 +29,7 @@ export class CredentialsController {
     @CurrentActor() actor: Actor,
     @Input() { query }: InputOf<typeof resolutionRoute>,
   ): Promise<Answer<typeof resolutionRoute>> {
-    return this.credentials.explain(actor, query.agent, query.userId);
+    return this.credentials.explain(actor, query.agent, query.userId, query.provider);
   }
 
   @BindRoute(listCredentialsRoute)

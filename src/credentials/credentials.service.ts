@@ -6,6 +6,7 @@ import type {
   Kind,
   Lease,
   PageQuery,
+  Provider,
   Resolution,
   Scope,
 } from '../contracts/index.js';
@@ -130,14 +131,20 @@ export class CredentialsService {
   }
 
   /** Explains resolution for a member; another member's only to admins. Throws `forbidden`, `not-found`. */
-  async explain(actor: Actor, agent: Agent, userId = actor.userId): Promise<Resolution> {
+  async explain(
+    actor: Actor,
+    agent: Agent,
+    userId = actor.userId,
+    provider: Provider = 'anthropic',
+  ): Promise<Resolution> {
     if (userId !== actor.userId) {
       if (!administers(actor))
         throw new BerthError('forbidden', 'Only an admin may ask about another member.');
       await this.identity.member(actor, userId);
     }
     const { organizationId } = actor;
-    const resolution = await this.resolve({ organizationId, userId, agent });
+    const bedrock = provider === 'bedrock' ? { region: null } : undefined;
+    const resolution = await this.resolve({ organizationId, userId, agent, bedrock });
     const rows = await this.database.tenant(organizationId, (tenant) =>
       credentialsStore.visibleTo(tenant, userId),
     );

@@ -166,9 +166,10 @@ export class Leasing {
     const what =
       'gitHost' in member
         ? `git ${member.gitHost} ${member.repository} ${member.readOnly ? 'to read' : ''}`
-        : [member.agent, member.only].join();
-    const shared = await this.#looks.take([organizationId, userId, what].join(), () =>
-      this.look(member, null),
+        : [member.agent, member.only, member.bedrock ? 'Bedrock first' : ''].join();
+    const shared = await this.#looks.take(
+      [organizationId, userId, what, member.organizationOnly ?? false].join(),
+      () => this.look(member, null),
     );
     const choice = shared === 'each' ? await this.look(member, subjectId) : shared;
     if (!choice || choice === 'each') throw nothingFor(member);
@@ -213,7 +214,8 @@ export class Leasing {
   ): Promise<Decision> {
     const policy = await this.policyFor(tenant, rows);
     const facts = rows.map((row) => this.factsOf(row, tokens.get(row.id) ?? null));
-    const decision = resolve(usedBy(member), facts, policy, this.world.clock.now());
+    const first: Kind | undefined = 'bedrock' in member && member.bedrock ? 'aws_bedrock' : undefined;
+    const decision = resolve(usedBy(member), facts, { ...policy, first }, this.world.clock.now());
     return 'only' in member && member.only ? ofKind(member.only, decision) : decision;
   }
 
@@ -300,7 +302,7 @@ export class Leasing {
       credentialId,
       generation,
       expiresAt: expiresAt.toISOString(),
-      secret: kinds[kind].lease(secret, settings),
+      secret: kinds[kind].lease(secret, { ...settings, ...regionFor(member, kind) }),
     };
   }
 
@@ -331,6 +333,12 @@ export class Leasing {
       details: { scope, generation, agent: usedBy(member), reason, forMember: member.userId },
     });
   }
+}
+
+/** Where Bedrock is asked, if the work says so; else where the key was set for. */
+function regionFor(member: ServedMember, kind: Kind): { region?: string } {
+  const region = kind === 'aws_bedrock' && 'bedrock' in member ? member.bedrock?.region : null;
+  return region ? { region } : {};
 }
 
 function isMinted({ kind }: Pick<CandidateRow, 'kind'>): boolean {

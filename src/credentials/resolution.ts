@@ -26,6 +26,8 @@ export interface Policy {
   subscriptions: SubscriptionPolicy;
   /** Whether a member whose own credentials fail is served by the organization's. */
   organizationFallback: boolean;
+  /** A kind that comes before all others, of either scope: where the work is to be done with it. */
+  first?: Kind | undefined;
 }
 
 /** A resolution, and what only Berth needs to know of it. */
@@ -68,7 +70,8 @@ export function resolve(
     kindOrder[served].flatMap((kind) => facts.filter((fact) => fact.scope === scope && fact.kind === kind)),
   );
   // Made for this very repository, and for nothing else: it comes before tokens that reach as far as whoever made them, also a member's own.
-  const ordered = [...inOrder.filter(isForOne), ...inOrder.filter((fact) => !isForOne(fact))];
+  const leads = (fact: CredentialFacts): boolean => isForOne(fact) || fact.kind === policy.first;
+  const ordered = [...inOrder.filter(leads), ...inOrder.filter((fact) => !leads(fact))];
   const hasOwn = ordered.some(({ scope }) => scope === 'user');
   const obstacles = ordered.map(
     (fact, index) => obstacleOf(fact, policy, now) ?? ruleAgainst(fact, index, hasOwn, policy),

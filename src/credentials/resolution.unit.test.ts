@@ -293,6 +293,19 @@ describe('resolution', () => {
   });
 });
 
+it('a kind that is to come first comes before a member’s others, also as the organization’s, and by the same rules', () => {
+  const facts = [
+    stored('user/claude_oauth'),
+    stored('user/anthropic_api_key', { fallback: false }),
+    stored('organization/aws_bedrock'),
+  ];
+  const chosen = (organizationFallback: boolean): string | undefined =>
+    resolve('claude', facts, { ...policyOf('on', organizationFallback), first: 'aws_bedrock' }, NOW).chosen
+      ?.credentialId;
+  expect(chosen(true)).toBe('organization/aws_bedrock');
+  expect(chosen(false)).toBe('user/claude_oauth');
+});
+
 describe('where only AWS keys are understood', () => {
   const key = (place: 'user' | 'organization', more = {}): CredentialFacts =>
     stored(`${place}/aws_bedrock`, more);

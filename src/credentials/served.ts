@@ -5,6 +5,8 @@ import type { Served } from './kind.js';
 interface Member {
   organizationId: string;
   userId: string;
+  /** For work that no person asked for: of the organization's credentials alone, and not of who stands for it. */
+  organizationOnly?: boolean | undefined;
 }
 
 /** Whose agent is served. */
@@ -12,6 +14,8 @@ export interface ServedAgent extends Member {
   agent: Agent;
   /** Where it must be of one kind: the first of those that may serve, in the same order and by the same rules. */
   only?: Kind | undefined;
+  /** Bedrock comes first, of whichever scope, and is asked in this region (null: the key's own). */
+  bedrock?: { region: string | null } | undefined;
 }
 
 /** Whose git is served, at one host: as it stands in the repository's URL. */

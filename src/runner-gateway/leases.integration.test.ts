@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Bench, API_KEY, type PlayedWorkspace } from '../../test/support/bench.js';
+import { ChatsService } from '../chats/chats.service.js';
+import type { WorkspaceTerms } from '../workspaces/index.js';
 import { proxyPaths, runnerPaths, type CredentialView, type MessageView } from '../contracts/index.js';
 
 const OTHER_KEY = `sk-ant-api03-${'o'.repeat(40)}`;
@@ -64,6 +66,46 @@ describe('leases and receipts', () => {
       undefined,
       204,
     );
+  });
+
+  it('leases for a mapping’s Bedrock an AWS key first, in its region; and for work of nobody never an owner’s own', async () => {
+    const aws = {
+      accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+      secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+      region: 'us-east-1',
+    };
+    const { organization, owner, app } = bench;
+    const actor = {
+      ...{ organizationId: organization.id, userId: owner.userId, name: owner.name, email: owner.email },
+      ...{ role: owner.role, via: { type: 'external-account' as const, id: 'automation' } },
+    };
+    const chats = app.app.get(ChatsService, { strict: false });
+    const made = async (terms: WorkspaceTerms) => {
+      const body = {
+        repository: 'acme/app',
+        agent: 'claude',
+        message: 'work',
+        idleTimeoutMinutes: 5,
+      } as const;
+      return bench.started((await chats.createWorkspace(actor, body, terms)).id);
+    };
+    // The owner has a key of their own, and nobody asked.
+    await expect(made({ organizationOnly: true })).rejects.toMatchObject({ code: 'no-agent-credential' });
+    await bench.api.setCredential('organization', 'aws_bedrock', aws);
+    const nobodys = await made({ organizationOnly: true });
+    expect((await nobodys.proxy.lease()).secret).toMatchObject({ kind: 'aws_bedrock', region: 'us-east-1' });
+    const bedrock = await made({ provider: 'bedrock', awsRegion: 'eu-central-1' });
+    expect((await bedrock.proxy.lease()).secret).toMatchObject({
+      kind: 'aws_bedrock',
+      region: 'eu-central-1',
+    });
+    expect((await (await made({})).proxy.lease()).secret.kind).toBe('anthropic_api_key');
+    const explained = await bench.api.get<{ chosen: { kind: string } }>(
+      bench.api.path('/credentials/resolution?agent=claude&provider=bedrock'),
+    );
+    expect(explained.body.chosen.kind).toBe('aws_bedrock');
+    await bench.api.call('DELETE', bench.api.path('/credentials/organization/aws_bedrock'), undefined, 204);
+    expect((await nobodys.proxy.tryLease()).status).toBe(409);
   });
 
   it('leases the member’s own before the organization’s, and the latter once the own is gone', async () => {

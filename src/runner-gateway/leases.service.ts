@@ -95,7 +95,8 @@ export class LeasesService {
   private async take(machine: Machine, upstream: LentFor): Promise<Lease> {
     const { organizationId, workspaceId } = machine;
     const { workspace, userId, cause } = checked(await this.look(machine));
-    const member = { organizationId, userId, ...useOf(workspace, upstream) };
+    const { organizationOnly } = workspace;
+    const member = { organizationId, userId, organizationOnly, ...useOf(workspace, upstream) };
     // Asked again when the lease is booked: meanwhile that turn may be over, and another person's begun.
     const repository = nameOfSource(workspace.source);
     const use = { budgeted: false };
@@ -118,11 +119,12 @@ export class LeasesService {
     const { organizationId, workspaceId } = machine;
     return this.database.tenant(organizationId, async (tenant) => {
       const { workspace, userId } = await this.served(tenant, workspaceId);
+      const member = { organizationId, userId, organizationOnly: workspace.organizationOnly };
       const git = httpsPlaceOf(workspace.source);
       const uses = [{ agent: workspace.agent as Agent }, ...(git ? [gitUseOf(git, workspace)] : [])];
       let withdrawn = credentialIds;
       for (const use of uses)
-        withdrawn = await this.credentials.withdrawn(tenant, { organizationId, userId, ...use }, withdrawn);
+        withdrawn = await this.credentials.withdrawn(tenant, { ...member, ...use }, withdrawn);
       return withdrawn;
     });
   }
@@ -232,7 +234,7 @@ function checked(found: Found | undefined): Served {
 function useOf(
   workspace: WorkspacePlace,
   upstream: LentFor,
-): Pick<ServedAgent, 'agent' | 'only'> | Omit<ServedGit, 'organizationId' | 'userId'> {
+): Pick<ServedAgent, 'agent' | 'only' | 'bedrock'> | Omit<ServedGit, 'organizationId' | 'userId'> {
   if (upstream === 'git') {
     const git = httpsPlaceOf(workspace.source);
     if (!git) throw noGitCredential('a repository that is not reached over https');
@@ -241,7 +243,8 @@ function useOf(
   const agent = workspace.agent as Agent;
   // A workspace's placeholder opens its own agent's provider and no other.
   if (agentOf[upstream] !== agent) throw noCredential(agentOf[upstream]);
-  return { agent, only: onlyKind[upstream] };
+  const { provider, awsRegion: region } = workspace;
+  return { agent, only: onlyKind[upstream], bedrock: provider === 'bedrock' ? { region } : undefined };
 }
 
 function gitUseOf({ host, repository }: { host: string; repository: string }, { readOnly }: WorkspacePlace) {

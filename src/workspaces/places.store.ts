@@ -12,9 +12,14 @@ export interface WorkspacePlace {
   isOfSeveral: boolean;
   source: RepositorySource;
   readOnly: boolean;
+  /** It is served by the organization's credentials alone. */
+  organizationOnly: boolean;
+  provider: string;
+  awsRegion: string | null;
 }
 
 const columns = Prisma.sql`id, owner_id as "ownerId", agent, state, source, read_only as "readOnly",
+  organization_only as "organizationOnly", provider, aws_region as "awsRegion",
   shared or origin->>'type' in ('github', 'linear') or pull_request_url is not null as "isOfSeveral"`;
 
 /** Workspaces as leases know them. Only read. */

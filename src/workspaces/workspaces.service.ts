@@ -71,6 +71,8 @@ export class WorkspacesService {
       organizationId: actor.organizationId,
       userId: actor.userId,
       agent: input.agent,
+      organizationOnly: terms.organizationOnly,
+      bedrock: terms.provider === 'bedrock' ? { region: terms.awsRegion ?? null } : undefined,
     });
     if (!chosen) {
       // Who was removed this moment lost their credentials with it: that is what they are told.

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentSchema } from '../agents.js';
+import { agentSchema, providerSchema } from '../agents.js';
 import { idSchema, listOf, organizationParams, pageQuerySchema, route, timeSchema } from './route.js';
 
 export const scopeSchema = z.enum(['organization', 'user']);
@@ -104,7 +104,12 @@ export const resolutionRoute = route({
   summary:
     'Explain which credential would serve an agent, in which order, and why (another member’s: admins)',
   params: organizationParams,
-  query: z.strictObject({ agent: agentSchema, userId: idSchema.optional() }),
+  query: z.strictObject({
+    agent: agentSchema,
+    userId: idSchema.optional(),
+    /** As for a repository whose mapping names it. */
+    provider: providerSchema.default('anthropic'),
+  }),
   answer: { status: 200, body: resolutionSchema },
 });
 

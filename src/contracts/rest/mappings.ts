@@ -1,12 +1,8 @@
 import { z } from 'zod';
-import { agentSchema } from '../agents.js';
+import { agentSchema, providerSchema } from '../agents.js';
 import { awsRegionSchema } from '../proxy.js';
 import { lineSchema } from '../text.js';
 import { idSchema, listOf, organizationParams, pageQuerySchema, route } from './route.js';
-
-/** Whose models are asked first. */
-export const providerSchema = z.enum(['anthropic', 'bedrock']);
-export type Provider = z.infer<typeof providerSchema>;
 
 const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? null);
 

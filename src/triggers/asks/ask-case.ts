@@ -1,5 +1,5 @@
 import type { JsonObject, Tenant } from '../../database/index.js';
-import type { Found } from '../../identity/index.js';
+import type { Actor, Found } from '../../identity/index.js';
 import type { ConversationRow } from '../conversations/conversations.store.js';
 import type { ReplyContent } from '../replies/content.js';
 import type { NewReply } from '../replies/replies.service.js';
@@ -16,6 +16,8 @@ export interface Case {
   isKnown: boolean;
   /** Null: nobody asked. */
   who: Found | null;
+  /** Who stands for what nobody asked for; null: somebody asked, or the organization does not allow it. */
+  stand: Actor | null;
   plan: Plan | Question | null;
   at: Date;
 }
@@ -60,6 +62,7 @@ export function decisionOn({ ask, who, plan }: Pick<Case, 'ask' | 'who' | 'plan'
   return {
     asker: by,
     member,
+    charged: asker === null ? 'organization' : 'member',
     ask: key,
     cause: causeOf(ask),
     repository: plan && 'repository' in plan ? plan.repository : null,

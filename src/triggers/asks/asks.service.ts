@@ -4,7 +4,7 @@ import { Audit, systemActor } from '../../audit/index.js';
 import { ChatsService } from '../../chats/index.js';
 import { Database, type Tenant } from '../../database/index.js';
 import { eventsStore } from '../../events/index.js';
-import { ExternalAccounts, type ExternalPerson } from '../../identity/index.js';
+import { ExternalAccounts, Preferences, type ExternalPerson } from '../../identity/index.js';
 import { crashPoint, World } from '../../kernel/index.js';
 import { WorkspacesService } from '../../workspaces/index.js';
 import { conversationsStore, type ConversationRow } from '../conversations/conversations.store.js';
@@ -41,6 +41,7 @@ export class Asks {
   constructor(
     private readonly database: Database,
     private readonly accounts: ExternalAccounts,
+    private readonly preferences: Preferences,
     private readonly chats: ChatsService,
     private readonly workspaces: WorkspacesService,
     private readonly starting: Starting,
@@ -73,7 +74,8 @@ export class Asks {
       const conversationId = conversation.id;
       if (known && known.state !== 'waiting') return { outcome: 'already-done', conversationId };
       const who = ask.asker && (await this.accounts.find(tenant, ask.asker));
-      const one: Case = { tenant, ask, conversation, isKnown: known !== null, who, plan, at };
+      const stand = ask.asker === null ? await this.preferences.automationActor(tenant) : null;
+      const one: Case = { tenant, ask, conversation, isKnown: known !== null, who, stand, plan, at };
       const ending = await this.carryOut(one, await this.decide(one));
       await this.write(one, ending);
       crashPoint('ask.written');
@@ -135,7 +137,7 @@ export class Asks {
     );
   }
 
-  private async decide({ tenant, ask, conversation, isKnown, who, at }: Case): Promise<AskDecision> {
+  private async decide({ tenant, ask, conversation, isKnown, who, stand, at }: Case): Promise<AskDecision> {
     const { id, state, countedFrom, updatedAt, workspaceId } = conversation;
     const window = at.getTime() - breaker.windowSeconds * 1000;
     const since = new Date(Math.max(window, countedFrom?.getTime() ?? 0));
@@ -145,7 +147,7 @@ export class Asks {
       excess: tooMuch(counts, ask.asker === null),
       isPaused: state === 'paused' && !isPauseOver(countedFrom ?? updatedAt, at),
       who,
-      automation: false,
+      automation: stand !== null,
       refusal: ask.refusal ?? null,
       workspace: workspaceId === null ? null : await this.workspaces.stateOf(tenant, workspaceId),
       mayStart: ask.mayStart,

@@ -23,6 +23,9 @@ const told: Partial<Record<ErrorCode, AskOutcome>> = {
 const NO_MAPPING =
   'Berth does not know which repository this is about. An admin of the organization can say it: map the Linear team to a repository in Berth.';
 
+const NOT_A_PERSON =
+  'No person asked for this, and the workspace here works for people alone, so nothing was done.';
+
 /** Makes messages of asks: the first of a workspace, or a further one. */
 @Injectable()
 export class Messages {
@@ -35,6 +38,8 @@ export class Messages {
 
   /** A further turn in the workspace behind the conversation, by whoever wrote, and with their credentials. */
   continue(one: Case): Promise<Ending> {
+    // It is a person's, who pays for it: an automation must not have it do something in their name, nor in an owner's.
+    if (one.who === null) return Promise.resolve(refused(one.ask, 'refused-automation', NOT_A_PERSON));
     return orSay(one, async (actor) => {
       const { ask, conversation } = one;
       const workspaceId = conversation.workspaceId ?? '';
@@ -57,9 +62,13 @@ export class Messages {
     const before = await asksStore.unplaced(tenant, conversation.id);
     const isAnswer = before.length > 0 && isChoice(ask);
     const texts = [...before.map(({ text }) => text), ...(isAnswer ? [] : [ask.text])];
-    const preferred = await this.preferences.of(tenant, actor.userId);
+    const isNobodys = one.who === null;
+    const preferred = isNobodys
+      ? { agent: null, model: null }
+      : await this.preferences.of(tenant, actor.userId);
     const text = texts.join('\n\n');
     const [input, terms] = this.starting.workspaceFor(ask, text, plan, preferred, decisionOn(one));
+    if (isNobodys) terms.organizationOnly = true;
     const { id: workspaceId, agent } = await this.chats.createWorkspace(actor, input, terms);
     const [first] = await this.chats.messageIds(tenant, workspaceId);
     await asksStore.placed(
@@ -73,7 +82,7 @@ export class Messages {
       workspaceUrl: `${this.publicUrl.url.replace(/\/+$/, '')}/workspaces/${workspaceId}`,
       repository: plan.repository,
       agent,
-      member: actor.name,
+      member: isNobodys ? 'the organization' : actor.name,
     };
     return {
       ...{ state: 'taken', outcome: isAnswer ? 'repository-chosen' : 'started', workspaceId },
@@ -111,11 +120,11 @@ function seen({ ask }: Case): { key: string; content: { type: 'seen' } } {
 
 /** Does it as who asked. What cannot be is undone as a part of its own, and said in the words of the refusal. */
 async function orSay(one: Case, work: (actor: Actor) => Promise<Ending>): Promise<Ending> {
-  const { who, ask } = one;
-  if (who?.outcome !== 'linked')
-    throw new BerthError('internal', 'A message was to be made of what nobody known has asked.');
+  const { who, stand, ask } = one;
+  const actor = who?.outcome === 'linked' ? who.actor : stand;
+  if (!actor) throw new BerthError('internal', 'A message was to be made of what nobody known has asked.');
   try {
-    return await work(who.actor);
+    return await work(actor);
   } catch (error) {
     const outcome = error instanceof BerthError ? told[error.code] : undefined;
     if (!(error instanceof BerthError) || outcome === undefined) throw error;

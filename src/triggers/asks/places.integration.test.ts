@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Bench } from '../../../test/support/bench.js';
+import { API_KEY, Bench } from '../../../test/support/bench.js';
 import type { MappingView, WorkspaceView } from '../../contracts/index.js';
 import { ExternalAccounts, type ExternalPerson } from '../../identity/index.js';
 import { RepositoryKnowledge } from '../index.js';
@@ -136,4 +136,22 @@ it('is asked about where several could be meant, and done where the answer says,
   expect(message?.text).toContain('create hello.txt');
   expect(message?.text).not.toContain('acme/one');
   expect(await asks.take(first)).toMatchObject({ outcome: 'already-done' });
+});
+
+it('is nobody’s without the organization’s word, and then its own to pay: never in a person’s workspace', async () => {
+  const nobody = (): Ask => ask('ENG', { asker: null });
+  expect(await asks.take(nobody())).toMatchObject({ outcome: 'refused-automation' });
+  const policy = { organizationFallback: true, automation: true };
+  await bench.api.call('PUT', bench.api.path('/credential-policy'), policy, 200);
+  // The owner who stands for it has a key of their own, which is not asked.
+  expect(await asks.take(nobody())).toMatchObject({ outcome: 'no-agent-credential' });
+  await bench.api.setCredential('organization', 'anthropic_api_key', { apiKey: API_KEY });
+  const made = await started(nobody());
+  expect(made.credential).toMatchObject({ scope: 'organization' });
+  expect(await column(made.id, 'organization_only')).toBe(true);
+  const theirs = ask('ENG');
+  const { id } = await started(theirs);
+  expect(await column(id, 'organization_only')).toBe(false);
+  const further = { ...nobody(), conversation: theirs.conversation };
+  expect(await asks.take(further)).toMatchObject({ outcome: 'refused-automation' });
 });
