@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { accountsCommand } from './commands/accounts.js';
 import { agentsCommand } from './commands/agents.js';
 import { apiKeysCommand } from './commands/api-keys.js';
 import { auditCommand } from './commands/audit.js';
@@ -14,7 +15,9 @@ import { keysCommand } from './commands/keys.js';
 import { limitsCommand } from './commands/limits.js';
 import { loginCommand } from './commands/login.js';
 import { logoutCommand } from './commands/logout.js';
+import { mappingsCommand } from './commands/mappings.js';
 import { membersCommand } from './commands/members.js';
+import { preferencesCommand } from './commands/preferences.js';
 import { setupCommand } from './commands/setup.js';
 import { startCommand } from './commands/start.js';
 import { usageCommand } from './commands/usage.js';
@@ -45,6 +48,9 @@ export function buildProgram(context: CliContext): Command {
     invitationsCommand(context),
     apiKeysCommand(context),
     integrationsCommand(context),
+    mappingsCommand(context),
+    accountsCommand(context),
+    preferencesCommand(context),
     deliveriesCommand(context),
     conversationsCommand(context),
     limitsCommand(context),

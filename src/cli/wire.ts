@@ -289,3 +289,42 @@ export type LinearIntegration = z.infer<typeof linearIntegrationSchema>;
 
 /** Where a browser goes to connect something. */
 export const linkSchema = z.looseObject({ url: z.string(), expiresAt: z.string() });
+
+export const externalAccountsSchema = z.looseObject({
+  items: z.array(
+    z.looseObject({
+      system: z.string(),
+      externalId: z.string(),
+      handle: optionalText,
+      proof: z.string(),
+      organizationId: z.string(),
+    }),
+  ),
+});
+
+export const mappingSchema = z.looseObject({
+  id: z.string(),
+  linearTeamKey: z.string(),
+  linearProject: optionalText,
+  label: optionalText,
+  repository: z.string(),
+  branch: optionalText,
+  agent: optionalText,
+  provider: z.string(),
+  awsRegion: optionalText,
+  model: optionalText,
+  enabled: z.boolean(),
+});
+export type Mapping = z.infer<typeof mappingSchema>;
+
+export const preferencesSchema = z.looseObject({
+  agent: z.string().nullable(),
+  model: z.string().nullable(),
+});
+export type Preferences = z.infer<typeof preferencesSchema>;
+
+export const credentialPolicySchema = z.looseObject({
+  organizationFallback: z.boolean(),
+  automation: z.boolean(),
+});
+export type CredentialPolicy = z.infer<typeof credentialPolicySchema>;

@@ -5,6 +5,7 @@ import { deleteCommand } from './credentials/delete.js';
 import { explainCommand } from './credentials/explain.js';
 import { historyCommand } from './credentials/history.js';
 import { listCommand } from './credentials/list.js';
+import { policyCommand } from './credentials/policy.js';
 import { rotateCommand } from './credentials/rotate.js';
 import { setCommand } from './credentials/set.js';
 import { showCommand } from './credentials/show.js';
@@ -20,6 +21,7 @@ export function credentialsCommand(context: CliContext): Command {
     listCommand,
     showCommand,
     explainCommand,
+    policyCommand,
     rotateCommand,
     historyCommand,
     deleteCommand,
