@@ -177,10 +177,12 @@ async function hammerRenewals(
     ground.claude.fail({ mode: 'hold-after', match: HELD });
     const renewal = ground.renew(credentialId, generation);
     await eventually('the provider was asked', () => ground.claude.logins.held > 0);
-    const half = Math.min(UPDATES_PER_RENEWAL, updates - hammer.written) / 2;
-    await hammer.write(Math.ceil(half), lent);
+    const count = Math.min(UPDATES_PER_RENEWAL, updates - hammer.written);
+    // In turns all of them before the answer, where a later one cannot make good what its storing undid; and half of them beside it.
+    const before = renewals % 2 === 0 ? count : Math.ceil(count / 2);
+    await hammer.write(before, lent);
     ground.claude.logins.release();
-    await Promise.all([renewal, hammer.write(Math.floor(half), lent)]);
+    await Promise.all([renewal, hammer.write(count - before, lent)]);
     await hammer.look();
     renewals += 1;
   }
