@@ -51,6 +51,12 @@ export const crashPoints = [
   'ask.written',
   // All of it is committed; the delivery still says that it is being handled.
   'ask.committed',
+  // What is to be said is committed; nobody was asked to say it.
+  'reply.written',
+  // The other system has it; its row still says that it is on its way.
+  'reply.said',
+  // Its row says so; what waits behind it was not looked for.
+  'reply.stored',
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

@@ -242,10 +242,16 @@ const delegated: CrashCase = {
     const asked = (await api.messages(id)).filter(({ author }) => author.type === 'user');
     expect(asked).toHaveLength(1);
     if (asked[0]) await expectCompletedOnce(api, id, asked[0], { answer: 'Created hello.txt.', attempts: 1 });
-    expect(linear.told(team).responses).toHaveLength(1);
+    const { responses: answers, said } = linear.told(team);
+    expect(answers).toHaveLength(1);
+    // Also what is said on the way: tried again it has the id that it had.
+    expect(said).toEqual([...new Set(said)]);
     await system.deleteWorkspace(id);
   },
 };
+
+/** The same where Berth answers: the third of what it says, behind what it says at once. */
+const answered: CrashCase = { ...delegated, count: 3 };
 
 export const crashCases: Record<CrashPoint, CrashCase> = {
   'wake.committed': newWorkspace,
@@ -268,6 +274,9 @@ export const crashCases: Record<CrashPoint, CrashCase> = {
   'delivery.claimed': delegated,
   'ask.written': delegated,
   'ask.committed': delegated,
+  'reply.written': answered,
+  'reply.said': answered,
+  'reply.stored': answered,
   'turn.claimed': newWorkspace,
   'answer.kept': askedAgain(false),
   'answer.committed': askedAgain(true),

@@ -59,7 +59,7 @@ export class LinearGround {
   }
 
   /** The delivery that told of the team's issue, and what was said about it. */
-  told(teamKey: string): { delivery: LinearDelivery; responses: string[] } {
+  told(teamKey: string): { delivery: LinearDelivery; responses: string[]; said: string[] } {
     const { activities, appUser, sessions, issues } = this.organization;
     const issue = [...issues.values()].find(({ title }) => title === `Of ${teamKey}`);
     const session = [...sessions.values()].find(({ issueId }) => issueId === issue?.id);
@@ -73,7 +73,7 @@ export class LinearGround {
     const responses = own
       .filter(({ content }) => content.type === 'response')
       .map(({ content }) => String(content.body));
-    return { delivery, responses };
+    return { delivery, responses, said: own.map(({ content }) => JSON.stringify(content)) };
   }
 
   close(): Promise<void> {

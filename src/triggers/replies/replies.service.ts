@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ExternalSystem } from '../../contracts/index.js';
 import type { Tenant } from '../../database/index.js';
-import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
+import { crashPoint, LOG, messageOf, World, type Log } from '../../kernel/index.js';
 import { JobQueue } from '../../queue/index.js';
 import { storedReplySchema, type ReplyAbout, type ReplyContent } from './content.js';
 import { repliesStore } from './replies.store.js';
@@ -44,7 +44,11 @@ export class Replies {
       stored: storedReplySchema.parse({ content, about }),
       at: this.world.clock.now(),
     });
-    if (isNew) tenant.afterCommit(() => this.ask({ organizationId: tenant.organizationId, conversationId }));
+    if (!isNew) return;
+    tenant.afterCommit(() => {
+      crashPoint('reply.written');
+      return this.ask({ organizationId: tenant.organizationId, conversationId });
+    });
   }
 
   /** Wakes a worker for a conversation; never throws, since the rhythm finds it as well. */

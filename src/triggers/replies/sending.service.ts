@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ExternalSystem } from '../../contracts/index.js';
 import { Database, type Tenant } from '../../database/index.js';
-import { LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
+import { crashPoint, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
 import { blocked, budgetKey, callsOf, systemLimits, take } from './budget.js';
 import { storedReplySchema, type StoredReply } from './content.js';
 import { dueOf, isUrgent, pauseSeconds, type WaitingReply } from './order.js';
@@ -51,7 +51,9 @@ export class Sending {
       );
       if (!begun) return true;
       const outcome = await this.attempt(organizationId, begun);
+      crashPoint('reply.said');
       await this.database.tenant(organizationId, (tenant) => this.end(tenant, begun, outcome));
+      crashPoint('reply.stored');
     }
     return false;
   }
