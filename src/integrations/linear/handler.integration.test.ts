@@ -119,7 +119,8 @@ it.each(['in order', 'in reverse'])(
     }
     // What was written into a session takes its beginning with it, which is then known when it comes.
     const late: Record<string, string> = {
-      'in reverse 2': 'ignored-nothing-here',
+      // A session that was stopped before it was told of does not begin; what is written there then does.
+      'in reverse 1': 'started',
       'in reverse 0': 'already-done',
     };
     const expected = sent.map((one) => late[`${order} ${EXPECTED.indexOf(one)}`] ?? one[1]);
@@ -210,6 +211,20 @@ it('stops everything of an issue that is taken away, once, by whichever of two d
     said(session.id).some(({ body }) => /Stopped|nothing under way/.test(String(body))),
   );
   expect((await replies()).filter(({ type }) => type === 'stopped')).toHaveLength(1);
+});
+
+it('does not begin what was stopped before it was told of, whichever of them comes again', async () => {
+  linear.webhooks.url = null;
+  const { session, delivery } = await linear.delegate(acme, issue, ann);
+  linear.webhooks.url = `${app.url}/webhooks/linear`;
+  const stop = await linear.prompt(acme, session, ann, 'stop', 'stop');
+  expect(await outcomes()).toEqual(['stopped']);
+  await linear.webhooks.again(delivery.id);
+  await linear.webhooks.again(stop.id);
+  expect(await outcomes()).toEqual(['stopped', 'already-done']);
+  expect(await sql('SELECT 1 FROM workspace WHERE organization_id = $1', [organization.id])).toEqual([]);
+  await eventually('it is said', () => said(session.id).some(({ type }) => type === 'response'));
+  expect((await replies()).map(({ type }) => type)).toEqual(['stopped']);
 });
 
 it('forgets its login when the app is removed there, and closes what it talked in', async () => {

@@ -2,10 +2,17 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/index.js';
 import type { ExternalPerson } from '../../identity/index.js';
 import { BerthError } from '../../kernel/index.js';
-import { Asks, Conversations, type Ask, type DeliveryToHandle, type Handled } from '../../triggers/index.js';
+import {
+  Asks,
+  Conversations,
+  type Ask,
+  type DeliveryToHandle,
+  type Handled,
+  type Stop,
+} from '../../triggers/index.js';
 import { LinearApi, passing } from './api.js';
 import { LinearConnections } from './connections.service.js';
-import { beginningOf, hear, type HeardAsk, type HeardPerson, type Self } from './heard.js';
+import { beginningOf, hear, type HeardAsk, type HeardPerson, type HeardSession, type Self } from './heard.js';
 import { CREATE_ACTIVITY, FACTS, factsSchema, type IssueFacts, type LinearPerson } from './operations.js';
 import { firstThoughtId } from './first-thought.js';
 import { FIRST_THOUGHT } from './speech.js';
@@ -49,6 +56,7 @@ export class LinearHandler {
           deliveryRowId: delivery.id,
           conversationKey: conversationKey(heard.sessionId),
           asker: heard.person && unproven(heard.person),
+          ...overtakenBy(delivery, self),
         });
       case 'undelegated':
         return this.stopAll(delivery, heard.key, 'issueId', heard.issueId);
@@ -151,14 +159,7 @@ const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble &&
 function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Facts, self: Self): Ask {
   const { session, person, text } = heard;
   const chosen = heard.by === 'prompt' ? repositoryIn(text) : null;
-  const subject: LinearSubject = {
-    sessionId: session.id,
-    issueId: issue.id,
-    issueIdentifier: issue.identifier,
-    teamId: issue.team.id,
-    appUserId: self.appUserId,
-    appUserName: self.name,
-  };
+  const subject = subjectOf(session, { ...issue, teamId: issue.team.id }, self);
   return {
     organizationId: delivery.organizationId,
     system: 'linear',
@@ -179,6 +180,32 @@ function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Fac
       },
     },
   };
+}
+
+function subjectOf(
+  { id }: HeardSession,
+  issue: { id: string; identifier: string; teamId: string | null },
+  self: Self,
+): LinearSubject {
+  return {
+    sessionId: id,
+    issueId: issue.id,
+    issueIdentifier: issue.identifier,
+    teamId: issue.teamId,
+    appUserId: self.appUserId,
+    appUserName: self.name,
+  };
+}
+
+/** The beginning of the session that a stop ends, which may be told of after it: each payload has all of it. */
+function overtakenBy({ body }: DeliveryToHandle, self: Self): Pick<Stop, 'overtaken'> {
+  const beginning = beginningOf(body, self);
+  if (!beginning) return {};
+  const { key, session, person } = beginning;
+  const { id, url, issueId, identifier, teamId } = session;
+  const subject = subjectOf(session, { id: issueId, identifier, teamId }, self);
+  const conversation = { key: conversationKey(id), url, subject };
+  return { overtaken: { key, conversation, asker: person && unproven(person) } };
 }
 
 /** As Linear knows them now. The address is theirs by Linear's word, unless they are gone or no person. */

@@ -33,6 +33,8 @@ export interface Stop {
   conversationKey: string;
   deliveryRowId: string | null;
   asker: ExternalPerson | null;
+  /** What is ended by it even when it was not heard of yet; a stop may be told before it. */
+  overtaken?: Pick<Ask, 'key' | 'conversation' | 'asker'>;
 }
 
 /** What people ask for at other systems: each becomes a message in a workspace once, or is answered why not. */
@@ -94,9 +96,11 @@ export class Asks {
     conversationKey,
     asker,
     deliveryRowId,
+    overtaken,
   }: Stop): Promise<{ outcome: string; workspaceId?: string }> {
     return this.database.tenant(organizationId, async (tenant) => {
       await conversationsStore.hold(tenant, system, conversationKey);
+      if (overtaken) await this.forestall(tenant, system, overtaken);
       const conversation = await conversationsStore.findByKey(tenant, system, conversationKey);
       if (!conversation) return { outcome: 'ignored-nothing-here' };
       if (await asksStore.find(tenant, system, key)) return { outcome: 'already-done' };
@@ -125,10 +129,29 @@ export class Asks {
     });
   }
 
+  /** What was stopped before it was told of is known as that when it comes, and so does not start. */
+  private async forestall(
+    tenant: Tenant,
+    system: ExternalSystem,
+    { key, conversation, asker }: NonNullable<Stop['overtaken']>,
+  ): Promise<void> {
+    if (await asksStore.find(tenant, system, key)) return;
+    const at = this.world.clock.now();
+    const { id: conversationId } = await this.conversationOf(tenant, { system, conversation }, at);
+    await asksStore.write(
+      tenant,
+      { system, key, deliveryRowId: null, asker },
+      {
+        ...{ id: this.world.ids.next(), conversationId, userId: null, messageId: null },
+        ...{ state: 'refused', outcome: 'stopped', decision: {}, at },
+      },
+    );
+  }
+
   /** The conversation as it stands. Its row is written last, since others lock it after a workspace. */
   private async conversationOf(
     tenant: Tenant,
-    { system, conversation }: Ask,
+    { system, conversation }: Pick<Ask, 'system' | 'conversation'>,
     at: Date,
   ): Promise<ConversationRow> {
     const found = await conversationsStore.findByKey(tenant, system, conversation.key);
