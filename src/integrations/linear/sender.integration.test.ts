@@ -206,6 +206,21 @@ it('goes on when a token ran out in the middle and the answer of its renewal was
   expect(linear.logins.calls.map(({ outcome }) => outcome)).toEqual(['renewed', 'replayed']);
 });
 
+it('waits when the login was ended there, and says it once when it is connected again', async () => {
+  linear.logins.endAll(acme.id);
+  const key = randomUUID();
+  for (let tries = 0; tries < 2; tries++)
+    expect(await say({ type: 'answer', text: 'Done.' }, key)).toMatchObject({
+      outcome: 'later',
+      reason: expect.stringContaining('connects it again') as string,
+    });
+  expect(said()).toEqual([]);
+  await connectLinear(app, organization, linear, acme);
+  expect(await say({ type: 'answer', text: 'Done.' }, key)).toMatchObject({ outcome: 'sent' });
+  expect(await say({ type: 'answer', text: 'Done.' }, key)).toMatchObject({ outcome: 'sent' });
+  expect(said()).toEqual([{ type: 'response', body: 'Done.' }]);
+});
+
 it('drops what is refused, and tries again what may pass', async () => {
   linear.fail({ status: 500, match: { operation: 'agentActivityCreate' } });
   expect(await say({ type: 'seen' })).toMatchObject({ outcome: 'later' });

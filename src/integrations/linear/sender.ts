@@ -125,6 +125,7 @@ async function unlessRefused(act: () => Promise<void>): Promise<void> {
 const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble && error.kind === 'refused';
 
 const RETRY_SECONDS = 5;
+const RECONNECT_SECONDS = 60;
 
 function outcomeOf(error: unknown): SendOutcome {
   if (error instanceof LinearTrouble) {
@@ -132,8 +133,9 @@ function outcomeOf(error: unknown): SendOutcome {
     if (kind === 'refused') return { outcome: 'dropped', reason };
     return { outcome: 'later', reason, retryAfterSeconds, ...(kind === 'limited' ? { forAll: true } : {}) };
   }
+  // Its login was ended, and an admin connects it again. Disconnected for good, its conversations are closed, and nothing waits there.
   if (error instanceof BerthError && error.code === 'not-connected')
-    return { outcome: 'dropped', reason: error.message };
+    return { outcome: 'later', reason: error.message, retryAfterSeconds: RECONNECT_SECONDS };
   if (error instanceof BerthError && error.retryAfterSeconds !== undefined)
     return { outcome: 'later', reason: error.message, retryAfterSeconds: error.retryAfterSeconds };
   if (error instanceof BerthError)
