@@ -178,6 +178,47 @@ describe('asks', () => {
     expect(await count('workspace')).toBe(before);
   });
 
+  it('are never served by another’s credentials: addresses equal but for case, one that changed, a name that was taken over', async () => {
+    const newcomer = async (email: string): Promise<TestMember> => {
+      const made = await bench.app.member(bench.organization, 'member');
+      await made.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
+      await bench.sql('UPDATE "user" SET email = $2, email_verified_at = now() WHERE id = $1', [
+        made.userId,
+        email,
+      ]);
+      return made;
+    };
+    const inLinear = (email: string, externalId: string = randomUUID()): ExternalPerson =>
+      person({ system: 'linear', externalId, email, emailProven: true });
+    /** Whose credentials serve what is asked: the author's of the turn, who also owns the workspace. */
+    const servedBy = async (asker: ExternalPerson): Promise<string[]> => {
+      const { outcome, workspaceId } = await asks.take(ask({ system: asker.system, asker }));
+      if (workspaceId === undefined) return [outcome];
+      const rows = await bench.sql(
+        'SELECT owner_id, author_id FROM workspace w JOIN message m ON m.workspace_id = w.id WHERE w.id = $1',
+        [workspaceId],
+      );
+      return [outcome, ...new Set(rows.flatMap((row) => [String(row.owner_id), String(row.author_id)]))];
+    };
+    await newcomer('same@case.example');
+    await newcomer('Same@case.example');
+    expect(await servedBy(inLinear('SAME@case.example'))).toEqual(['refused-ambiguous']);
+    // Known by the address once, and by the id from then on: whoever has the address next is not them.
+    const faye = await newcomer('faye@case.example');
+    const known = inLinear('faye@case.example');
+    expect(await servedBy(known)).toEqual(['started', faye.userId]);
+    await bench.sql('UPDATE "user" SET email = $2 WHERE id = $1', [faye.userId, 'faye@new.example']);
+    const heir = await newcomer('faye@case.example');
+    expect(await servedBy(known)).toEqual(['started', faye.userId]);
+    expect(await servedBy(inLinear('faye@case.example'))).toEqual(['started', heir.userId]);
+    // Renamed at GitHub, and somebody else has the old name now.
+    const gail = await newcomer('gail@case.example');
+    const renamed = await connected(gail, person({ handle: 'gail' }));
+    expect(await servedBy(person({ handle: 'gail' }))).toEqual(['refused-handle-taken']);
+    expect(await servedBy({ ...renamed, handle: 'gail-new' })).toEqual(['started', gail.userId]);
+    expect(await servedBy(person({ handle: 'gail' }))).toEqual(['awaiting-link']);
+  });
+
   it('that cannot be are answered why, once', async () => {
     const eve = await bench.app.member(bench.organization, 'member');
     const one = ask({ asker: await connected(eve) });
