@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { systemIds } from '../../src/kernel/index.js';
 import { withClient } from './tables.js';
 
-/** Ties an organization to a Linear organization; written directly, with a token that opens nothing. */
+/** Ties an organization to a Linear organization; written directly, with a token that opens nothing. One that is tied already is tied to that one. */
 export function tieLinear(
   ownerUrl: string,
   organizationId: string,
@@ -12,7 +12,8 @@ export function tieLinear(
     const credential = await addCredential(client, organizationId, 'linear_app', 'organization');
     await client.query(
       `INSERT INTO linear_connection (organization_id, linear_organization_id, name, url_key, app_user_id, app_user_name, credential_id, scopes, created_at, updated_at)
-       VALUES ($1, $2, 'Acme', 'acme', 'app-user', 'berth', $3, '{}', now(), now())`,
+       VALUES ($1, $2, 'Acme', 'acme', 'app-user', 'berth', $3, '{}', now(), now())
+       ON CONFLICT (organization_id) DO UPDATE SET linear_organization_id = $2`,
       [organizationId, linearOrganizationId, credential],
     );
   });
@@ -37,13 +38,13 @@ async function addCredential(
   kind: string,
   subject: string,
 ): Promise<string> {
-  const id = systemIds.next();
-  await client.query(
+  const { rows } = await client.query<{ id: string }>(
     `INSERT INTO credential (id, organization_id, scope, subject, kind, sealed, settings, key_id, generation, hint, status, connected_at, created_at, updated_at)
-     VALUES ($1, $2, 'organization', $4, $3, 'x', '{}', 'test-key', 1, 'x', 'active', now(), now(), now())`,
-    [id, organizationId, kind, subject],
+     VALUES ($1, $2, 'organization', $4, $3, 'x', '{}', 'test-key', 1, 'x', 'active', now(), now(), now())
+     ON CONFLICT (organization_id, subject, kind) DO UPDATE SET sealed = 'x' RETURNING id`,
+    [systemIds.next(), organizationId, kind, subject],
   );
-  return id;
+  return rows[0]?.id ?? '';
 }
 
 /** Makes an account at a system a member's; written directly. */

@@ -37,6 +37,8 @@ export class FaultGround {
     private readonly options: Omit<RenewingOptions, 'graceSeconds'>,
   ) {
     this.#owner = new Pool({ connectionString: app.database.ownerUrl, max: 4 });
+    // A connection that a fault ends while nobody asks anything.
+    this.#owner.on('error', () => undefined);
   }
 
   static async start(): Promise<FaultGround> {

@@ -106,6 +106,9 @@ export const unreadableBodies: Record<string, BodyMaker> = {
   },
 };
 
+/** Of a body without any, one that nobody knows. */
+const namesOf = (valid: object): string[] => (Object.keys(valid).length > 0 ? Object.keys(valid) : ['k']);
+
 /** What is JSON, and not what the route takes: refused by its contract, or by the room it belongs to. */
 export const wrongBodies: Record<string, BodyMaker> = {
   'a list': (mark, valid) => ({ body: JSON.stringify([valid, mark]) }),
@@ -120,11 +123,11 @@ export const wrongBodies: Record<string, BodyMaker> = {
   }),
   'a field of a wrong type': (mark, valid, seeded) => ({ body: withWrongLeaf(valid, mark, seeded) }),
   'a field given twice, at last wrongly': (mark, valid, seeded) => {
-    const name = seeded.of(Object.keys(valid));
+    const name = seeded.of(namesOf(valid));
     return { body: `${JSON.stringify(valid).slice(0, -1)},${JSON.stringify(name)}:{"text":"${mark}"}}` };
   },
   'as deep as may be': (mark, valid, seeded) => {
-    const name = seeded.of(Object.keys(valid));
+    const name = seeded.of(namesOf(valid));
     const deep = `${'['.repeat(60)}"${mark}"${']'.repeat(60)}`;
     return { body: `${JSON.stringify(valid).slice(0, -1)},${JSON.stringify(name)}:${deep}}` };
   },
@@ -136,6 +139,8 @@ const INFINITE = '1e400';
 /** The same with one value, wherever it stands, replaced by one of a wrong type, or by a text that cannot be kept or is too long. */
 function withWrongLeaf(valid: object, mark: string, seeded: Seeded): string {
   const paths = leavesOf(valid);
+  // Nothing in it can be of a wrong type.
+  if (paths.length === 0) return JSON.stringify({ k: mark });
   const { path, value } = seeded.of(paths);
   const wrong = seeded.of(wrongInsteadOf(path.at(-1) ?? '', value, mark));
   const text = JSON.stringify(replaced(valid, path, wrong));

@@ -22,7 +22,10 @@ const bodies: Record<string, object> = {
   createBudgetRoute: { scope: 'organization', limitUsd: 100, period: 'month' },
   putBudgetRoute: { scope: 'organization', limitTokens: 1_000_000, period: 'day' },
   setCredentialPolicyRoute: { organizationFallback: false },
-  createMappingRoute: { linearTeamKey: 'ENG', repository: 'acme/widgets' },
+  /** Of another repository each time: one that is there already is refused for that. */
+  get createMappingRoute() {
+    return { linearTeamKey: 'ENG', repository: `acme/${systemIds.next()}` };
+  },
   putMappingRoute: {
     linearTeamKey: 'ENG',
     repository: 'acme/gadgets',
