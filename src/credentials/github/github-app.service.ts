@@ -57,7 +57,7 @@ export class GithubApp {
     if (keys) return keys;
     throw new BerthError(
       'not-connected',
-      'This Berth has no App at GitHub yet. An instance administrator makes one (berth integrations connect github), or sets GITHUB_APP_ID and what belongs to it.',
+      'This Berth has no App at GitHub yet. An instance administrator makes one (berth integrations github connect), or sets GITHUB_APP_ID and what belongs to it.',
     );
   }
 
