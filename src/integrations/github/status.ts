@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ReplyContent } from '../../triggers/index.js';
 import { line1 } from './prompt.js';
+import { fitting, quiet } from './quiet.js';
 
 /** Longest body of a comment (github.md 6). */
 export const MAX_BODY = 65_536;
@@ -81,9 +82,10 @@ export function markOf(...parts: string[]): string {
  * with the way to all of it.
  */
 export function bodyOf(mark: string, text: string, slug: string, workspaceUrl: string | null): string {
-  const silent = withoutCalls(text, slug);
-  if (mark.length + 1 + silent.length <= MAX_BODY) return `${mark}\n${silent}`;
-  const kept = silent.slice(0, MAX_BODY - ROOM - (workspaceUrl?.length ?? 0)).replace(/\p{Surrogate}$/u, '');
+  const whole = text.length <= MAX_BODY ? quiet(text, slug) : null;
+  if (whole !== null && mark.length + 1 + whole.length <= MAX_BODY) return `${mark}\n${whole}`;
+  // Cut before it is made quiet: of a code span whose end is cut off nothing is code any more.
+  const kept = quiet(fitting(text, slug, MAX_BODY - ROOM - (workspaceUrl?.length ?? 0)), slug);
   const more = workspaceUrl === null ? '' : ` — all of it is [in the workspace](${workspaceUrl})`;
   return `${mark}\n${kept}${openFenceOf(kept)}\n\n… (shortened${more})`;
 }
@@ -97,33 +99,6 @@ function openFenceOf(text: string): string {
   }
   return open === '' ? '' : `\n${open}`;
 }
-
-/**
- * A text in which nobody is called: GitHub tells people and teams of a mention, and an agent's words may hold the names of anybody. An invisible character (word joiner) after the `@` of a name;
- * code stays as it is, since nothing in it calls. Our own name not even there, and in no other spelling.
- */
-export function withoutCalls(text: string, slug: string): string {
-  let fence = '';
-  const lines = text.split('\n').map((line) => {
-    const mark = /^\s{0,3}(`{3,}|~{3,})/.exec(line)?.[1] ?? '';
-    if (mark !== '' && (fence === '' || mark.startsWith(fence))) fence = fence === '' ? mark : '';
-    return fence === '' ? silentLine(line) : line;
-  });
-  const own = new RegExp(`@(?=${slug.replace(/[^A-Za-z0-9-]/g, '')})`, 'gi');
-  return lines.join('\n').replace(own, `@${JOINER}`);
-}
-
-const JOINER = '\u2060';
-
-function silentLine(line: string): string {
-  return line.replace(CODE_OR_CALL, (found: string, code?: string) =>
-    code === undefined ? found + JOINER : found,
-  );
-}
-
-/** A code span, between two equal runs of backticks; or an `@` that may begin a name, however both are written. */
-const CODE_OR_CALL =
-  /(?<!`)(`+)(?!`)[^]*?(?<!`)\1(?!`)|(?<![A-Za-z0-9_])(?:@|&(?:#0*64|#x0*40|commat);)(?=[A-Za-z0-9&])/gi;
 
 /** A text of one line, shown as it is: no Markdown, no HTML. */
 export function plain(text: string): string {
