@@ -15,7 +15,7 @@ import { writeWorkspaces } from '../../../test/support/rows.js';
 import { withClient } from '../../../test/support/tables.js';
 import type { Lease } from '../../contracts/index.js';
 import type { Actor } from '../../identity/index.js';
-import { CredentialsService, GithubInstallations, InstallationTokens } from '../index.js';
+import { CredentialsService, GithubApp, GithubInstallations, InstallationTokens } from '../index.js';
 
 let folder: string;
 let github: GithubEmulator;
@@ -228,6 +228,24 @@ describe('an installation', () => {
     await expect(installations().octokitFor((await berth.founded('third')).id, id())).rejects.toMatchObject({
       code: 'not-connected',
     });
+  });
+
+  it('keeps no distances in the client for who keeps them otherwise', async () => {
+    await tie();
+    const { endpoints } = berth.app.get(GithubApp, { strict: false });
+    // As it is everywhere but in tests: three comments would take six seconds.
+    endpoints.paced = true;
+    try {
+      const octokit = await installations().octokitFor(acme.id, id(), { isPaced: false });
+      const { number } = await github.make.pull(repository, github.make.user('bob'));
+      const comment = () =>
+        octokit.rest.issues.createComment({ owner: 'acme', repo: 'app', issue_number: number, body: 'a' });
+      const before = performance.now();
+      await Promise.all([comment(), comment(), comment()]);
+      expect(performance.now() - before).toBeLessThan(3_000);
+    } finally {
+      endpoints.paced = false;
+    }
   });
 
   it('leaves no key and no token in a log line or in the open in the database', async () => {

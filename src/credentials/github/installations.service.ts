@@ -161,19 +161,21 @@ export class GithubInstallations {
 
   /**
    * GitHub's client for Berth's own calls, as this installation, with a token for one repository where one is named. Throws `not-connected`: it is not this organization's, it is
-   * suspended, or GitHub does not know it any more.
+   * suspended, or GitHub does not know it any more. `isPaced`: false for who keeps distances between calls otherwise.
    */
   async octokitFor(
     organizationId: string,
     installationId: string,
-    { repositoryId }: { repositoryId?: string } = {},
+    { repositoryId, isPaced = true }: { repositoryId?: string; isPaced?: boolean } = {},
   ): Promise<Octokit> {
     const row = await this.database.apart(organizationId, (tenant) =>
       installationsStore.find(tenant, installationId),
     );
     if (!row || row.suspendedAt) throw notTied();
     const key = `${installationId}/${repositoryId ?? ''}`;
-    return octokitWith(this.app.endpoints, `installation/${installationId}`, (refused) =>
+    const { endpoints } = this.app;
+    const paced = isPaced && endpoints.paced;
+    return octokitWith({ ...endpoints, paced }, `installation/${installationId}`, (refused) =>
       this.bearer(key, installationId, repositoryId, refused),
     );
   }

@@ -49,6 +49,8 @@ export class GithubPlace {
     private readonly api: GithubApi,
     fullName: string,
     private readonly bot: { slug: string; appId: string },
+    /** After it nothing is sent any more: another may be on it. */
+    private readonly signal?: AbortSignal,
   ) {
     const [owner = '', repo = ''] = fullName.split('/');
     this.#at = { owner, repo };
@@ -88,7 +90,7 @@ export class GithubPlace {
   /** Says that something was seen. The same again changes nothing. Reviews take it by GraphQL alone, and have their node id here. */
   async addEyes(kind: CommentKind, number: number, id: string): Promise<void> {
     if (kind === 'review') {
-      await this.api.graphql(ADD_EYES, { id });
+      await this.api.graphql(ADD_EYES, { id, request: this.#bounds() });
       return;
     }
     const path = REACTIONS[kind] ?? 'issues/{number}';
@@ -162,13 +164,19 @@ export class GithubPlace {
 
   async #get(path: string, parameters: Record<string, unknown>): Promise<unknown> {
     const route = `GET /repos/{owner}/{repo}/${path}`;
-    return (await this.api.request(route, { ...this.#at, ...parameters })).data;
+    return (await this.api.request(route, { ...this.#at, ...parameters, request: this.#bounds() })).data;
   }
 
   /** Not tried again by the client: an answer that was lost may have been a yes, and whoever asks again looks first. */
   async #send(method: string, path: string, parameters: Record<string, unknown>): Promise<unknown> {
     const route = `${method} /repos/{owner}/{repo}/${path}`;
-    return (await this.api.request(route, { ...this.#at, ...parameters, request: { retries: 0 } })).data;
+    const request = { ...this.#bounds(), retries: 0 };
+    return (await this.api.request(route, { ...this.#at, ...parameters, request })).data;
+  }
+
+  #bounds(): { signal?: AbortSignal } {
+    this.signal?.throwIfAborted();
+    return this.signal ? { signal: this.signal } : {};
   }
 }
 

@@ -24,13 +24,20 @@ export class GithubReach {
     return facts && { slug: facts.slug, appId: facts.appId };
   }
 
-  /** With a token for this repository alone. Throws `not-connected` where the installation is not the organization's any more, or is suspended. */
+  /**
+   * With a token for this repository alone. `saying`: replies have a budget of their own, in the rows (triggers/replies/budget.ts), and in the client they would wait for each other until they are given up and tried
+   * again, when they wait still. Throws `not-connected` where the installation is not the organization's any more, or is suspended.
+   */
   async placeOf(
     organizationId: string,
     { installationId, repositoryId, fullName }: GithubAt,
     bot: Bot,
+    saying?: { signal: AbortSignal },
   ): Promise<GithubPlace> {
-    const octokit = await this.installations.octokitFor(organizationId, installationId, { repositoryId });
-    return new GithubPlace(octokit, fullName, bot);
+    const octokit = await this.installations.octokitFor(organizationId, installationId, {
+      repositoryId,
+      isPaced: !saying,
+    });
+    return new GithubPlace(octokit, fullName, bot, saying?.signal);
   }
 }

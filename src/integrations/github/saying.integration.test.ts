@@ -95,6 +95,20 @@ describe('a sign that it was seen', () => {
   );
 });
 
+it('sends nothing any more when it is given up: another may be on it by then', async () => {
+  const given = new AbortController();
+  const bot = { slug: ground.app.slug, appId: String(ground.app.id) };
+  const bounded = new GithubPlace(await asInstallation(ground), 'acme/widget', bot, given.signal);
+  // On the way it is found out, between two calls.
+  bounded.findComment = () => {
+    given.abort();
+    return Promise.resolve(null);
+  };
+  const job = { ...reply(started), reply: { ...reply(started).reply, attempts: 1 } };
+  await expect(new Saying(job, bounded, bot).say()).rejects.toThrow();
+  expect(ours()).toEqual([]);
+});
+
 describe('the status comment of an ask', () => {
   it('is one, edited until it holds the answer, and the check of the commit goes with it', async () => {
     await say(reply(started));

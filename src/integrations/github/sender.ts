@@ -6,12 +6,12 @@ import { Saying, subjectSchema } from './saying.js';
 
 /** Says replies at GitHub. What GitHub refuses is a time to come again, or the end of the reply; nothing waits in here. */
 export function githubSender(reach: GithubReach, clock: Clock): ReplySender {
-  return async (job) => {
+  return async (job, signal) => {
     const bot = await reach.bot();
     if (!bot) return { outcome: 'dropped', reason: 'This Berth has no App at GitHub any more.' };
     const subject = subjectSchema.parse(job.conversation.subject);
     try {
-      const place = await reach.placeOf(job.organizationId, subject, bot);
+      const place = await reach.placeOf(job.organizationId, subject, bot, { signal });
       return await new Saying(job, place, bot).say();
     } catch (error) {
       return endOf(error, job, clock.now());
