@@ -1,10 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Database, type Tenant } from '../../database/index.js';
 import { credentialTopic, WORKSPACE_CHANNEL, WorkspaceFeed } from '../../events/index.js';
-import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
+import { GatheredLooks, LOG, messageOf, World, type Log } from '../../kernel/index.js';
 import { JobQueue } from '../../queue/index.js';
 import { isPausing, isStoodDown, reasonToRenew, serves } from '../../oauth/index.js';
-import { tokensStore, type Token, type TokenRef, type TokenVersion } from './tokens.store.js';
+import {
+  nameOf,
+  refNamed,
+  tokensStore,
+  type Token,
+  type TokenRef,
+  type TokenVersion,
+} from './tokens.store.js';
 
 /** How long one look out for a renewal lasts; who still waits then begins another. */
 const FLIGHT_SECONDS = 30;
@@ -19,6 +26,8 @@ const ASK_AGAIN_MS = 3_000;
 @Injectable()
 export class Renewals {
   readonly #flights = new Map<string, Promise<void>>();
+  /** Where many logins run out together, as many flights look, and about at once. */
+  readonly #looks = new GatheredLooks<Token>();
 
   constructor(
     private readonly database: Database,
@@ -96,6 +105,13 @@ export class Renewals {
     return flight;
   }
 
+  private look(organizationId: string, ref: TokenRef): Promise<Token | undefined> {
+    return this.#looks.take(organizationId, nameOf(ref), (names) =>
+      // Apart: it is shared, and no part of the transaction of whoever came first.
+      this.database.apart(organizationId, (tenant) => tokensStore.findAll(tenant, names.map(refNamed))),
+    );
+  }
+
   private async lookOut(organizationId: string, seen: Token, isLast: boolean): Promise<void> {
     const { ref, generation } = seen;
     let askAgainAt = 0;
@@ -104,8 +120,7 @@ export class Renewals {
       FLIGHT_SECONDS,
       new AbortController().signal,
       async () => {
-        // Apart: it is shared, and no part of the transaction of whoever came first.
-        const token = await this.database.apart(organizationId, (tenant) => tokensStore.find(tenant, ref));
+        const token = await this.look(organizationId, ref);
         const now = this.world.clock.now();
         if (!token || isAnswered(token, seen, isLast, now)) return true;
         if (!isPausing(token, now) && performance.now() >= askAgainAt) {

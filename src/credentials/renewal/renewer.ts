@@ -37,6 +37,8 @@ interface Claim {
   id: string;
   organizationId: string;
   token: Token;
+  /** What the credential keeps, as it was when the row was written; opened by whoever calls. */
+  sealed: string;
   reason: RotationReason;
   /** How many of this generation ended without anybody knowing what they did. */
   unknownBefore: number;
@@ -101,8 +103,10 @@ export class Renewer implements OnApplicationShutdown {
         const sure = await tokensStore.find(tenant, ref);
         if (sure?.generation !== generation || sure.lineage !== token.lineage || !this.reasonFor(sure))
           throw new Overtaken();
+        const kept = await tokensStore.sealed(tenant, { ...ref, workspaceId: null });
+        if (kept?.lineage !== token.lineage) throw new Overtaken();
         const unknownBefore = await rotationsStore.unknown(tenant, sure);
-        return { claim: { id, organizationId, token: sure, reason, unknownBefore } };
+        return { claim: { id, organizationId, token: sure, sealed: kept.sealed, reason, unknownBefore } };
       });
     } catch (error) {
       if (error instanceof Overtaken) return { nothing: true };
@@ -197,7 +201,6 @@ export class Renewer implements OnApplicationShutdown {
     const { id, organizationId } = claim;
     try {
       const request = await this.requestOf(claim);
-      if ('outcome' in request) return request;
       const isOurs = await this.database.tenant(organizationId, (tenant) =>
         rotationsStore.call(tenant, id, this.#owner),
       );
@@ -209,14 +212,10 @@ export class Renewer implements OnApplicationShutdown {
     }
   }
 
-  private async requestOf({ organizationId, token }: Claim): Promise<RenewalRequest | Renewal> {
+  private async requestOf({ organizationId, token, sealed }: Claim): Promise<RenewalRequest> {
     const { credentialId, workspaceId } = token.ref;
-    const row = await this.database.tenant(organizationId, (tenant) =>
-      tokensStore.sealed(tenant, { credentialId, workspaceId: null }),
-    );
-    if (row?.lineage !== token.lineage) return failed('it was replaced meanwhile');
     const place = placeOf(organizationId, { credentialId, workspaceId: null });
-    const secret = JSON.parse(await this.vault.open(row.sealed, place)) as Record<string, string>;
+    const secret = JSON.parse(await this.vault.open(sealed, place)) as Record<string, string>;
     return { organizationId, workspaceId, secret, settings: token.settings };
   }
 

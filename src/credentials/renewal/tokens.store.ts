@@ -68,6 +68,15 @@ export function mintedState(
   return { ...none, generation: minted?.generation ?? 0, forcedGeneration: null };
 }
 
+/** One name for one token; `refNamed` reads it. */
+export const nameOf = ({ credentialId, workspaceId }: TokenRef): string =>
+  `${credentialId} ${workspaceId ?? ''}`;
+
+export function refNamed(name: string): TokenRef {
+  const [credentialId = '', workspaceId = ''] = name.split(' ');
+  return { credentialId, workspaceId: workspaceId === '' ? null : workspaceId };
+}
+
 const selfOf = ({ organizationId }: Tenant, { ref, lineage, generation }: TokenVersion) => ({
   organizationId,
   id: ref.credentialId,
@@ -89,23 +98,47 @@ const mintedOf = ({ organizationId }: Tenant, { ref, lineage, generation }: Toke
  */
 export const tokensStore = {
   async find(tenant: Tenant, ref: TokenRef): Promise<Token | null> {
+    return (await tokensStore.findAll(tenant, [ref])).get(nameOf(ref)) ?? null;
+  },
+
+  /** Those of these that there are, by `nameOf`; however many they are, with one look at each table. */
+  async findAll(tenant: Tenant, refs: TokenRef[]): Promise<Map<string, Token>> {
     const { db, organizationId } = tenant;
-    const row = await db.credential.findFirst({
-      where: { organizationId, id: ref.credentialId },
-      select: columns,
+    const ids = [...new Set(refs.map(({ credentialId }) => credentialId))];
+    const rows = await db.credential.findMany({
+      where: { organizationId, id: { in: ids } },
+      select: { id: true, ...columns },
     });
-    if (!row) return null;
-    const credential = {
-      ...row,
-      ref,
-      scope: row.scope as Scope,
-      kind: row.kind as Kind,
-      status: row.status as Token['status'],
-      settings: row.settings as CredentialSettings,
-    };
-    if (ref.workspaceId === null) return credential;
-    const [minted = null] = await tokensStore.mintedFor(tenant, ref.workspaceId, [ref.credentialId]);
-    return { ...credential, ...mintedState(minted, row.lineage) };
+    const minted = refs.some(({ workspaceId }) => workspaceId !== null)
+      ? await db.mintedToken.findMany({
+          where: {
+            organizationId,
+            OR: refs.flatMap(({ credentialId, workspaceId }) =>
+              workspaceId === null ? [] : [{ credentialId, workspaceId }],
+            ),
+          },
+          select: { ...stateColumns, credentialId: true, workspaceId: true, lineage: true },
+        })
+      : [];
+    const credentials = new Map(rows.map(({ id, ...row }) => [id, row]));
+    const states = new Map(minted.map((state) => [nameOf(state), state]));
+    return new Map(
+      refs.flatMap((ref): [string, Token][] => {
+        const row = credentials.get(ref.credentialId);
+        if (!row) return [];
+        const own = ref.workspaceId === null ? {} : mintedState(states.get(nameOf(ref)) ?? null, row.lineage);
+        const token = {
+          ...row,
+          ref,
+          scope: row.scope as Scope,
+          kind: row.kind as Kind,
+          status: row.status as Token['status'],
+          settings: row.settings as CredentialSettings,
+          ...own,
+        };
+        return [[nameOf(ref), token]];
+      }),
+    );
   },
 
   /** The tokens that a workspace has of its own, of these credentials. */
