@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Octokit } from 'octokit';
+import type { Clock } from '../../src/kernel/index.js';
 import { startGithubEmulator, type GithubEmulator } from './github.js';
 import type {
   GithubApp,
@@ -15,7 +16,7 @@ import type {
 export interface GithubGround {
   github: GithubEmulator;
   folder: string;
-  /** What this GitHub takes for now. Octokit signs its JWTs by the clock of this machine. */
+  /** What this GitHub takes for now, where it has no clock that runs. Octokit signs its JWTs by the clock of this machine. */
   now: Date;
   alice: GithubUser;
   mallory: GithubUser;
@@ -27,11 +28,11 @@ export interface GithubGround {
   close(): Promise<void>;
 }
 
-export async function startGithubGround(): Promise<GithubGround> {
+export async function startGithubGround(clock?: Clock): Promise<GithubGround> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-github-'));
   const time = { now: new Date() };
   const root = await mkdtemp(join(folder, 'root-'));
-  const github = await startGithubEmulator({ root, clock: { now: () => time.now } });
+  const github = await startGithubEmulator({ root, clock: clock ?? { now: () => time.now } });
   const { make } = github;
   const alice = make.user('alice');
   const mallory = make.user('mallory');

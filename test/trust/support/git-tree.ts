@@ -14,9 +14,12 @@ export class GitTree {
     private readonly way: Awaited<ReturnType<typeof forward>>,
   ) {}
 
-  /** Clones `owner/name`, the repository of the workspace. */
-  static async clone(standIn: StandIn, repository: string): Promise<GitTree> {
-    const branch = `berth/${standIn.id.slice(-8)}`;
+  /** Clones `owner/name`, the repository of the workspace, which works on a branch of its own where none is named. */
+  static async clone(
+    standIn: StandIn,
+    repository: string,
+    branch = `berth/${standIn.id.slice(-8)}`,
+  ): Promise<GitTree> {
     const tree = new GitTree(repository, branch, await forward(standIn.socket));
     await tree.#run(tree.#home, 'clone', '-q', tree.#url, 'tree');
     return tree;

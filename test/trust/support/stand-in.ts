@@ -58,6 +58,16 @@ export class StandIn {
     repository = 'acme/app',
   ): Promise<StandIn> {
     const { id } = await member.api.createWorkspace({ repository, agent: 'claude' });
+    return StandIn.at(app, proxy, organization, id);
+  }
+
+  /** At a workspace that is there already and starts for the first time. */
+  static async at(
+    app: TestApp,
+    proxy: Workspaces,
+    organization: { id: string },
+    id: string,
+  ): Promise<StandIn> {
     const standIn = new StandIn(app, proxy, organization.id, id);
     await standIn.started();
     return standIn;
@@ -93,6 +103,12 @@ export class StandIn {
   /** A message of a person, which wakes it where it sleeps; its turn is one model call. Answers how it ended. */
   async turn(api: Api, text: string): Promise<MessageView> {
     const { id } = await api.send(this.id, text);
+    await this.work(text);
+    return api.untilEnded(this.id, id);
+  }
+
+  /** The turn that waits, as one model call; its answer is this text. */
+  async work(text: string): Promise<void> {
     if (!this.#runner) await this.started();
     const runner = this.#runner as unknown as TestRunner;
     const turn = await runner.claim(20);
@@ -109,7 +125,6 @@ export class StandIn {
       'the end is stored',
       async () => (await runner.send(items)).body.acknowledged === runner.n,
     );
-    return api.untilEnded(this.id, id);
   }
 
   reconcile(): Promise<unknown> {

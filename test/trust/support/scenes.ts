@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import type { GithubComment } from '../../emulators/github-world.js';
+import { fromGithub, fromLinear, type SignedDelivery } from '../../support/webhooks.js';
+import type { Findings } from '../figure.js';
+import type { Receiving, Tracked } from './receiving.js';
+
+/** Something that a tracker tells, signed anew each time: as the one delivery that it is, or under another id. */
+export type News = (deliveryId?: string) => SignedDelivery;
+
+/** Something that happens at a tracker, and how Berth stands to it in the end, as the tracker itself shows it. */
+export interface Scene {
+  name: string;
+  /** In the order in which it happened. */
+  news: News[];
+  /** What was told last comes first, and is done before the rest comes. */
+  isReversed: boolean;
+  check(findings: Findings): Promise<void>;
+}
+
+type Make = (receiving: Receiving, tracked: Tracked) => Promise<Scene>;
+
+/** Further words in a session, behind its beginning. */
+const WORDS = 2;
+
+/** An issue is given to Berth, and more is written into the session. */
+const session: Make = async (receiving, tracked) => {
+  const { linear } = receiving;
+  const { there, team, ann } = tracked;
+  const issue = there.addIssue(team.id, { title: 'Something to do' });
+  const told = await linear.delegate(there, issue, ann);
+  const bodies = [told.delivery.body];
+  for (let at = 0; at < WORDS; at++)
+    bodies.push((await linear.prompt(there, told.session, ann, `word ${at}`)).body);
+  const url = `#agent-session-${told.session.id.slice(0, 8)}`;
+  return {
+    name: `session ${told.session.id}`,
+    news: bodies.map((body) => newsOfLinear(receiving, body)),
+    isReversed: false,
+    check: async (findings) => {
+      const note = noted(findings, `session ${told.session.id}`);
+      await checkWork(receiving, tracked, url, WORDS + 1, note);
+      const said = saidIn(receiving, told.session.id);
+      note(said.kept === 1, `has ${said.kept} comments`);
+      note(said.signs === WORDS + 1, `has ${said.signs} signs of life for ${WORDS + 1} words`);
+      const state = there.stateOf(issue).name;
+      note(state === 'In Progress' && issue.delegateId === there.appUser.id, `the issue is ${state}`);
+    },
+  };
+};
+
+/** Berth is mentioned in a comment, and in another that did not mention it before it was edited. */
+const comments: Make = async (receiving, tracked) => {
+  const { github, app } = receiving.github;
+  const { repository, annAtGithub } = tracked;
+  const pull = await github.make.pull(repository, annAtGithub, { head: `feature-${repository.nextNumber}` });
+  const { number } = pull;
+  const ask = `@${app.slug} rename the handler`;
+  const first = github.make.comment(repository, number, annAtGithub, ask);
+  const second = github.make.comment(repository, number, annAtGithub, 'please');
+  const bodies = [first, second].map((comment) => github.events.issueComment(repository, comment));
+  second.body = `@${app.slug} and add a test`;
+  bodies.push(github.events.issueComment(repository, second, 'please'));
+  return {
+    name: `comments on ${number} of ${tracked.there.urlKey}`,
+    news: bodies.map((body) => newsOfGithub(receiving, 'issue_comment', body)),
+    isReversed: false,
+    check: async (findings) => {
+      const note = noted(findings, `comments on ${number} of ${tracked.there.urlKey}`);
+      await checkWork(receiving, tracked, `/pull/${number}`, 2, note);
+      checkPull(receiving, tracked, number, note);
+      for (const { reactions } of [first, second])
+        note(reactions.length === 1, `has ${reactions.length} reactions on one comment`);
+    },
+  };
+};
+
+/** Berth is mentioned in a review and in one of its comments, each of which is a delivery of its own. */
+const review: Make = async (receiving, tracked) => {
+  const { github, app } = receiving.github;
+  const { repository, annAtGithub } = tracked;
+  const pull = await github.make.pull(repository, annAtGithub, { head: `feature-${repository.nextNumber}` });
+  const { number } = pull;
+  const made = github.make.review(repository, number, annAtGithub, `@${app.slug} please`);
+  const on = { path: 'README.md', reviewId: made.id };
+  const lines = [`@${app.slug} rename this`, 'and this'].map((text) =>
+    github.make.comment(repository, number, annAtGithub, text, on),
+  );
+  const news = [newsOfGithub(receiving, 'pull_request_review', await github.events.review(repository, made))];
+  for (const line of lines) news.push(await newsOfLine(receiving, tracked, line));
+  return {
+    name: `review of ${number} of ${tracked.there.urlKey}`,
+    news,
+    isReversed: false,
+    check: async (findings) => {
+      const note = noted(findings, `review of ${number} of ${tracked.there.urlKey}`);
+      await checkWork(receiving, tracked, `/pull/${number}`, 1, note);
+      checkPull(receiving, tracked, number, note);
+      note(made.reactions.length === 1, `has ${made.reactions.length} reactions`);
+    },
+  };
+};
+
+export const scenes: readonly Make[] = [session, comments, review];
+
+export type Note = (holds: boolean, what: string) => void;
+
+const noted =
+  (findings: Findings, name: string): Note =>
+  (holds, what) =>
+    findings.expect(holds, `${name}: ${what}`);
+
+/** One workspace, and each thing that was asked once in it. */
+export async function checkWork(
+  receiving: Receiving,
+  { organization }: Tracked,
+  url: string,
+  asked: number,
+  note: Note,
+): Promise<void> {
+  const workspaces = await receiving.sql(
+    `SELECT id FROM workspace WHERE organization_id = $1 AND origin->>'url' LIKE '%' || $2`,
+    [organization.id, url],
+  );
+  note(workspaces.length === 1, `has ${workspaces.length} workspaces`);
+  const [found] = await receiving.sql(
+    `SELECT count(*)::int AS n, count(DISTINCT text)::int AS texts FROM message WHERE workspace_id = ANY ($1)`,
+    [workspaces.map(({ id }) => id)],
+  );
+  note(
+    found?.n === asked && found.texts === asked,
+    `has ${String(found?.n)} messages, ${String(found?.texts)} of them different, for ${asked} requests`,
+  );
+}
+
+/** One comment and one check, of the work that was begun; what is further asked gets its own when the agent is at it. */
+function checkPull(
+  { github: { app } }: Receiving,
+  { repository }: Tracked,
+  number: number,
+  note: Note,
+): void {
+  const said = repository.comments.filter((one) => one.number === number && one.user.id === app.bot.id);
+  note(said.length === 1, `has ${said.length} comments`);
+  const sha = repository.pulls.get(number)?.head?.lastSha;
+  const checks = repository.checkRuns.filter(({ headSha }) => headSha === sha);
+  note(checks.length === 1, `has ${checks.length} checks`);
+}
+
+/** What Berth wrote into a session: for good, and until the next word alone. */
+export function saidIn({ linear }: Receiving, sessionId: string): { kept: number; signs: number } {
+  const inputs = linear.calls
+    .filter(({ operation, errors }) => operation === 'agentActivityCreate' && errors.length === 0)
+    .map(({ variables }) => variables.input as { agentSessionId: string; ephemeral?: boolean })
+    .filter(({ agentSessionId }) => agentSessionId === sessionId);
+  const signs = inputs.filter(({ ephemeral }) => ephemeral === true).length;
+  return { kept: inputs.length - signs, signs };
+}
+
+function newsOfLinear({ linear }: Receiving, body: string): News {
+  const payload = JSON.parse(body) as Record<string, unknown>;
+  const own = randomUUID();
+  return (deliveryId = own) => fromLinear(linear.app.webhookSecret, payload, { deliveryId });
+}
+
+function newsOfGithub({ github: { app } }: Receiving, event: string, body: object): News {
+  const own = randomUUID();
+  return (deliveryId = own) => fromGithub(app.webhookSecret ?? '', event, body, deliveryId);
+}
+
+async function newsOfLine(receiving: Receiving, { repository }: Tracked, line: GithubComment): Promise<News> {
+  const body = await receiving.github.github.events.reviewComment(repository, line);
+  return newsOfGithub(receiving, 'pull_request_review_comment', body);
+}
