@@ -230,6 +230,27 @@ describe('an installation', () => {
     });
   });
 
+  it('is told of more repositories than a statement has parameters, and of some twice', async () => {
+    await tie();
+    const named = (n: number) => ({
+      ...{ repositoryId: `${1e9 + n}`, fullName: `acme/r${n}`, defaultBranch: n % 2 ? null : 'main' },
+      ...{ private: true, archived: false },
+    });
+    const tell = (many: ReturnType<typeof named>[]) =>
+      berth.parts.database.tenant(acme.id, (tenant) => installations().setRepositories(tenant, id(), many));
+    const all = Array.from({ length: 35_000 }, (_, n) => named(n));
+    await tell([...all, named(0)]);
+    const count = 'SELECT count(*)::int AS n FROM github_repository WHERE organization_id = $1';
+    const counted = () =>
+      withClient(
+        berth.database.ownerUrl,
+        async (client) => (await client.query<{ n: number }>(count, [acme.id])).rows,
+      );
+    expect(await counted()).toEqual([{ n: 35_000 }]);
+    await tell(all.slice(2));
+    expect(await counted()).toEqual([{ n: 34_998 }]);
+  });
+
   it('keeps no distances in the client for who keeps them otherwise', async () => {
     await tie();
     const { endpoints } = berth.app.get(GithubApp, { strict: false });

@@ -1,4 +1,3 @@
-import { Prisma } from '../../database/generated/client.js';
 import type { JsonObject, Tenant } from '../../database/index.js';
 
 /** An installation of the App, as GitHub tells of it. Ids of GitHub are text here. */
@@ -110,39 +109,23 @@ export const installationsStore = {
        where organization_id = ${organizationId}::uuid and installation_id = ${installationId}`;
   },
 
-  /** All of them: what is not named is reached no more. */
+  /** All of them, each as it is told of now: what is not named is reached no more. There may be tens of thousands, and one that moved from page to page while they were asked for is there twice. */
   async setRepositories(
-    tenant: Tenant,
-    installationId: string,
-    repositories: RepositoryFacts[],
-    at: Date,
-  ): Promise<void> {
-    const { db, organizationId } = tenant;
-    await db.githubRepository.deleteMany({
-      where: {
-        organizationId,
-        installationId,
-        repositoryId: { notIn: repositories.map(({ repositoryId }) => repositoryId) },
-      },
-    });
-    await installationsStore.addRepositories(tenant, installationId, repositories, at);
-  },
-
-  /** Each as it is told of now, whether it was known or not. */
-  async addRepositories(
     { db, organizationId }: Tenant,
     installationId: string,
     repositories: RepositoryFacts[],
     at: Date,
   ): Promise<void> {
-    if (repositories.length === 0) return;
-    const rows = repositories.map(
-      (one) =>
-        Prisma.sql`(${organizationId}::uuid, ${installationId}, ${one.repositoryId}, ${one.fullName}, ${one.defaultBranch}, ${one.private}, ${one.archived}, ${at})`,
-    );
+    const all = [...new Map(repositories.map((one) => [one.repositoryId, one])).values()];
+    const of = <K extends keyof RepositoryFacts>(column: K): RepositoryFacts[K][] =>
+      all.map((one) => one[column]);
+    await db.$executeRaw`
+      delete from github_repository
+       where organization_id = ${organizationId}::uuid and installation_id = ${installationId} and repository_id <> all(${of('repositoryId')}::text[])`;
     await db.$executeRaw`
       insert into github_repository (organization_id, installation_id, repository_id, full_name, default_branch, private, archived, updated_at)
-      values ${Prisma.join(rows)}
+      select ${organizationId}::uuid, ${installationId}::text, told.*, ${at}::timestamptz
+        from unnest(${of('repositoryId')}::text[], ${of('fullName')}::text[], ${of('defaultBranch')}::text[], ${of('private')}::boolean[], ${of('archived')}::boolean[]) told
       on conflict (organization_id, installation_id, repository_id) do update
         set full_name = excluded.full_name, default_branch = coalesce(excluded.default_branch, github_repository.default_branch),
             private = excluded.private, archived = excluded.archived, updated_at = excluded.updated_at`;

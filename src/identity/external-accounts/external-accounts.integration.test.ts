@@ -59,6 +59,13 @@ const linkedTo = ({ userId }: TestMember) => ({
 const booked = async (action: string, name: string | null): Promise<number> =>
   (await sql(`SELECT 1 FROM audit_entry WHERE action = $1 AND subject_name = $2`, [action, name])).length;
 
+/** Some transaction waits for the end of another. */
+async function untilOneWaits(): Promise<void> {
+  const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'`;
+  for (let look = 0; (await sql(waiting)).length === 0; look++)
+    if (look > 200) throw new Error('nobody waits');
+}
+
 describe('who a person of another system is', () => {
   it('is found once by an address that both sides vouch for, and from then on by their id', async () => {
     const ann = await member();
@@ -100,6 +107,48 @@ describe('who a person of another system is', () => {
     expect(await find(who)).toEqual({ outcome: 'refused', reason: 'ambiguous' });
     expect(await booked('external-account.flagged', who.handle)).toBe(1);
     expect(await find(person({ email: '\u212Aim@acme.example' }))).toEqual({ outcome: 'unlinked' });
+  });
+
+  it('is somebody or nobody until the end of what is decided by it: who connects meanwhile comes after it', async () => {
+    const [ann, bob] = [await member(), await member()];
+    const [who, other] = [person(), person()];
+    // Begun out here: inside it would be a part of that transaction.
+    const meanwhile = <T>(work: () => Promise<T>): { begin: () => void; done: Promise<T> } => {
+      let begin = (): void => undefined;
+      const done = new Promise<void>((resolve) => (begin = resolve)).then(work);
+      return { begin, done };
+    };
+    const linking = meanwhile(() => connect(ann.userId, who));
+    await inside(async (tenant) => {
+      expect(await accounts.find(tenant, who)).toEqual({ outcome: 'unlinked' });
+      linking.begin();
+      await untilOneWaits();
+    });
+    await linking.done;
+    expect(await find(who)).toMatchObject(linkedTo(ann));
+    // The other way round: connected, and not committed yet.
+    const finding = meanwhile(() => find(other));
+    await inside(async (tenant) => {
+      await accounts.link(tenant, { userId: bob.userId, person: other, proof: 'authorization' });
+      finding.begin();
+      await untilOneWaits();
+    });
+    expect(await finding.done).toMatchObject(linkedTo(bob));
+  });
+
+  it('has a name alone, in whichever case it is written', async () => {
+    const [ann, bob] = [await member(), await member()];
+    const [one, two] = [
+      person({ system: 'github', handle: 'Octo' }),
+      person({ system: 'github', handle: 'octo' }),
+    ];
+    await connect(ann.userId, one);
+    await connect(bob.userId, two);
+    const handles = 'SELECT handle FROM external_account WHERE external_id = ANY ($1) ORDER BY external_id';
+    expect(await sql(handles, [[one.externalId, two.externalId].sort()])).toEqual([
+      { handle: null },
+      { handle: 'octo' },
+    ]);
   });
 
   it('is nobody by the address of a member who has another account there', async () => {

@@ -79,7 +79,7 @@ export class ExternalAccounts {
           this.book(tenant, 'external-account.flagged', person, { reason: decision.reason });
         return { outcome: 'refused', reason: decision.reason };
       case 'nothing':
-        return { outcome: 'unlinked' };
+        return this.unlessConnectedNow(tenant, person);
       case 'link':
         await this.link(tenant, { userId: decision.userId, person, proof: 'email' });
         return this.known(tenant, person);
@@ -184,6 +184,17 @@ export class ExternalAccounts {
   /** A personal link, by its id. */
   linkInside(tenant: Tenant, id: string) {
     return accounts.link(tenant, id);
+  }
+
+  /**
+   * Nobody, until the caller's transaction ends. Who is connected at this very moment was not seen: what is asked would wait for what has been done, and who connects finds nothing that waits. So one of the two comes
+   * after the other's commit.
+   */
+  private async unlessConnectedNow(tenant: Tenant, person: ExternalPerson): Promise<Found> {
+    const { system, externalId } = person;
+    await accounts.lock(tenant, system, externalId);
+    const now = await accounts.byId(tenant, system, externalId);
+    return now && now.proof !== 'disconnected' ? this.find(tenant, person) : { outcome: 'unlinked' };
   }
 
   private async known(tenant: Tenant, { system, externalId }: ExternalPerson): Promise<Found> {

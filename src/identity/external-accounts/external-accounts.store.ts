@@ -84,10 +84,10 @@ export const externalAccountsStore = {
     { id, system, handle }: { id: string; system: ExternalSystem; handle: string },
     updatedAt: Date,
   ): Promise<void> {
-    await db.externalAccount.updateMany({
-      where: { organizationId, system, handle, id: { not: id } },
-      data: { handle: null, updatedAt },
-    });
+    await db.$executeRaw`
+      update external_account set handle = null, updated_at = ${updatedAt}
+       where organization_id = ${organizationId}::uuid and system = ${system} and id <> ${id}::uuid
+         and lower(handle collate "C") = lower(${handle}::text collate "C")`;
     await db.externalAccount.updateMany({ where: { organizationId, id }, data: { handle, updatedAt } });
   },
 
