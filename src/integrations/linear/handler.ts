@@ -142,9 +142,11 @@ export class LinearHandler {
     const keys = await this.database.tenant(organizationId, (tenant) =>
       this.conversations.keysAbout(tenant, 'linear', field, value),
     );
-    const stop = { organizationId, system: 'linear', key, deliveryRowId, asker: null } as const;
+    const stop = { organizationId, system: 'linear', deliveryRowId, asker: null } as const;
     let last: Handled = { outcome: 'ignored-nothing-here' };
-    for (const conversationKey of keys) last = await this.asks.stop({ ...stop, conversationKey });
+    // Each under a key of its own: an issue may have several sessions, and stopped in one it is not yet stopped in the next.
+    for (const conversationKey of keys)
+      last = await this.asks.stop({ ...stop, key: `${key}/${conversationKey}`, conversationKey });
     return last;
   }
 }
