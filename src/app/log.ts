@@ -16,7 +16,8 @@ const SECRET_NAMES = [
 ];
 
 /** What keys and tokens look like, wherever in a text they stand: an upstream's error message may quote one. */
-const SECRET_TEXT = /(sk-ant-[a-z0-9]+-|sk-proj-|sk-|berth_[a-z2-7]{8}_|eyJ)[A-Za-z0-9._-]{16,}/g;
+const SECRET_TEXT =
+  /(sk-ant-[a-z0-9]+-|sk-proj-|sk-|berth_[a-z2-7]{8}_|gh[oprsu]_|github_pat_|lin_[a-z]+_|eyJ)[A-Za-z0-9._-]{16,}/g;
 
 /** Structured logs on standard output: JSON lines, with two nets under the rule that no secret is ever handed to it. */
 export function createLog(level: string, destination?: DestinationStream): Log {

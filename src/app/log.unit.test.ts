@@ -34,6 +34,9 @@ describe('the log', () => {
     ['an Anthropic key in a sentence', { reason: `upstream said: invalid x-api-key sk-ant-api03-${TEXT}` }],
     ['a token in an error', { err: new Error(`refused sk-ant-oat01-${TEXT}`) }],
     ['an OpenAI key in a sentence', { reason: `Incorrect API key provided: sk-proj-${TEXT}` }],
+    ['a token of GitHub', { reason: `Bad credentials ghs_29310_${TEXT}` }],
+    ['a token of a person at GitHub', { reason: `github_pat_${TEXT}` }],
+    ['a login at Linear', { reason: `lin_oauth_${TEXT} or lin_refresh_${TEXT}` }],
     ['a JWT', { reason: `eyJ${TEXT}` }],
     ['a Berth key', { path: `/x?key=berth_abcdefgh_${TEXT}` }],
   ])('does not write %s', (_, fields) => {

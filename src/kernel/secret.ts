@@ -20,6 +20,11 @@ export class Secret {
     return hintOf(this.#text);
   }
 
+  /** A text without it: who was asked with it may quote it in an answer. */
+  hideIn(text: string): string {
+    return this.#text === '' ? text : text.replaceAll(this.#text, this.toString());
+  }
+
   toString(): string {
     return `[secret ${this.hint}]`;
   }

@@ -12,6 +12,13 @@ describe('Secret', () => {
     expect(secret.reveal()).toBe(TEXT);
   });
 
+  it('is taken out of what others say', () => {
+    expect(secret.hideIn(`${TEXT} is no good: ${TEXT}`)).toBe(
+      '[secret sk-ant-api03-…tail] is no good: [secret sk-ant-api03-…tail]',
+    );
+    expect(new Secret('').hideIn('nothing')).toBe('nothing');
+  });
+
   it.each<[string, () => string]>([
     ['template text', () => `said ${asText}`],
     ['concatenation', () => 'said ' + asText],

@@ -1,6 +1,7 @@
 import type { AnswerBody } from './token-endpoint.js';
 
-const WORD = /^[a-z][a-z0-9_]{0,63}$/i;
+/** Without digits: keys and tokens have some. */
+const WORD = /^[a-z][a-z_]{0,63}$/i;
 
 /** The value when it is one short word, else null: free text may repeat what was sent. */
 export function word(value: unknown): string | null {

@@ -36,5 +36,7 @@ it('finds the word of an error wherever it stands, and never free text', () => {
   expect(wordOf({ error: { type: 'two' } })).toBe('two');
   expect(wordOf({ error: 'three' })).toBe('three');
   expect(wordOf({ error: `token ${SECRET} is bad` })).toBeNull();
+  // The app's own secret, which looks like a word but for its digits.
+  expect(wordOf({ error: 'uwtaZq8rT1vLw6Yb3Nc0Xd5Me9Kf2' })).toBeNull();
   expect(tokenIn('x'.repeat(20_000))).toBeNull();
 });

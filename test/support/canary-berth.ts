@@ -1,9 +1,15 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createLog } from '../../src/app/log.js';
 import { testCli } from '../../src/cli/testing/test-cli.js';
 import { openTracer, type OpenTracer } from '../../src/telemetry/open-tracer.js';
 import { silentLog, type Log } from '../../src/kernel/index.js';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/anthropic.js';
 import { startCollectorEmulator, type CollectorEmulator } from '../emulators/collector.js';
+import { startGithubEmulator, type GithubEmulator } from '../emulators/github.js';
+import { startLinearEmulator, type LinearEmulator } from '../emulators/linear.js';
 import { startOpenaiEmulator, type OpenaiEmulator } from '../emulators/openai.js';
 import { federation, loginEndpoints, startTestApp, type TestApp } from './app.js';
 import { Canary, searchCanaries, type SearchedPlaces } from './canary.js';
@@ -27,6 +33,10 @@ export class CanaryBerth {
     readonly app: TestApp,
     readonly claude: AnthropicEmulator,
     readonly openai: OpenaiEmulator,
+    readonly linear: LinearEmulator,
+    /** Without an App: Berth makes its own. */
+    readonly github: GithubEmulator,
+    private readonly folder: string,
     /** For what is not in the app, and logs as it does. */
     readonly log: Log,
     private readonly logged: { text: string },
@@ -42,6 +52,10 @@ export class CanaryBerth {
     const claude = await startAnthropicEmulator();
     const openai = await startOpenaiEmulator();
     openai.logins.intervalSeconds = 1;
+    const clientSecret = randomBytes(24).toString('base64url');
+    const linear = await startLinearEmulator({ app: { clientSecret } });
+    const folder = await mkdtemp(path.join(tmpdir(), 'berth-canary-github-'));
+    const github = await startGithubEmulator({ root: folder });
     const collector = await startCollectorEmulator();
     const url = `${collector.url}/v1/traces`;
     const settings = { url, headers: {}, serviceName: 'berth', resource: {}, ratio: 1 } as const;
@@ -54,12 +68,13 @@ export class CanaryBerth {
       redisUrl: redis?.url,
       parts: {
         tracer: tracer.tracer,
-        loginEndpoints: loginEndpoints({ claude: claude.url, openai: openai.url }),
+        loginEndpoints: loginEndpoints({ claude: claude.url, openai: openai.url, linear, github }),
         federation: federation(claude.url),
       },
     });
     await watchRows(app.database.ownerUrl, ['public', 'bullmq']);
-    return new CanaryBerth(app, claude, openai, log, logged, collector, tracer, redis, sent);
+    const upstreams = [claude, openai, linear, github] as const;
+    return new CanaryBerth(app, ...upstreams, folder, log, logged, collector, tracer, redis, sent);
   }
 
   /** A request whose answer is remembered. */
@@ -121,7 +136,8 @@ export class CanaryBerth {
     await this.app.close();
     await this.tracer.close();
     await this.collector.close();
-    await Promise.all([this.claude.close(), this.openai.close()]);
+    await Promise.all([this.claude, this.openai, this.linear, this.github].map((each) => each.close()));
+    await rm(this.folder, { recursive: true, force: true });
     this.sent?.stop();
     await this.redis?.remove();
   }

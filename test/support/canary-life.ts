@@ -3,6 +3,7 @@ import { systemIds } from '../../src/kernel/index.js';
 import type { CanaryBerth } from './canary-berth.js';
 import { credentialCanaries, passwordCanary, type CredentialCanaries } from './canary-credentials.js';
 import { liveLogins, type LivedLogins } from './canary-logins.js';
+import { liveTrackers, type LivedTrackers } from './canary-trackers.js';
 import { requestJson } from './http.js';
 import { machinesOf } from './machines.js';
 
@@ -18,6 +19,7 @@ export interface Lived {
   /** The tokens that the proxy was given are those that were set. */
   served: boolean;
   logins: LivedLogins;
+  trackers: LivedTrackers;
 }
 
 /** A life with everything in it that touches a secret, also by mistake. Each secret is random, and used for nothing else. */
@@ -47,6 +49,7 @@ export async function live(berth: CanaryBerth): Promise<Lived> {
   await byCommand(berth, key, credentials('typed'), credentials('mistyped'));
   await setAll(berth, key, [['user', mine]]);
   const served = await work(berth, key);
+  const trackers = await liveTrackers(berth, key);
   for (const kind of Object.keys(mine.bodies))
     await berth.call('DELETE', `${org}/credentials/user/${kind}`, undefined, key);
   const logins = await liveLogins(berth, key, ours.bodies.anthropic_api_key.apiKey);
@@ -56,6 +59,7 @@ export async function live(berth: CanaryBerth): Promise<Lived> {
     mistakes: berth.answers.filter((answer) => answer.includes('"validation-failed"')).length,
     served: served.join() === [mine.bodies.claude_setup_token.token, mine.bodies.git_token.token].join(),
     logins,
+    trackers,
   };
 }
 

@@ -20,11 +20,12 @@ export class Canary {
   }
 
   /**
-   * The forms in which it could leave: its first eight characters, and its end but what a hint shows, each as it is, as a text in JSON (also in JSON inside of JSON, and in ASCII
+   * The forms in which it could leave: its first eight characters (twelve of hex digits, which hold as much), and its end but what a hint shows, each as it is, as a text in JSON (also in JSON inside of JSON, and in ASCII
    * alone), in an address, in a form, in HTML and in hex; and all of it in base64 at each alignment.
    */
   get forms(): string[] {
-    const parts = [this.random.slice(0, 8), this.random.slice(-16, -4)];
+    const isHex = /^[0-9a-f]+$/.test(this.random);
+    const parts = [this.random.slice(0, isHex ? 12 : 8), this.random.slice(-16, -4)];
     // In base64 of a longer text a part looks otherwise at each offset of three; the inner characters of each are its own.
     const base64 = [0, 1, 2].map((offset) =>
       Buffer.concat([Buffer.alloc(offset), Buffer.from(this.random)])

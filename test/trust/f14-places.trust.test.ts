@@ -7,6 +7,8 @@ import { figure, type Findings } from './figure.js';
 /** What renewals came to, and the kinds that served calls, in a life. */
 const OUTCOMES = ['failed', 'rejected', 'succeeded', 'unknown'];
 const SERVED = ['anthropic_api_key', 'anthropic_wif', 'claude_oauth'];
+/** The same of Linear's login, by Linear's own book. */
+const AT_LINEAR = ['asked', 'ended', 'exchanged', 'failed', 'renewed', 'replayed'];
 
 const STORES: readonly Store[] = ['Postgres', 'Redis'];
 
@@ -14,8 +16,8 @@ figure(
   {
     id: 'F14 places',
     scenario:
-      'lives in which every kind of secret is set, replaced, mistyped, leased, refused and removed, over the API and by the command; logins are connected (a pasted code, a device code) and brought, renewed in every way that a renewal can end, revoked and ended under calls of the real proxy that are held, fall back and are played again, and tokens are minted by workload identity; the queue by turns on Postgres and on Redis. Then each secret, of which none was used twice, is looked for in the log at debug level, traces, metrics, audit exports, every answer, what the command printed, every row of every schema as it was each time it was written (jobs too), every key of Redis, and all that was sent to it. The program, its images and its web page hold none: they are made before any secret is',
-    line: '0 found, in whatever form: as it is, its first 8 characters, JSON, URL, HTML, hex, base64, gzip; and one that is put there is found in each place',
+      'lives in which every kind of secret is set, replaced, mistyped, leased, refused and removed, over the API and by the command; logins are connected (a pasted code, a device code) and brought, renewed in every way that a renewal can end, revoked and ended under calls of the real proxy that are held, fall back and are played again, and tokens are minted by workload identity; Linear and GitHub are connected (the App made by a manifest), used by webhooks, lent for git and disconnected, with logins that are refused, lost, renewed and ended, and answers that quote what they were asked with; the queue by turns on Postgres and on Redis. Then each secret, of which none was used twice, is looked for in the log at debug level, traces, metrics, audit exports, every answer, what the command printed, every row of every schema as it was each time it was written (jobs too), every key of Redis, and all that was sent to it. The program, its images and its web page hold none: they are made before any secret is',
+    line: '0 found, in whatever form: as it is, its first 8 characters (12 of hex), JSON, URL, HTML, hex, base64, gzip; and one that is put there is found in each place',
     rounds: { small: 1, full: 12 },
     countedAt: 'the places themselves',
     time: 'real',
@@ -47,7 +49,7 @@ figure(
 /** A search of nothing finds nothing: what is searched is really there. */
 async function wasALife(
   store: Store,
-  { replaced, mistakes, served, logins }: Lived,
+  { replaced, mistakes, served, logins, trackers }: Lived,
   texts: Texts,
   berth: CanaryBerth,
   findings: Findings,
@@ -58,6 +60,11 @@ async function wasALife(
   has(logins.outcomes.join() === OUTCOMES.join(), `renewals were only ${logins.outcomes.join()}`);
   has(logins.served.join() === SERVED.join(), `calls were served only by ${logins.served.join()}`);
   has(logins.mode === 'replay', `the second attempt was to ${logins.mode}`);
+  const renewals = [...new Set(trackers.renewals)].sort().join();
+  has(renewals === AT_LINEAR.join(), `renewals at Linear were only ${renewals}`);
+  for (const outcome of ['started', 'continued', 'failed'])
+    has(trackers.outcomes.includes(outcome), `of deliveries none was ${outcome}`);
+  has(trackers.lent, 'no token of an installation was lent');
   has(served, 'the proxy was not given the tokens that were set');
   has(texts.log.split('\n').length > 60, 'hardly anything was logged');
   has(texts.traces.includes('/credentials/{scope}/{kind}'), 'no trace of a credential');

@@ -16,7 +16,8 @@ export interface GithubSelf {
 }
 
 const grantedSchema = z.object({ access_token: z.string().min(1) });
-const deniedSchema = z.object({ error: z.string().max(100) });
+/** A word of theirs, and nothing that could be quoted. */
+const deniedSchema = z.object({ error: z.string().regex(/^[a-z_]{1,60}$/) });
 
 /** Tokens of people, by which they prove who they are. Each is used at once, ended, and kept nowhere. */
 @Injectable()

@@ -102,10 +102,17 @@ function hookOf(bearer: Bearer): Wrapped {
   return async (request, route, parameters) => {
     let used: Secret | null = null;
     const send = async (): Promise<unknown> => {
-      used = await bearer(used);
+      const token = await bearer(used);
+      used = token;
       const endpoint = request.endpoint.merge(route, parameters);
-      endpoint.headers.authorization = `bearer ${used.reveal()}`;
-      return (request as unknown as (endpoint: object) => Promise<unknown>)(endpoint);
+      endpoint.headers.authorization = `bearer ${token.reveal()}`;
+      return (request as unknown as (endpoint: object) => Promise<unknown>)(endpoint).catch(
+        (error: unknown) => {
+          // GitHub's words come first in the message, and messages go into logs and rows.
+          if (error instanceof Error) error.message = token.hideIn(error.message);
+          throw error;
+        },
+      );
     };
     try {
       return await send();

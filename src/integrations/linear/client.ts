@@ -1,5 +1,5 @@
 import type { Secret } from '../../kernel/index.js';
-import { troubleOf, type BadAnswer, type LinearTrouble } from './trouble.js';
+import { troubleOf, type BadAnswer } from './trouble.js';
 
 /** The SDK has none of its own (linear.md 5). */
 const TIMEOUT_MS = 15_000;
@@ -46,12 +46,8 @@ export class LinearClients {
       >(query, variables);
       return { data: data ?? {}, quota: headers ? quotaIn(headers) : null };
     } catch (error) {
-      throw this.trouble(error);
+      throw troubleOf(badAnswer(error, token), this.now());
     }
-  }
-
-  private trouble(error: unknown): LinearTrouble {
-    return troubleOf(badAnswer(error), this.now());
   }
 }
 
@@ -60,8 +56,8 @@ interface GraphqlError {
   extensions?: { code?: unknown; type?: unknown };
 }
 
-/** Read from the answer itself, which the SDK keeps in `raw`. Its message repeats the whole answer and query, and goes nowhere. */
-function badAnswer(error: unknown): BadAnswer {
+/** Read from the answer itself, which the SDK keeps in `raw`. Its message repeats the whole answer and query, and goes nowhere; what Linear said goes into logs and rows, and so without the token. */
+function badAnswer(error: unknown, token: Secret): BadAnswer {
   const { raw } = error as {
     raw?: { response?: { status?: number; errors?: GraphqlError[]; headers?: Headers } };
   };
@@ -73,7 +69,7 @@ function badAnswer(error: unknown): BadAnswer {
   return {
     status: response.status ?? null,
     codes: codes.filter((code) => typeof code === 'string'),
-    said: typeof said === 'string' ? said : null,
+    said: typeof said === 'string' ? token.hideIn(said) : null,
     resetAt: response.headers ? resetIn(response.headers) : null,
   };
 }

@@ -14,8 +14,9 @@ import {
 } from '../../../test/support/app.js';
 import { connectLinear } from '../../../test/support/linear-connection.js';
 import type { ReplyContent, ReplySender, SendOutcome } from '../../triggers/index.js';
+import { AppTokens } from '../../credentials/index.js';
 import { LinearApi } from './api.js';
-import { linearSender } from './sender.js';
+import { beginning, linearSender } from './sender.js';
 
 const PULL = 'https://github.com/acme/web/pull/7';
 
@@ -104,6 +105,26 @@ it('begins the issue: its team’s first state for that, itself as the one who d
   expect(said()).toEqual([{ type: 'thought', body: 'Working on acme/web with Claude Code, as Ann.' }]);
 });
 
+it.each<[string, boolean]>([
+  ['triage', true],
+  ['backlog', true],
+  ['unstarted', true],
+  ['started', false],
+  ['completed', false],
+  ['canceled', false],
+])('of an issue that is %s it is said: it moves, %s', (type, moves) => {
+  const states = {
+    nodes: [
+      { id: 'b', type: 'started', position: 2 },
+      { id: 'a', type: 'started', position: 1.5 },
+    ],
+  };
+  const given = { state: { type }, delegate: { id: 'somebody' }, team: { states } };
+  expect(beginning(given, 'berth')).toEqual(moves ? { stateId: 'a' } : {});
+  // A team that has no such state keeps its issue where it is.
+  expect(beginning({ ...given, team: { states: { nodes: [] } } }, 'berth')).toEqual({});
+});
+
 it.each(['In Review', 'Done', 'Canceled'])('leaves an issue that is %s where it is', async (name) => {
   issue.stateId = acme.statesOf(issue.teamId).find((state) => state.name === name)?.id ?? '';
   await say(STARTED);
@@ -135,6 +156,7 @@ it.each<[ReplyContent, string, object]>([
   ],
   [{ type: 'answer', text: 'Done.' }, 'complete', { type: 'response', body: 'Done.' }],
   [{ type: 'stopped', text: 'Stopped.' }, 'complete', { type: 'response', body: 'Stopped.' }],
+  [{ type: 'asleep' }, 'complete', { type: 'response', body: expect.stringContaining('sleeps') as string }],
   [{ type: 'failed', text: 'No.' }, 'error', { type: 'error', body: 'No.' }],
   [
     { type: 'authentication', state: 'reauthenticating', text: 'Re-authenticating Claude' },
@@ -229,6 +251,17 @@ it('drops what is refused, and tries again what may pass', async () => {
     outcome: 'dropped',
     reason: expect.stringContaining('not found') as string,
   });
+});
+
+it('says nothing of its token, should Linear quote it', async () => {
+  const { token } = await app.app.get(AppTokens, { strict: false }).token(organization.id, 'linear_app');
+  const body = { errors: [{ message: `no ${token.reveal()} here`, extensions: { type: 'other' } }] };
+  for (const status of [400, 500]) {
+    linear.fail({ status, body, match: { operation: 'agentActivityCreate' } });
+    const { reason } = (await say({ type: 'answer', text: 'Done.' })) as { reason: string };
+    expect(reason).toMatch(/^Linear /);
+    expect(reason).not.toContain(token.reveal().slice(10, 20));
+  }
 });
 
 // Last: the limit is over in an hour.
