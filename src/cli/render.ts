@@ -119,6 +119,7 @@ export function eventLine(event: WorkspaceEvent, color: boolean): string {
 export function eventText({ type, data }: WorkspaceEvent): string {
   const say = (...names: string[]): string[] =>
     names.map((name) => textOf(data[name])).filter((text): text is string => text !== null);
+  const first = (name: string): string => say(name)[0] ?? jsonText(data);
   switch (type) {
     case 'workspace.state':
       return say('state', 'reason', 'stateReason').join(': ');
@@ -130,6 +131,8 @@ export function eventText({ type, data }: WorkspaceEvent): string {
       return say('text').join('');
     case 'agent.tool':
       return [say('name', 'state').join(' '), ...say('summary')].join(': ');
+    case 'agent.plan':
+      return planText(data.items);
     case 'agent.usage':
       return [say('model'), countOf(data, 'inputTokens', 'in'), countOf(data, 'outputTokens', 'out')]
         .flat()
@@ -137,14 +140,23 @@ export function eventText({ type, data }: WorkspaceEvent): string {
     case 'budget.state':
     case 'egress.blocked':
     case 'git.failed':
-      return say('message')[0] ?? jsonText(data);
+      return first('message');
     case 'git.pushed':
       return [...say('branch'), ...say('commit').map((commit) => commit.slice(0, 12))].join(' ');
     case 'pull_request.opened':
-      return say('url')[0] ?? jsonText(data);
+      return first('url');
     default:
       return jsonText(data);
   }
+}
+
+const planMarks: Record<string, string> = { completed: 'x', in_progress: '>' };
+
+function planText(items: unknown): string {
+  const all = Array.isArray(items) ? (items as Record<string, unknown>[]) : [];
+  return all
+    .map(({ content, status }) => `[${planMarks[textOf(status) ?? ''] ?? ' '}] ${textOf(content) ?? ''}`)
+    .join('\n');
 }
 
 function countOf(data: Record<string, unknown>, name: string, unit: string): string[] {

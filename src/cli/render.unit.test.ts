@@ -75,6 +75,17 @@ describe('events', () => {
       'Re-authenticating Claude',
     ],
     ['agent.tool', { name: 'Bash', state: 'started', summary: 'ls' }, 'Bash started: ls'],
+    [
+      'agent.plan',
+      {
+        items: [
+          { content: 'Look', status: 'completed' },
+          { content: 'Do', status: 'in_progress' },
+          { content: 'Test', status: 'pending' },
+        ],
+      },
+      '[x] Look\n[>] Do\n[ ] Test',
+    ],
     ['agent.usage', { model: 'm', inputTokens: 12, outputTokens: null }, 'm, 12 tokens in'],
     ['git.pushed', { branch: 'berth/00000001', commit: '0123456789abcdef' }, 'berth/00000001 0123456789ab'],
     ['git.failed', { code: 'x', message: 'Pushing is not allowed.' }, 'Pushing is not allowed.'],

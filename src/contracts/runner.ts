@@ -85,10 +85,17 @@ export const turnOutcomeSchema = z.discriminatedUnion('result', [
 ]);
 export type TurnOutcome = z.infer<typeof turnOutcomeSchema>;
 
+/** One thing that an agent means to do; cut by the runner to 300 characters. */
+export const planItemSchema = z.strictObject({
+  content: seenSchema().pipe(z.string().max(300)),
+  status: z.enum(['pending', 'in_progress', 'completed']),
+});
+export type PlanItem = z.infer<typeof planItemSchema>;
+
 /**
  * One numbered fact from a runner. `n` counts from 1 without gaps per `runnerId`; the same `n` delivered again is dropped.
  * - `workspace.prepared`: the tree is cloned and on its branch; turns may be claimed. `workspace.failed`: it could not be, with a reason people can act on.
- * - `agent.text`: a piece of the answer as it streams. `agent.tool`: a tool call's start and end.
+ * - `agent.text`: a piece of the answer as it streams. `agent.tool`: a tool call's start and end. `agent.plan`: what the agent means to do, all of it each time.
  * - `agent.session`: the agent's own session id, to resume with.
  * - `agent.answer`: the whole answer of the turn; comes before its `turn.finished`.
  * - `git.pushed`: the branch's new head was published; the workspace's own branch where the one that it works on was not to be had. `git.failed`: committing or publishing failed, or pushing is not allowed, and why.
@@ -116,6 +123,12 @@ export const runnerItemSchema = z.discriminatedUnion('type', [
     state: z.enum(['started', 'completed', 'failed']),
     /** A short human-readable summary of input (at start) or output (at the end), cut by the runner to 2,000 characters. */
     summary: seenSchema().pipe(z.string().max(2000)).optional(),
+  }),
+  z.strictObject({
+    n: z.int().positive(),
+    type: z.literal('agent.plan'),
+    ...turnRef,
+    items: z.array(planItemSchema).max(50),
   }),
   z.strictObject({
     n: z.int().positive(),

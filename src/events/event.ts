@@ -22,6 +22,7 @@ export type EventType =
   | 'credential.state'
   | 'agent.text'
   | 'agent.tool'
+  | 'agent.plan'
   | 'agent.usage'
   | 'budget.state'
   | 'egress.blocked'

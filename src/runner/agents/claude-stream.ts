@@ -1,4 +1,4 @@
-import type { TurnOutcome } from '../../contracts/runner.js';
+import { planItemSchema, type PlanItem, type TurnOutcome } from '../../contracts/runner.js';
 import { codeOfStatus, failed, type AgentFailureCode } from './failures.js';
 import type { ItemWriter } from './item-writer.js';
 import { fields, list, numberOrNull, text, type Fields } from './json.js';
@@ -10,6 +10,9 @@ const NAME = 'Claude';
  * the CLI threw ours away without a word to the model.
  */
 export type ClaudeEnd = TurnOutcome | { result: 'unknown-session' | 'unknown-point' | 'dropped' };
+
+/** `{todos: [{content, status, activeForm}]}`, all of them each time (CLI 2.1.330). */
+const PLAN_TOOL = 'TodoWrite';
 
 /** How the CLI refuses to resume (2.1.197 and 2.1.330). */
 const REFUSALS = [
@@ -101,13 +104,19 @@ export class ClaudeStream {
     this.#good(event);
     const streamed = this.#streamedMessages.has(text(message.id));
     for (const block of list(message.content)) {
-      if (block.type === 'tool_use')
-        this.writer.toolStarted(text(block.id), text(block.name), inputSummary(block.input));
+      if (block.type === 'tool_use') this.#tool(block);
       if (block.type === 'text' && !streamed) {
         this.writer.paragraph();
         this.writer.text(text(block.text));
       }
     }
+  }
+
+  /** A plan is written down by a tool that does nothing else, and is shown as what it is. */
+  #tool(block: Fields): void {
+    const plan = text(block.name) === PLAN_TOOL ? planIn(block.input) : null;
+    if (plan) this.writer.plan(plan);
+    else this.writer.toolStarted(text(block.id), text(block.name), inputSummary(block.input));
   }
 
   #user(event: Fields): void {
@@ -148,6 +157,17 @@ export class ClaudeStream {
     if (this.#error === '') return 'agent-crashed';
     return 'network';
   }
+}
+
+/** Null for what is none: it is shown as any tool call is. */
+function planIn(input: unknown): PlanItem[] | null {
+  const { todos } = fields(input);
+  if (!Array.isArray(todos)) return null;
+  const items = list(todos).map(({ content, status }) => {
+    const { data } = planItemSchema.shape.status.safeParse(status);
+    return data && text(content) !== '' ? { content: text(content), status: data } : null;
+  });
+  return items.every((item) => item !== null) ? items : null;
 }
 
 /** A tool call in one line: what people look for first (the command, the file), else its input. */

@@ -1,4 +1,4 @@
-import type { TurnOutcome } from '../../contracts/runner.js';
+import type { PlanItem, TurnOutcome } from '../../contracts/runner.js';
 import { codeOfStatus, failed, type AgentFailureCode } from './failures.js';
 import type { ItemWriter } from './item-writer.js';
 import { fields, list, numberOrNull, text, type Fields } from './json.js';
@@ -64,6 +64,9 @@ export class CodexStream {
       case 'item/completed':
         this.#completed(item);
         break;
+      case 'turn/plan/updated':
+        this.writer.plan(list(params.plan).flatMap(planned));
+        break;
       case 'error':
         this.#error(params);
         break;
@@ -115,6 +118,18 @@ export class CodexStream {
     if (info === 'other') return this.#lostConnection ? 'network' : 'agent-request-refused';
     return ERROR_CODES[text(info)] ?? 'agent-crashed';
   }
+}
+
+/** `TurnPlanStepStatus` (`codex app-server generate-ts`, 0.169). */
+const PLAN_STATES: Record<string, PlanItem['status']> = {
+  pending: 'pending',
+  inProgress: 'in_progress',
+  completed: 'completed',
+};
+
+function planned({ step, status }: Fields): PlanItem[] {
+  const state = PLAN_STATES[text(status)];
+  return state && text(step) !== '' ? [{ content: text(step), status: state }] : [];
 }
 
 interface Tool {

@@ -1,4 +1,4 @@
-import type { ClaimedTurn, TurnOutcome } from '../../contracts/runner.js';
+import type { ClaimedTurn, PlanItem, TurnOutcome } from '../../contracts/runner.js';
 import type { Person } from '../environment.js';
 
 /** What an agent's turn shows while it runs. The runner adds turn and number. */
@@ -12,6 +12,7 @@ export type AgentItem =
       state: 'started' | 'completed' | 'failed';
       summary?: string;
     }
+  | { type: 'agent.plan'; items: PlanItem[] }
   | { type: 'agent.answer'; text: string };
 
 /** One turn for an agent. */

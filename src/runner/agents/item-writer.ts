@@ -1,9 +1,12 @@
+import type { PlanItem } from '../../contracts/runner.js';
 import type { Timer } from '../timer.js';
 import type { AgentItem } from './driver.js';
 import { TextBuffer } from './text-buffer.js';
 
 /** Longest summary of a tool call that the wire allows, in characters. */
 const SUMMARY_CHARACTERS = 2000;
+/** So many things of a plan, each so long, does the wire allow. */
+const [PLAN_ITEMS, PLAN_CHARACTERS] = [50, 300];
 /** Longest answer; with its envelope it must fit one report of 256 KiB. */
 const ANSWER_BYTES = 200 * 1024;
 
@@ -27,6 +30,7 @@ export class ItemWriter {
   /** What stands before the next text: nothing, or the gap between two blocks. */
   #gap = '';
   #written = false;
+  #plan = '';
 
   constructor(
     timer: Timer,
@@ -63,6 +67,18 @@ export class ItemWriter {
     if (name === undefined) return;
     this.#tools.delete(toolId);
     this.#tool(toolId, name, succeeded ? 'completed' : 'failed', summary);
+  }
+
+  /** The plan as it is now. The same again is nothing new. */
+  plan(items: readonly PlanItem[]): void {
+    const plan = items
+      .slice(0, PLAN_ITEMS)
+      .map(({ content, status }) => ({ content: cut(content.trim(), PLAN_CHARACTERS), status }));
+    const text = JSON.stringify(plan);
+    if (text === this.#plan) return;
+    this.#plan = text;
+    this.#buffer.flush();
+    this.onItem({ type: 'agent.plan', items: plan });
   }
 
   answer(text: string): void {

@@ -39,6 +39,21 @@ describe('ItemWriter', () => {
     );
   });
 
+  it('passes a plan on behind the words before it, cut, and not the same again', () => {
+    const plan = [{ content: 'x'.repeat(400), status: 'pending' as const }];
+    writer.text('first');
+    writer.text(' and second');
+    writer.plan(plan);
+    writer.plan(plan);
+    writer.plan(Array.from({ length: 60 }, () => ({ content: 'y', status: 'completed' as const })));
+    expect(items.map(({ type }) => type)).toEqual(['agent.text', 'agent.text', 'agent.plan', 'agent.plan']);
+    expect(items[2]).toEqual({
+      type: 'agent.plan',
+      items: [{ content: `${'x'.repeat(299)}…`, status: 'pending' }],
+    });
+    expect(items[3]).toMatchObject({ items: { length: 50 } });
+  });
+
   it('keeps the order of text and tools, and blocks of text apart', () => {
     writer.paragraph();
     writer.text('first');

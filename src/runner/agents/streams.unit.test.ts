@@ -138,6 +138,34 @@ describe('the stream of Claude Code', () => {
     expect(claude(events).end).toMatchObject({ code });
   });
 
+  it('shows a plan as one, and what looks like one and is none as the tool call that it is', () => {
+    const writes = (id: string, input: object) => ({
+      type: 'assistant',
+      message: { content: [{ type: 'tool_use', id, name: 'TodoWrite', input }] },
+    });
+    const todos = [
+      { content: 'Look', status: 'completed', activeForm: 'Looking' },
+      { content: 'Do', status: 'in_progress', activeForm: 'Doing' },
+    ];
+    const result = { type: 'tool_result', tool_use_id: 't1', content: 'Todos have been modified' };
+    const { items } = claude([
+      writes('t1', { todos }),
+      { type: 'user', message: { content: [result] } },
+      writes('t2', { todos: [{ content: 'Look', status: 'odd' }] }),
+    ]);
+    expect(items).toMatchObject([
+      {
+        type: 'agent.plan',
+        items: [
+          { content: 'Look', status: 'completed' },
+          { content: 'Do', status: 'in_progress' },
+        ],
+      },
+      { type: 'agent.tool', name: 'TodoWrite', state: 'started' },
+      { type: 'agent.tool', name: 'TodoWrite', state: 'failed' },
+    ]);
+  });
+
   it('leaves out what subagents say', () => {
     const events = recorded('claude-create').map((event) =>
       event.type === 'stream_event' || event.type === 'assistant'
@@ -188,6 +216,26 @@ describe('the stream of Codex', () => {
 
     expect(end).toEqual({ result: 'canceled' });
     expect(items).toEqual([{ type: 'agent.text', text: 'piece 1 of 3\n' }]);
+  });
+
+  it('shows its plan', () => {
+    const plan = [
+      { step: 'Look', status: 'completed' },
+      { step: 'Do', status: 'inProgress' },
+      { step: 'Odd', status: 'odd' },
+    ];
+    const { items } = codex([
+      { method: 'turn/plan/updated', params: { threadId: 't', turnId: 'u', explanation: null, plan } },
+    ]);
+    expect(items).toEqual([
+      {
+        type: 'agent.plan',
+        items: [
+          { content: 'Look', status: 'completed' },
+          { content: 'Do', status: 'in_progress' },
+        ],
+      },
+    ]);
   });
 
   it('knows a cut connection from a refused request, though Codex calls both "other"', () => {

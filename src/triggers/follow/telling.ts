@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { planItemSchema } from '../../contracts/index.js';
 import type { WorkspaceEvent } from '../../events/index.js';
 import type { ReplyAbout, ReplyContent } from '../replies/content.js';
 import { clip, failureWords, RUNS_AGAIN, tail } from './words.js';
@@ -32,6 +34,8 @@ interface Open {
   from: number;
   text: string;
 }
+
+const planSchema = z.array(planItemSchema);
 
 /**
  * What is said in a conversation of what its workspace told (ascending, without gaps). Keys are of the events, so that what is looked at again is not said again; an end is said once for a turn. Words that an
@@ -81,6 +85,10 @@ class Teller {
         return note(this.#texts, turn, event.seq, textOf(event, 'text'));
       case 'agent.tool':
         return this.say(turn, key, this.tool(turn, event));
+      case 'agent.plan': {
+        const { data } = planSchema.safeParse(event.data.items);
+        return data && this.say(turn, key, { type: 'plan', items: data });
+      }
       case 'git.failed':
         return note(this.#gitFailures, turn, event.seq, textOf(event, 'message'));
       case 'git.pushed': {

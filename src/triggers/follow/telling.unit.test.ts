@@ -24,6 +24,7 @@ const workspace = (state: string, reason?: string): Fact => [
   'workspace.state',
   { state, ...(reason ? { reason } : {}) },
 ];
+const plan = (items: unknown): Fact => ['agent.plan', { messageId: 'ours', items }];
 const login = (state: string, message: string): Fact => [
   'authentication.state',
   { agent: 'claude', state, message },
@@ -122,6 +123,11 @@ describe('repliesOf', () => {
         }),
       ],
       [['end/ours', { type: 'failed', text: "Couldn't authenticate with Claude after multiple attempts." }]],
+    ],
+    [
+      'a plan, as it is each time',
+      [plan([{ content: 'Look', status: 'in_progress' }]), plan('no list')],
+      [['event/5', { type: 'plan', items: [{ content: 'Look', status: 'in_progress' }] }]],
     ],
     ['a stop', [moved('canceled')], [['end/ours', { type: 'stopped', text: 'Stopped.' }]]],
     [

@@ -28,6 +28,7 @@ const MINUTE_MS = 60_000;
 const LIFE_MS: Partial<Record<ReplyContent['type'], number>> = {
   seen: 10 * MINUTE_MS,
   progress: 60 * MINUTE_MS,
+  plan: 60 * MINUTE_MS,
 };
 const USUAL_LIFE_MS = 24 * 60 * MINUTE_MS;
 
