@@ -68,4 +68,17 @@ describe('what GitHub told while Berth was down', () => {
     await look();
     expect(redelivered()).toHaveLength(missed.length);
   });
+
+  it('what GitHub will not deliver again keeps nothing behind it', async () => {
+    const { github } = ground;
+    ground.app.hookUrl = NOBODY;
+    const missed = await tell(3, 2);
+    ground.app.hookUrl = `${app.url}/webhooks/github`;
+    const there = async (): Promise<string[]> => (await received()).filter((id) => missed.includes(id));
+    github.fail({ status: 422, times: 1, match: { method: 'POST', path: '/api/v3/app/hook/deliveries' } });
+    await look();
+    await eventually('the others came', async () => (await there()).length === 2);
+    await look();
+    await eventually('it came, too', async () => (await there()).length === 3);
+  });
 });

@@ -1,6 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { GithubApp } from '../../credentials/index.js';
+import { LOG, type Log } from '../../kernel/index.js';
 import { Deliveries, Recoveries, type Look } from '../../triggers/index.js';
+import { failureOf } from './api-failure.js';
 import { attemptSchema, toRedeliver, type Attempt } from './missed.js';
 
 const HOUR_MS = 3_600_000;
@@ -18,6 +20,7 @@ export class GithubRecovery {
   constructor(
     private readonly app: GithubApp,
     private readonly deliveries: Deliveries,
+    @Inject(LOG) private readonly log: Log,
     recoveries: Recoveries,
   ) {
     recoveries.by('github', { places: () => this.places(), look: (look) => this.look(look) });
@@ -34,12 +37,23 @@ export class GithubRecovery {
     const failed = await this.failed(from, signal);
     const known = await this.deliveries.known('github', [...new Set(failed.map(({ guid }) => guid))]);
     const missed = toRedeliver(failed, known, now);
-    const octokit = await this.app.octokit();
-    for (const delivery_id of missed.slice(0, MOST)) {
+    for (const id of missed.slice(0, MOST)) {
       if (signal.aborted) return false;
-      await octokit.rest.apps.redeliverWebhookDelivery({ delivery_id });
+      await this.redeliver(id, now);
     }
     return missed.length <= MOST;
+  }
+
+  /** One that GitHub does not have any more, or will not deliver, must not keep those behind it. A limit, or a GitHub that is away, ends the look, which comes again. */
+  private async redeliver(delivery_id: number, now: Date): Promise<void> {
+    const octokit = await this.app.octokit();
+    try {
+      await octokit.rest.apps.redeliverWebhookDelivery({ delivery_id });
+    } catch (error) {
+      const failure = failureOf(error, 0, now);
+      if (failure.kind !== 'missing' && failure.kind !== 'refused') throw error;
+      this.log.warn({ attempt: delivery_id, kind: failure.kind }, 'GitHub does not deliver something again');
+    }
   }
 
   /** Attempts that failed since then, the newest first. */

@@ -74,4 +74,24 @@ describe('what Linear told while nobody listened', () => {
     await look();
     expect(await received()).toHaveLength(1);
   });
+
+  it('is found where it is more than one look may read', async () => {
+    const ann = acme.addUser({ email: 'bea@example.com' });
+    const [team] = acme.teams.values();
+    const before = (await received()).length;
+    const begin = async () =>
+      (await linear.delegate(acme, acme.addIssue(team?.id ?? '', { title: 'A' }), ann)).session;
+    const missed = await begin();
+    // A look reads twenty pages of twenty-five, the ones changed last first: of these, which are old and of which nothing was missed.
+    for (let at = 0; at < 20 * 25; at++) {
+      const session = await begin();
+      session.createdAt = new Date(0);
+      session.updatedAt = new Date(missed.updatedAt.getTime() + 1 + at);
+    }
+    await look();
+    expect(await received()).toHaveLength(before);
+    await look();
+    expect(await received()).toHaveLength(before + 1);
+    expect(await received()).toContainEqual([`missed/session/${missed.id}`, 'created']);
+  });
 });
