@@ -44,8 +44,13 @@ export class GithubHandler {
   }
 
   private async hearOut({ organizationId, id }: GithubDelivery, spoken: Spoken, bot: Bot): Promise<Handled> {
-    // Of ten thousand deliveries of one comment, one asks GitHub for anything.
-    if (await this.asks.isTaken(organizationId, 'github', spoken.key)) return { outcome: 'already-done' };
+    // Of ten thousand deliveries of one comment, one asks GitHub for anything; and of what goes in circles none.
+    const conversationKey = conversationKeyOf(spoken);
+    const known = await this.asks.known(organizationId, {
+      ...{ system: 'github', key: spoken.key, conversationKey, cause: conversationKey },
+      askerId: spoken.author.id,
+    });
+    if (known) return { outcome: known };
     try {
       const asking = new Asking(organizationId, spoken, bot, this.reach, (person) =>
         this.memberOf(organizationId, person),
@@ -141,12 +146,13 @@ class Asking {
       key: spoken.key,
       deliveryRowId,
       conversation: {
-        key: `repository/${spoken.repository.id}/${spoken.subject.kind}/${spoken.subject.number}`,
+        key: conversationKeyOf(spoken),
         url: spoken.subject.url,
         subject: subjectOf(spoken, pull),
       },
       asker: personOf(spoken.author),
       text: text ?? '',
+      characters: spoken.text.length,
       title: titleOf(spoken),
       mayStart: true,
       readOnly,
@@ -155,6 +161,10 @@ class Asking {
       ...(why ? { refusal: why } : {}),
     };
   }
+}
+
+function conversationKeyOf({ repository, subject }: Spoken): string {
+  return `repository/${repository.id}/${subject.kind}/${subject.number}`;
 }
 
 function personOf({ id, login }: GithubPerson): ExternalPerson {
@@ -175,6 +185,7 @@ function subjectOf({ installationId, repository, subject }: Spoken, pull: Github
   const { kind, number, url } = subject;
   return {
     ...{ installationId, repositoryId: repository.id, fullName: repository.fullName, kind, number, url },
+    isPrivate: repository.isPrivate,
     ...(pull ? { headSha: pull.head.sha, headRef: pull.head.ref, isFork: isFork(pull) } : {}),
   };
 }

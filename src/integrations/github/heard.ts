@@ -1,5 +1,6 @@
 import { mentions } from './mention.js';
 import { spokenSchemas, type GithubLineComment, type GithubPerson } from './payload.js';
+import { bearsMark } from './status.js';
 import type { z } from 'zod';
 
 /** Who Berth is at GitHub. The slug is that of the App as it was made, never a constant. */
@@ -18,7 +19,8 @@ export interface Spoken {
    */
   key: string;
   installationId: string;
-  repository: { id: string; fullName: string };
+  /** `isPrivate`: nobody reads it but who was let in, one by one (what is `internal` a whole enterprise reads). */
+  repository: { id: string; fullName: string; isPrivate: boolean };
   kind: CommentKind;
   comment: { id: string; nodeId: string; url: string };
   /** Who wrote it, and nobody else's words are in it. */
@@ -57,7 +59,7 @@ export function hear(event: string, action: string | null, body: unknown, bot: B
   const payload = { event, ...parsed.data } as Payload;
   const words = wordsOf(payload);
   const outcome =
-    byBot(payload.sender, words, bot) ??
+    bySoftware(payload.sender, words, bot) ??
     byOther(payload.sender, words) ??
     unspoken(payload, words, isEdit, bot);
   if (outcome) return { outcome };
@@ -106,14 +108,18 @@ function words(
   return { ...said, kind, via: said.performed_via_github_app ?? null };
 }
 
-/** Bots are not answered, or two of them would talk for ever. What a member writes through our own user token has their name and says that it is ours. */
-function byBot(sender: GithubPerson, { user, via }: Words, { slug, appId }: Bot): Ignored | null {
+/**
+ * Software is not answered, or two of it would talk for ever. What a member's token wrote through an App has their name and says which App it was (github.md 5): whether they wrote it themselves nobody knows. And what
+ * begins with a mark of ours are our words, whoever sends them back.
+ */
+function bySoftware(sender: GithubPerson, { user, via, body }: Words, { slug, appId }: Bot): Ignored | null {
   const own = `${slug}[bot]`.toLowerCase();
   const people = user ? [sender, user] : [sender];
-  if (via === appId || people.some(({ login }) => login.toLowerCase() === own)) return 'ignored-own';
-  return people.every(({ type, login }) => type === 'User' && !login.endsWith('[bot]'))
-    ? null
-    : 'ignored-bot';
+  if (via === appId || bearsMark(body) || people.some(({ login }) => login.toLowerCase() === own))
+    return 'ignored-own';
+  const isPeople = people.every(({ type, login }) => type === 'User' && !login.endsWith('[bot]'));
+  if (!isPeople) return 'ignored-bot';
+  return via === null ? null : 'ignored-other-app';
 }
 
 /** Whoever edits what somebody else wrote would speak in their name, and have it done with their credentials. */
@@ -141,7 +147,11 @@ function spokenOf(
   return {
     key: `${repository.id}/${reviewId === null ? node_id : `review/${reviewId}`}`,
     installationId: installation.id,
-    repository: { id: repository.id, fullName: repository.full_name },
+    repository: {
+      id: repository.id,
+      fullName: repository.full_name,
+      isPrivate: repository.private === true && (repository.visibility ?? 'private') === 'private',
+    },
     kind,
     comment: { id, nodeId: node_id, url: html_url },
     author: user ?? payload.sender,

@@ -132,6 +132,19 @@ describe('each event with a mention', () => {
   });
 });
 
+describe('a repository', () => {
+  it.each([
+    [true, undefined, true],
+    [true, 'private', true],
+    [true, 'internal', false],
+    [false, 'public', false],
+    [undefined, undefined, false],
+  ])('that is private: %s, and %s, is closed to others: %s', (isPrivate, visibility, expected) => {
+    const change = setting(['repository.private', isPrivate], ['repository.visibility', visibility]);
+    expect(heard(MENTION, change)).toMatchObject({ spoken: { repository: { isPrivate: expected } } });
+  });
+});
+
 describe('an edit', () => {
   const edited = (from: unknown, to: string, more: [string, unknown][] = []) =>
     outcomeOf(
@@ -176,6 +189,21 @@ describe('not asked is', () => {
     ['a bot that is said to be a person', by({ id: 7, login: 'renovate[bot]', type: 'User' }), 'ignored-bot'],
     ['ourselves, said to be a person', by({ id: 7, login: 'TryReplicas[bot]', type: 'User' }), 'ignored-own'],
     ['a person through our App', setting(['comment.performed_via_github_app', { id: 29310 }]), 'ignored-own'],
+    [
+      'a person through another App',
+      setting(['comment.performed_via_github_app', { id: 7 }]),
+      'ignored-other-app',
+    ],
+    [
+      'a person who sends our words back',
+      setting(['comment.body', `\n<!-- berth:${'0a'.repeat(16)} -->\n@tryreplicas go on`]),
+      'ignored-own',
+    ],
+    [
+      'an account that stands for one of elsewhere',
+      by({ id: 7, login: 'x', type: 'Mannequin' }),
+      'ignored-bot',
+    ],
     ['an organization', by({ id: 7, login: 'acme', type: 'Organization' }), 'ignored-bot'],
     ['somebody whose account is gone', setting(['comment.user', null]), 'ignored-not-by-author'],
     ['what a repository sends', (body) => delete body.installation, 'ignored-no-installation'],
@@ -190,6 +218,19 @@ describe('not asked is', () => {
     ['no text', setting(['comment.body', null]), 'ignored-no-mention'],
   ])('%s', (_, change, outcome) => {
     expect(outcomeOf(heard(MENTION, change))).toBe(outcome);
+  });
+
+  it('nor a pull request that was opened through another App', () => {
+    const change = setting(
+      ['pull_request.body', '@tryreplicas do it'],
+      ['pull_request.performed_via_github_app', { id: 7 }],
+    );
+    expect(outcomeOf(heard('pull_request.opened', change))).toBe('ignored-other-app');
+  });
+
+  it('but a mail in which our words are quoted is', () => {
+    const text = `@tryreplicas go on\n\n> <!-- berth:${'0a'.repeat(16)} -->\n> Done.`;
+    expect(outcomeOf(heard(MENTION, setting(['comment.body', text])))).toBe(COMMENT_KEY);
   });
 
   it.each([null, 'deleted', 'pinned', 'constructor'])('an action that says nothing: %s', (action) => {

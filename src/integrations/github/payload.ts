@@ -23,7 +23,10 @@ export type GithubPerson = z.output<typeof personSchema>;
 const deliverySchema = z.object({
   installation: z.object({ id }),
   sender: personSchema,
-  repository: z.object({ id, full_name: fullName, default_branch: z.string().optional() }),
+  repository: z.object({
+    ...{ id, full_name: fullName, default_branch: z.string().optional() },
+    ...{ private: z.boolean().optional(), visibility: z.string().optional() },
+  }),
   changes: z.object({ body: z.object({ from: text }).optional() }).optional(),
 });
 
@@ -79,6 +82,6 @@ export const spokenSchemas = {
     pull_request: pullSchema,
   }),
   pull_request_review: deliverySchema.extend({ review: said, pull_request: pullSchema }),
-  pull_request: deliverySchema.extend({ pull_request: pullSchema }),
+  pull_request: deliverySchema.extend({ pull_request: pullSchema.extend({ performed_via_github_app: via }) }),
   issues: deliverySchema.extend({ issue: said.extend(issueSchema.shape) }),
 };

@@ -44,6 +44,7 @@ const ADD_EYES = `mutation ($id: ID!) { addReaction(input: { subjectId: $id, con
 /** What is done in one repository: each method is one thing at GitHub. Throws what Octokit throws. */
 export class GithubPlace {
   readonly #at: { owner: string; repo: string };
+  #writes = 0;
 
   constructor(
     private readonly api: GithubApi,
@@ -54,6 +55,11 @@ export class GithubPlace {
   ) {
     const [owner = '', repo = ''] = fullName.split('/');
     this.#at = { owner, repo };
+  }
+
+  /** How often something was written here, or tried to be: that is what GitHub counts (github.md 6). */
+  get writes(): number {
+    return this.#writes;
   }
 
   async pull(number: number): Promise<GithubPull> {
@@ -90,6 +96,7 @@ export class GithubPlace {
   /** Says that something was seen. The same again changes nothing. Reviews take it by GraphQL alone, and have their node id here. */
   async addEyes(kind: CommentKind, number: number, id: string): Promise<void> {
     if (kind === 'review') {
+      this.#writes += 1;
       await this.api.graphql(ADD_EYES, { id, request: this.#bounds() });
       return;
     }
@@ -169,6 +176,7 @@ export class GithubPlace {
 
   /** Not tried again by the client: an answer that was lost may have been a yes, and whoever asks again looks first. */
   async #send(method: string, path: string, parameters: Record<string, unknown>): Promise<unknown> {
+    this.#writes += 1;
     const route = `${method} /repos/{owner}/{repo}/${path}`;
     const request = { ...this.#bounds(), retries: 0 };
     return (await this.api.request(route, { ...this.#at, ...parameters, request })).data;

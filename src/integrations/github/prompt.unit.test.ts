@@ -24,7 +24,7 @@ const line = (id: number, body: string, more: object = {}): GithubLineComment =>
 const spoken: Spoken = {
   key: '9/IC_1',
   installationId: '1',
-  repository: { id: '9', fullName: 'acme/app' },
+  repository: { id: '9', fullName: 'acme/app', isPrivate: true },
   kind: 'issue-comment',
   comment: { id: '1', nodeId: 'IC_1', url: 'https://github.com/acme/app/pull/3#issuecomment-1' },
   author: { id: '7', login: 'ada', type: 'User' },

@@ -6,6 +6,7 @@ import {
 import type { GithubComment, GithubPull } from '../../../test/emulators/github-world.js';
 import { USUAL_PERMISSIONS } from '../../../test/emulators/github-making.js';
 import { systemIds } from '../../kernel/index.js';
+import { callsOf } from '../../triggers/replies/budget.js';
 import type { ReplyAbout, ReplyContent, ReplyToSend, SendOutcome } from '../../triggers/index.js';
 import { failureOf } from './api-failure.js';
 import { GithubPlace } from './place.js';
@@ -16,6 +17,7 @@ let place: GithubPlace;
 let pull: GithubPull;
 /** What was kept of the conversation. */
 let made: Record<string, unknown>;
+let isPrivate: boolean;
 
 beforeAll(async () => {
   ground = await startGithubGround();
@@ -27,6 +29,7 @@ beforeEach(async () => {
   pull.reactions = [];
   installation.permissions = USUAL_PERMISSIONS;
   made = {};
+  isPrivate = true;
   place = new GithubPlace(await asInstallation(ground), 'acme/widget', {
     slug: app.slug,
     appId: String(app.id),
@@ -52,6 +55,8 @@ function reply(content: ReplyContent, about: ReplyAbout = { askKey: '1/IC_1' }):
     number: pull.number,
     kind: 'pull',
     headSha: pull.head?.lastSha,
+    headRef: pull.head?.ref,
+    isPrivate,
   };
   const key = `repository/${widget.id}/pull/${pull.number}`;
   return {
@@ -132,6 +137,65 @@ describe('the status comment of an ask', () => {
     await say(reply({ type, text: 'A sentence.' }));
     expect(texts()).toEqual(['A sentence.']);
     expect(ground.widget.checkRuns).toMatchObject([{ status: 'completed', conclusion }]);
+  });
+
+  it('has its check at the end on what the agent pushed, and none that goes on where it began', async () => {
+    const { widget, github } = ground;
+    const asked = pull.head?.lastSha;
+    await say(reply(started));
+    const commit = await github.git.commit(widget, pull.head?.ref ?? '', { 'pushed.txt': 'a\n' });
+    const answer = {
+      type: 'answer',
+      text: 'done',
+      pushed: { branch: pull.head?.ref ?? '', commit },
+    } as const;
+    const job = reply(answer);
+    github.fail({ mode: 'lost-answer', times: 1, match: { path: '/api/v3/repos/acme/widget/check-runs' } });
+    await expect(say(job)).rejects.toThrow();
+    await again(job);
+    await again(job);
+    expect(widget.checkRuns).toMatchObject([
+      { headSha: asked, status: 'completed', conclusion: 'neutral' },
+      { headSha: commit, status: 'completed', conclusion: 'success' },
+    ]);
+  });
+
+  it('has its check where it was, also when what was pushed is elsewhere, or a later ask knows no commit', async () => {
+    await say(reply(started));
+    const pushed = { branch: 'berth/own', commit: '0'.repeat(40) };
+    const job = reply({ type: 'stopped', text: 'Stopped.', pushed });
+    const { headSha: _, ...subject } = job.conversation.subject as { headSha: string };
+    await say({ ...job, conversation: { ...job.conversation, subject } });
+    expect(ground.widget.checkRuns).toMatchObject([{ headSha: pull.head?.lastSha, conclusion: 'cancelled' }]);
+  });
+
+  it('shows where everybody reads no tools and what they are given', async () => {
+    isPrivate = false;
+    await say(reply(started));
+    await say(reply({ type: 'progress', text: 'Hm', tool: { name: 'Bash', parameter: 'cat secrets' } }));
+    expect(texts()[0]).toContain('> It is being worked on.');
+    const next = reply({ type: 'progress', text: '', tool: { name: 'Read', parameter: '/etc/x' } });
+    expect(await say(next)).toMatchObject({ outcome: 'dropped' });
+    expect(JSON.stringify(ground.widget.comments)).not.toMatch(/Bash|secrets|Read/);
+  });
+
+  it('takes as many calls as are counted for it at most', async () => {
+    const about = { askKey: '1/review/3', commentKind: 'review-comment' };
+    const { github, widget, alice } = ground;
+    const asked = github.make.comment(widget, pull.number, alice, 'why?', { path: 'README.md' });
+    const on = { ...about, commentId: String(asked.id) };
+    const taken = async (content: ReplyContent): Promise<number> => {
+      const before = place.writes;
+      await say(reply(content, on));
+      return place.writes - before;
+    };
+    expect(await taken({ type: 'seen' })).toBe(callsOf({ type: 'seen' }, 'github'));
+    expect(await taken(started)).toBe(callsOf(started, 'github'));
+    expect(await taken({ type: 'progress', text: 'a' })).toBe(1);
+    widget.comments = widget.comments.filter(({ user }) => user !== ground.app.bot);
+    const commit = await github.git.commit(widget, pull.head?.ref ?? '', { 'more.txt': 'a\n' });
+    const answer = { type: 'answer', text: 'a', pushed: { branch: pull.head?.ref ?? '', commit } } as const;
+    expect(await taken(answer)).toBe(callsOf(answer, 'github'));
   });
 
   it('is another one for another ask', async () => {

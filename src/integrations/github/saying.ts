@@ -17,8 +17,10 @@ export const subjectSchema = z.object({
   headSha: z.string().optional(),
   headRef: z.string().optional(),
   isFork: z.boolean().optional(),
+  /** Whether only who was let in reads there. Not known: everybody may. */
+  isPrivate: z.boolean().default(false),
 });
-export type GithubSubject = z.output<typeof subjectSchema>;
+export type GithubSubject = z.input<typeof subjectSchema>;
 
 /** What is kept of each ask: the newest of them are enough, the others are long over. */
 const madeSchema = z.object({
@@ -31,12 +33,14 @@ const LOOK_BACK_MS = 24 * 3600 * 1000;
 
 type Content<T extends ReplyContent['type']> = Extract<ReplyContent, { type: T }>;
 type Final = Content<'answer' | 'failed' | 'stopped'>;
+/** Of a check that is made only now the id is null. */
+type OnCommit = Pick<Status, 'checkId'> & { checkSha: string };
 
 /**
  * Says one reply. Each step of it can be done again: what takes no id of ours is looked for by its mark before it is made a second time, and the rest is an edit. Throws what the API throws.
  */
 export class Saying {
-  readonly #subject: GithubSubject;
+  readonly #subject: z.output<typeof subjectSchema>;
   readonly #made: z.output<typeof madeSchema>;
 
   constructor(
@@ -58,6 +62,7 @@ export class Saying {
       case 'connect':
         return this.#note(connectText(content));
       case 'refused':
+      case 'paused':
         return this.#note(content.text);
       case 'choose':
         return this.#note(chooseText(content));
@@ -120,13 +125,15 @@ export class Saying {
   async #status(content: ReplyContent): Promise<SendOutcome> {
     const key = this.job.reply.about.askKey ?? this.#made.lastAsk ?? this.job.conversation.key;
     const before = this.#made.statuses[key] ?? statusSchema.parse({});
-    const status = advance(before, content);
+    const status = advance(before, content, this.#subject.isPrivate);
     if (!status) return { outcome: 'dropped', reason: 'There is no place for it on GitHub.' };
     const final = isFinal(content) ? content : null;
     const externalId = final && this.#isInline() ? await this.#answerInline(final, status) : undefined;
     const text = final ? this.#finalText(final, externalId) : workingBody(status);
     status.commentId = await this.#show(key, status, text, final !== null);
-    status.checkId = await this.#check(key, status, final !== null).catch(dismissed);
+    // Begun with the comment: one that could not be made then is not tried with each step.
+    if (final || before.commentId === null)
+      Object.assign(status, await this.#check(key, status, final).catch(dismissed));
     return { outcome: 'sent', externalId: externalId ?? status.commentId, made: this.#keep(key, status) };
   }
 
@@ -161,22 +168,36 @@ export class Saying {
     }
   }
 
-  /** On the commit that was asked about: in progress, then how it ended. Null: there is none, as on issues. */
-  async #check(key: string, status: Status, isOver: boolean): Promise<string | null> {
-    const { headSha } = this.#subject;
-    if (headSha === undefined || this.#subject.kind !== 'pull') return null;
-    if (status.checkId !== null && !isOver) return status.checkId;
+  /**
+   * On the commit that was asked about: in progress, then how it ended. Where the agent pushed, the end is on what it pushed, since GitHub shows the checks of the head alone. Null: there is none, as
+   * on issues. That a later ask knows no commit leaves the check of this one where it is.
+   */
+  async #check(key: string, status: Status, final: Final | null): Promise<OnCommit | null> {
+    const { kind, headSha, headRef } = this.#subject;
+    const asked = status.checkSha ?? headSha;
+    if (asked === undefined || kind !== 'pull') return null;
+    const known = { checkId: status.checkId, checkSha: asked };
+    if (!final) return this.#putCheck(key, known, status, WORKING);
+    const pushed = final.pushed?.branch === headRef ? final.pushed?.commit : undefined;
+    if (pushed === undefined || pushed === asked) return this.#putCheck(key, known, status, overOf(status));
+    if (known.checkId !== null) await this.#putCheck(key, known, status, goneOn(pushed));
+    return this.#putCheck(key, { checkId: null, checkSha: pushed }, status, overOf(status));
+  }
+
+  async #putCheck(
+    key: string,
+    { checkId, checkSha }: OnCommit,
+    { workspaceUrl }: Status,
+    how: Record<string, unknown>,
+  ): Promise<OnCommit> {
     const name = this.bot.slug;
     const externalId = markOf(this.job.conversation.id, 'check', key).slice('<!-- '.length, -' -->'.length);
-    const change = {
-      ...(status.workspaceUrl === null ? {} : { details_url: status.workspaceUrl }),
-      ...(isOver ? overOf(status) : { status: 'in_progress', output: outputOf('Working on it') }),
-    };
-    const known = status.checkId ?? (await this.place.findCheck(headSha, name, externalId));
-    if (known === null)
-      return this.place.makeCheck({ head_sha: headSha, name, external_id: externalId, ...change });
-    await this.place.changeCheck(known, change);
-    return known;
+    const change = { ...(workspaceUrl === null ? {} : { details_url: workspaceUrl }), ...how };
+    const known = checkId ?? (await this.place.findCheck(checkSha, name, externalId));
+    if (known !== null) await this.place.changeCheck(known, change);
+    const made =
+      known ?? this.place.makeCheck({ head_sha: checkSha, name, external_id: externalId, ...change });
+    return { checkId: await made, checkSha };
   }
 
   #keep(key: string, status: Status): { statuses: Record<string, Status>; lastAsk: string } {
@@ -205,10 +226,16 @@ function overOf({ state }: Status): Record<string, unknown> {
   return { status: 'completed', conclusion, output: outputOf(title) };
 }
 
+function goneOn(commit: string): Record<string, unknown> {
+  return { status: 'completed', conclusion: 'neutral', output: outputOf(`Goes on at ${commit.slice(0, 7)}`) };
+}
+
 const outputOf = (title: string): { title: string; summary: string } => ({
   title,
   summary: 'The comment on the pull request tells more.',
 });
+
+const WORKING = { status: 'in_progress', output: outputOf('Working on it') };
 
 /** A check that may not be made (no permission, the commit is gone) leaves an answer without one, and no person without an answer. */
 function dismissed(error: unknown): null {

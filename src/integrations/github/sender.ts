@@ -12,7 +12,8 @@ export function githubSender(reach: GithubReach, clock: Clock): ReplySender {
     const subject = subjectSchema.parse(job.conversation.subject);
     try {
       const place = await reach.placeOf(job.organizationId, subject, bot, { signal });
-      return await new Saying(job, place, bot).say();
+      const outcome = await new Saying(job, place, bot).say();
+      return { ...outcome, calls: place.writes };
     } catch (error) {
       return endOf(error, job, clock.now());
     }

@@ -13,6 +13,8 @@ export const statusSchema = z.object({
   /** The comment, once it is there. */
   commentId: z.string().nullable().default(null),
   checkId: z.string().nullable().default(null),
+  /** The commit that the check is on: the one that was asked about. */
+  checkSha: z.string().nullable().default(null),
   state: z.enum(['working', 'answered', 'failed', 'stopped']).default('working'),
   workspaceUrl: z.string().nullable().default(null),
   /** As whom and with what. */
@@ -23,7 +25,7 @@ export const statusSchema = z.object({
 export type Status = z.output<typeof statusSchema>;
 
 /** The status after a reply was said. Null: it changes nothing there. */
-export function advance(status: Status, content: ReplyContent): Status | null {
+export function advance(status: Status, content: ReplyContent, isPrivate: boolean): Status | null {
   switch (content.type) {
     case 'started':
       return {
@@ -33,9 +35,10 @@ export function advance(status: Status, content: ReplyContent): Status | null {
         by: `${content.agent}, for ${content.member}`,
       };
     case 'progress':
-      return { ...status, step: stepOf(content) };
+      return workedOn(status, isPrivate ? stepOf(content) : publicStepOf(content));
     case 'plan':
-      return { ...status, plan: content.items.slice(0, 30) };
+      // Written by the agent for itself.
+      return isPrivate ? { ...status, plan: content.items.slice(0, 30) } : null;
     case 'authentication':
       return { ...status, step: content.state === 'restored' ? null : line1(content.text, 300) };
     case 'answer':
@@ -47,6 +50,16 @@ export function advance(status: Status, content: ReplyContent): Status | null {
     default:
       return null;
   }
+}
+
+/** What a tool is given and what it found are paths, commands and the contents of files: where everybody reads, it is said that there is work, and not on what. */
+function publicStepOf({ text, tool }: Extract<ReplyContent, { type: 'progress' }>): string {
+  return tool ? 'It is being worked on.' : line1(text, 300);
+}
+
+/** What says the same once more is no news, and worth no call. */
+function workedOn(status: Status, step: string): Status | null {
+  return status.commentId !== null && status.step === step ? null : { ...status, step };
 }
 
 function stepOf({ text, tool }: Extract<ReplyContent, { type: 'progress' }>): string {
@@ -75,6 +88,11 @@ const MARK = 'berth';
 export function markOf(...parts: string[]): string {
   const hash = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32);
   return `<!-- ${MARK}:${hash} -->`;
+}
+
+/** Whether a text is one of ours, whoever sent it. Not in a quotation, as mail programs make of it. */
+export function bearsMark(text: string): boolean {
+  return new RegExp(`^\\s*<!-- ${MARK}:[0-9a-f]{32} -->`).test(text);
 }
 
 /**

@@ -70,7 +70,7 @@ describe('what we write', () => {
 
 describe('a status', () => {
   const said = (...contents: Parameters<typeof advance>[1][]): Status =>
-    contents.reduce<Status>((status, content) => advance(status, content) ?? status, fresh);
+    contents.reduce<Status>((status, content) => advance(status, content, true) ?? status, fresh);
   const started = {
     type: 'started',
     workspaceUrl: 'https://berth.example/w',
@@ -110,7 +110,19 @@ describe('a status', () => {
   });
 
   it('is not changed by what is said elsewhere', () => {
-    expect(advance(fresh, { type: 'seen' })).toBeNull();
-    expect(advance(fresh, { type: 'asleep' })).toBeNull();
+    expect(advance(fresh, { type: 'seen' }, true)).toBeNull();
+    expect(advance(fresh, { type: 'asleep' }, true)).toBeNull();
+  });
+
+  it('tells where everybody reads that there is work, and not what is read and run for it', () => {
+    const tool = { name: 'Bash', parameter: 'cat .env', result: 'PASSWORD=x' };
+    const working = advance(fresh, { type: 'progress', text: 'Looking at .env', tool }, false);
+    expect(working?.step).toBe('It is being worked on.');
+    const shown = { ...fresh, ...working, commentId: '1' };
+    expect(advance(shown, { type: 'progress', text: '', tool }, false)).toBeNull();
+    const items = [{ content: 'read .env', status: 'pending' }];
+    expect(advance(shown, { type: 'plan', items }, false)).toBeNull();
+    const pushed = { type: 'progress', text: 'Pushed 0123456 to feature.' } as const;
+    expect(advance(shown, pushed, false)?.step).toBe(pushed.text);
   });
 });

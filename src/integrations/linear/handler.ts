@@ -90,8 +90,12 @@ export class LinearHandler {
 
   private async takeOne(delivery: DeliveryToHandle, heard: HeardAsk, self: Self): Promise<Handled> {
     const { organizationId } = delivery;
-    // Asked of Linear for nothing else: its requests are counted.
-    if (await this.asks.isTaken(organizationId, 'linear', heard.key)) return { outcome: 'already-done' };
+    // Asked of Linear for nothing else: its requests are counted, and what went in circles is not to be told.
+    const known = await this.asks.known(organizationId, {
+      ...{ system: 'linear', key: heard.key, conversationKey: conversationKey(heard.session.id) },
+      ...{ cause: heard.session.issueId, askerId: heard.person?.id ?? null },
+    });
+    if (known) return { outcome: known };
     const [facts] = await Promise.all([
       this.facts(organizationId, heard),
       this.firstThought(organizationId, heard),
@@ -102,11 +106,11 @@ export class LinearHandler {
   }
 
   /**
-   * A session that began gets a sign of life at once, whatever else there is to do first: after ten seconds Linear shows that nobody answers (linear.md 2). An app gets none, which could answer it. That
-   * none could be given is no trouble: it is among what is said later, too.
+   * A session that began gets a sign of life at once, whatever else there is to do first: after ten seconds Linear shows that nobody answers (linear.md 2). That of nobody gets none: an app could be
+   * behind it, and answer. That none could be given is no trouble: it is among what is said later, too.
    */
   private async firstThought(organizationId: string, { by, key, session, person }: HeardAsk): Promise<void> {
-    if (by === 'prompt' || !person || isAppAddress(person.email)) return;
+    if (by === 'prompt' || !person) return;
     const id = firstThoughtId(organizationId, key);
     const input = { id, agentSessionId: session.id, ...FIRST_THOUGHT };
     await this.api.ask(organizationId, CREATE_ACTIVITY, { input }).catch(() => null);
@@ -151,10 +155,6 @@ export class LinearHandler {
   }
 }
 
-/** Where the users of apps have theirs (linear.md 2). */
-const isAppAddress = (email: string | null): boolean =>
-  email?.toLowerCase().endsWith('@oauthapp.linear.app') ?? false;
-
 const conversationKey = (sessionId: string): string => `session/${sessionId}`;
 const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble && error.kind === 'refused';
 
@@ -170,6 +170,7 @@ function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Fac
     conversation: { key: conversationKey(session.id), url: session.url || issue.url, subject },
     asker: person && (user ? proven(user) : unproven(person)),
     text: promptOf(heard, issue, self.name),
+    characters: text?.length ?? 0,
     title: `${issue.identifier} ${issue.title}`,
     mayStart: true,
     readOnly: false,

@@ -88,8 +88,8 @@ function inSession(action: string | null, body: unknown, self: Self): Heard {
 function begun(event: SessionEvent, self: Self): Heard {
   const { agentSession } = event;
   const { creator, creatorId, comment, sourceMetadata } = agentSession;
-  // Its own words must not make it work for itself.
-  if ((creator?.id ?? creatorId) === self.appUserId) return nothing('ignored-own');
+  const software = bySoftware(agentSession, self);
+  if (software) return nothing(software);
   const session = sessionOf(agentSession);
   if (!session) return nothing('ignored-without-issue');
   const written = comment?.body ?? '';
@@ -105,11 +105,25 @@ function begun(event: SessionEvent, self: Self): Heard {
   };
 }
 
+/** Its own words must not make it work for itself: where a session is nobody's, who wrote its comment says whose they are. */
+function bySoftware(
+  { creator, creatorId, comment }: SessionEvent['agentSession'],
+  self: Self,
+): Ignored | null {
+  if ((creator?.id ?? creatorId ?? comment?.userId) === self.appUserId) return 'ignored-own';
+  return isApp(creator) ? 'ignored-app' : null;
+}
+
 /** The beginning of the session that something was written into, which each delivery holds; null: it was not for Berth, or tells too little. */
 export function beginningOf(body: unknown, self: Self): HeardAsk | null {
   const parsed = sessionEventSchema.safeParse(body);
   const heard = parsed.success ? begun(parsed.data, self) : null;
   return heard?.what === 'ask' ? heard : null;
+}
+
+/** The users of apps have their addresses there (linear.md 2). Who is an app and has another is known as one when Linear is asked. */
+function isApp(person: { email?: string | null | undefined } | null | undefined): boolean {
+  return person?.email?.toLowerCase().endsWith('@oauthapp.linear.app') ?? false;
 }
 
 /** What Linear itself writes above a session that a delegation began. Taken for the request it would make a useless one (linear.md 2). */
@@ -119,6 +133,9 @@ function prompted(event: SessionEvent, self: Self): Heard {
   const { agentActivity: activity, agentSession } = event;
   if (!activity) return nothing('ignored-malformed');
   if ((activity.user?.id ?? activity.userId) === self.appUserId) return nothing('ignored-own');
+  if (isApp(activity.user)) return nothing('ignored-app');
+  // People write nothing else (linear.md 2).
+  if ((activity.content?.type ?? 'prompt') !== 'prompt') return nothing('ignored-no-prompt');
   const person = personOf(activity.user, activity.userId);
   const key = `activity/${activity.id}`;
   // The signal counts, and not the word: "stop" may be what the code is about.

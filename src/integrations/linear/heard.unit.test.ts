@@ -100,6 +100,19 @@ describe('a session', () => {
       { outcome: 'ignored-own' },
     ],
     [
+      'of nobody, by what Berth wrote',
+      session(created, { creatorId: null, creator: null, comment: { body: 'x', userId: SELF.appUserId } }),
+      { outcome: 'ignored-own' },
+    ],
+    [
+      'begun by another app',
+      session(created, {
+        creatorId: 'other',
+        creator: { ...own, id: 'other', email: 'X@OAuthApp.linear.app' },
+      }),
+      { outcome: 'ignored-app' },
+    ],
+    [
       'begun by an automation',
       session(created, { creatorId: null, creator: null }),
       { what: 'ask', person: null },
@@ -139,6 +152,16 @@ describe('what somebody writes in one', () => {
     ['without words', activity({ content: { type: 'prompt', body: ' \n' } }), { outcome: 'ignored-empty' }],
     ['where the guide says it stands', activity({ content: null, body: 'x' }), { outcome: 'ignored-empty' }],
     ['by Berth', activity({ user: own, userId: own.id }), { outcome: 'ignored-own' }],
+    [
+      'by another app',
+      activity({ user: { ...own, id: 'other' }, userId: 'other' }),
+      { outcome: 'ignored-app' },
+    ],
+    [
+      'as only agents write',
+      activity({ content: { type: 'response', body: 'Done.' } }),
+      { outcome: 'ignored-no-prompt' },
+    ],
     [
       'by somebody who began none',
       activity({ user: { id: 'bob' }, userId: 'bob' }),

@@ -25,7 +25,7 @@ export const sessionEventSchema = z.object({
     creator: personSchema.nullish(),
     issueId: maybe,
     issue: issueSchema.nullish(),
-    comment: z.object({ body: maybe }).nullish(),
+    comment: z.object({ body: maybe, userId: maybe }).nullish(),
     sourceMetadata: z.object({ type: maybe }).nullish(),
   }),
   agentActivity: z

@@ -26,9 +26,14 @@ export function linearSender(api: Pick<LinearApi, 'ask'>): ReplySender {
     if (!subject.success) return { outcome: 'dropped', reason: 'the conversation is none of Linear’s' };
     const { isOver } = linearMadeSchema.parse(job.conversation.made);
     const speech = speechOf(job.reply.content, { name: subject.data.appUserName, isOver });
-    const ask: Ask = (query, variables) => api.ask(job.organizationId, query, variables, signal);
+    let calls = 0;
+    const ask: Ask = (query, variables) => {
+      calls += 1;
+      return api.ask(job.organizationId, query, variables, signal);
+    };
     try {
-      return await say(ask, subject.data, speech, job);
+      const outcome = await say(ask, subject.data, speech, job);
+      return { ...outcome, calls };
     } catch (error) {
       return outcomeOf(error);
     }

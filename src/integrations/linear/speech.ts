@@ -51,10 +51,10 @@ export function speechOf(reply: ReplyContent, { name, isOver }: { name: string; 
       return { activity: { content: { type: 'response', body: own(reply.text) } } };
     case 'failed':
     case 'refused':
+    case 'paused':
       return { activity: { content: { type: 'error', body: own(reply.text) } } };
     case 'asleep':
-      // After an answer the session is over for Linear, and a further word would open it again.
-      return isOver ? {} : { activity: { content: { type: 'response', body: ASLEEP } } };
+      return asleep(isOver);
     case 'authentication':
       return { activity: { content: { type: ofAuthentication[reply.state], body: own(reply.text) } } };
     case 'connect':
@@ -80,6 +80,10 @@ export function speechOf(reply: ReplyContent, { name, isOver }: { name: string; 
 
 const ofAuthentication = { reauthenticating: 'thought', restored: 'thought', failed: 'error' } as const;
 const ASLEEP = 'The workspace sleeps. Write here, and it wakes.';
+
+/** After an answer the session is over for Linear, and a further word would open it again. */
+const asleep = (isOver: boolean): Speech =>
+  isOver ? {} : { activity: { content: { type: 'response', body: ASLEEP } } };
 
 const thought = (body: string): Activity['content'] => ({ type: 'thought', body });
 

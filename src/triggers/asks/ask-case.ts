@@ -19,6 +19,8 @@ export interface Case {
   /** Who stands for what nobody asked for; null: somebody asked, or the organization does not allow it. */
   stand: Actor | null;
   plan: Plan | Question | null;
+  /** How many times in a row it was asked at once, this time with them (at-once.ts). */
+  atOnce: number;
   at: Date;
 }
 
@@ -51,8 +53,19 @@ export function causeOf({ conversation }: Ask): string {
   return typeof issueId === 'string' ? issueId : conversation.key;
 }
 
+/** What is said when a conversation is paused: said in it all the same. */
+export function paused({ key }: Ask, text: string): Ending {
+  const say: Said[] = [{ key: `paused/${key}`, content: { type: 'paused', text } }];
+  return { state: 'refused', outcome: 'stopped-by-breaker', say };
+}
+
 /** Who asked, who that is here, and by what it was decided: kept with the ask, and with the workspace. */
-export function decisionOn({ ask, who, plan }: Pick<Case, 'ask' | 'who' | 'plan'>): JsonObject {
+export function decisionOn({
+  ask,
+  who,
+  plan,
+  atOnce,
+}: Pick<Case, 'ask' | 'who' | 'plan' | 'atOnce'>): JsonObject {
   const { system, asker, key, about } = ask;
   const by = asker && { system, externalId: asker.externalId, handle: asker.handle, name: asker.name };
   const member =
@@ -67,5 +80,6 @@ export function decisionOn({ ask, who, plan }: Pick<Case, 'ask' | 'who' | 'plan'
     cause: causeOf(ask),
     repository: plan && 'repository' in plan ? plan.repository : null,
     ...(about ? { about: { ...about } } : {}),
+    ...(atOnce > 0 ? { atOnce } : {}),
   };
 }

@@ -36,6 +36,8 @@ export interface Ask {
   asker: ExternalPerson | null;
   /** The prompt for the agent. It is data: nothing is decided by it. */
   text: string;
+  /** How much of it who asked wrote themselves; absent: all of it. */
+  characters?: number;
   /** Names the workspace. */
   title: string;
   /** False: it continues what is there, and starts nothing. */

@@ -278,7 +278,7 @@ describe('asks', () => {
       expect((await asks.take(again())).outcome).toBe('continued');
     for (let n = 0; n < 5; n++) expect((await asks.take(again())).outcome).toBe('stopped-by-breaker');
     expect(await bench.api.messages(workspaceId)).toHaveLength(breaker.inConversation);
-    expect((await said(conversationId)).filter(({ type }) => type === 'refused')).toHaveLength(1);
+    expect((await said(conversationId)).filter(({ type }) => type === 'paused')).toHaveLength(1);
     expect(await bench.eventsOf(workspaceId, 'conversation.state')).toMatchObject([
       { data: { state: 'paused' } },
     ]);
@@ -295,5 +295,51 @@ describe('asks', () => {
       conversationId,
     ]);
     expect(rows).toEqual([{ state: 'open', state_reason: null }]);
+  });
+
+  it('are not paused for members by what strangers write', async () => {
+    const first = ask();
+    await asks.take(first);
+    const stranger = person();
+    for (let n = 0; n < breaker.inConversation; n++)
+      await asks.take({ ...ask(), conversation: first.conversation, asker: stranger });
+    expect(await asks.take({ ...ask(), conversation: first.conversation })).toMatchObject({
+      outcome: 'continued',
+    });
+  });
+
+  it('at once after each answer are paused early; who takes their time, or has company, is heard', async () => {
+    const talk = async (gaps: number[], askers: ExternalPerson[] = [ann]): Promise<string[]> => {
+      const issueId = randomUUID();
+      // At Linear each mention is a conversation of its own.
+      const mention = (asker: ExternalPerson): Ask => {
+        const one = ask({ asker, text: 'go on with it' });
+        return { ...one, conversation: { ...one.conversation, subject: { issueId } } };
+      };
+      const outcomes: string[] = [];
+      for (const [at, gap] of [0, ...gaps].entries()) {
+        bench.clock.advance(gap * 1000);
+        const one = mention(askers[at % askers.length] ?? ann);
+        const { outcome, conversationId } = await asks.take(one);
+        outcomes.push(outcome);
+        await bench.sql(
+          `UPDATE reply SET state = 'sent', sent_at = $2 WHERE conversation_id = $1 AND content->'content'->>'type' = 'started'`,
+          [conversationId, bench.clock.now()],
+        );
+      }
+      return outcomes;
+    };
+    const started = (count: number): string[] => Array<string>(count).fill('started');
+    expect(await talk([1, 2, 1, 60, 1])).toEqual([
+      ...started(breaker.atOnce),
+      ...['stopped-by-breaker', 'stopped-by-breaker', 'stopped-by-breaker'],
+    ]);
+    expect(await talk([1, 2, 5, 1, 1, 5, 1])).toEqual(started(8));
+    const bob = await bench.app.member(bench.organization, 'member');
+    await bob.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
+    const company = await connected(bob);
+    const known = { system: ann.system, key: 'x', conversationKey: 'x', cause: 'x', askerId: ann.externalId };
+    expect(await asks.known(bench.organization.id, known)).toBeNull();
+    expect((await talk([1, 1, 1, 1], [ann, company])).every((outcome) => outcome === 'started')).toBe(true);
   });
 });

@@ -10,9 +10,10 @@ import { WorkspacesService } from '../../workspaces/index.js';
 import { conversationsStore, type ConversationRow } from '../conversations/conversations.store.js';
 import { Deliveries } from '../deliveries/deliveries.service.js';
 import { Replies } from '../replies/replies.service.js';
-import { answersTo, causeOf, decisionOn, refused, type Case, type Ending } from './ask-case.js';
+import { answersTo, causeOf, decisionOn, paused, refused, type Case, type Ending } from './ask-case.js';
 import type { Ask, Taken } from './ask.js';
-import { asksStore } from './asks.store.js';
+import { asksStore, type Windows } from './asks.store.js';
+import { timesAtOnce } from './at-once.js';
 import { breaker, isPauseOver, tooMuch } from './breaker.js';
 import { decideAsk, type AskDecision } from './decision.js';
 import { Messages } from './messages.service.js';
@@ -23,6 +24,20 @@ const MOST_TO_CATCH_UP = 20;
 
 const LINK_IS_OPEN =
   'You were given a link to connect your account already. Open it: what you asked here goes on by itself then.';
+
+const GOES_ON =
+  'Nothing that is written here is done for an hour; then write again. An admin can resume it now in Berth: `berth conversations list` shows it, `berth conversations resume` has it heard again.';
+
+/** By what it is seen that an ask needs no decision. */
+export interface AskToKnow {
+  system: ExternalSystem;
+  key: string;
+  conversationKey: string;
+  /** What it is about, as `causeOf` names it. */
+  cause: string;
+  /** Null: nobody. */
+  askerId: string | null;
+}
 
 /** Somebody wants an end of what is under way. */
 export interface Stop {
@@ -63,6 +78,20 @@ export class Asks {
   }
 
   /**
+   * What becomes of an ask before anybody is asked for facts: it was decided already, or what goes in circles is not heard there for now. A quick look: stopped means no call at all. Null: it is to be
+   * decided.
+   */
+  async known(organizationId: string, ask: AskToKnow): Promise<'already-done' | 'stopped-by-breaker' | null> {
+    return this.database.tenant(organizationId, async (tenant) => {
+      const found = await asksStore.find(tenant, ask.system, ask.key);
+      if (found && found.state !== 'waiting') return 'already-done';
+      const conversation = await conversationsStore.findByKey(tenant, ask.system, ask.conversationKey);
+      const isStopped = await this.isStopped(tenant, ask, conversation, this.world.clock.now());
+      return isStopped ? 'stopped-by-breaker' : null;
+    });
+  }
+
+  /**
    * Decides what becomes of an ask, and does it: who asks, what is behind the conversation, the message, what is said. One transaction, so that killed anywhere it is done as a whole or not at all; and
    * one at a time per conversation, so that two who ask at once do not get two workspaces.
    */
@@ -77,7 +106,8 @@ export class Asks {
       if (known && known.state !== 'waiting') return { outcome: 'already-done', conversationId };
       const who = ask.asker && (await this.accounts.find(tenant, ask.asker));
       const stand = ask.asker === null ? await this.preferences.automationActor(tenant) : null;
-      const one: Case = { tenant, ask, conversation, isKnown: known !== null, who, stand, plan, at };
+      const atOnce = known ? 0 : await this.timesAtOnce(tenant, ask, conversation, at);
+      const one: Case = { tenant, ask, conversation, isKnown: known !== null, who, stand, plan, atOnce, at };
       const ending = await this.carryOut(one, await this.decide(one));
       await this.write(one, ending);
       crashPoint('ask.written');
@@ -160,21 +190,55 @@ export class Asks {
     );
   }
 
-  private async decide({ tenant, ask, conversation, isKnown, who, stand, at }: Case): Promise<AskDecision> {
-    const { id, state, countedFrom, updatedAt, workspaceId } = conversation;
-    const window = at.getTime() - breaker.windowSeconds * 1000;
-    const since = new Date(Math.max(window, countedFrom?.getTime() ?? 0));
-    const counts = await asksStore.counts(tenant, { conversationId: id, cause: causeOf(ask), since });
+  private async decide(one: Case): Promise<AskDecision> {
+    const { tenant, ask, conversation, isKnown, who, stand, atOnce, at } = one;
+    const { id, workspaceId } = conversation;
+    const cause = causeOf(ask);
+    const since = windowsOf(conversation, at);
+    const counts = await asksStore.counts(tenant, { conversationId: id, cause, since });
+    const askerId = ask.asker?.externalId ?? null;
     return decideAsk({
       isKnown,
-      excess: tooMuch(counts, ask.asker === null),
-      isPaused: state === 'paused' && !isPauseOver(countedFrom ?? updatedAt, at),
+      excess: tooMuch(counts, ask.asker === null, atOnce),
+      isPaused: await this.isStopped(tenant, { system: ask.system, askerId, cause }, conversation, at),
       who,
       automation: stand !== null,
       refusal: ask.refusal ?? null,
       workspace: workspaceId === null ? null : await this.workspaces.stateOf(tenant, workspaceId),
       mayStart: ask.mayStart,
     });
+  }
+
+  private async timesAtOnce(
+    tenant: Tenant,
+    ask: Ask,
+    conversation: ConversationRow,
+    at: Date,
+  ): Promise<number> {
+    const askerId = ask.asker?.externalId;
+    if (askerId === undefined) return 0;
+    const { day: since } = windowsOf(conversation, at);
+    const asked = {
+      conversationId: conversation.id,
+      system: ask.system,
+      askerId,
+      cause: causeOf(ask),
+      since,
+    };
+    const before = await asksStore.lastBefore(tenant, asked);
+    return timesAtOnce(before, { askerId, characters: ask.characters ?? ask.text.length }, at);
+  }
+
+  /** Nothing is heard in a paused conversation, nor elsewhere of who was stopped there for the same. */
+  private async isStopped(
+    tenant: Tenant,
+    asked: Pick<AskToKnow, 'system' | 'askerId' | 'cause'>,
+    conversation: ConversationRow | null,
+    at: Date,
+  ): Promise<boolean> {
+    if (conversation?.state === 'paused') return !isPauseOver(pausedAt(conversation), at);
+    const since = new Date(at.getTime() - breaker.pauseSeconds * 1000);
+    return asksStore.isStopped(tenant, { ...asked, since });
   }
 
   private async carryOut(one: Case, decision: AskDecision): Promise<Ending> {
@@ -230,8 +294,7 @@ export class Asks {
       details: { system: ask.system, reason, workspaceId },
     });
     tenant.metrics.count('berth_conversations_paused_total', { system: ask.system });
-    const text = `${reason} It goes on in an hour, or when somebody resumes it in Berth.`;
-    return refused(ask, 'stopped-by-breaker', text);
+    return paused(ask, `${reason} ${GOES_ON}`);
   }
 
   private async write(one: Case, { state, outcome, ...ending }: Ending): Promise<void> {
@@ -260,3 +323,12 @@ export class Asks {
     );
   }
 }
+
+/** What was asked before it was paused or resumed is not counted any more. */
+function windowsOf({ countedFrom }: ConversationRow, at: Date): Windows {
+  const before = (seconds: number): Date =>
+    new Date(Math.max(at.getTime() - seconds * 1000, countedFrom?.getTime() ?? 0));
+  return { usual: before(breaker.windowSeconds), hour: before(3600), day: before(24 * 3600) };
+}
+
+const pausedAt = ({ countedFrom, updatedAt }: ConversationRow): Date => countedFrom ?? updatedAt;

@@ -1,5 +1,7 @@
 import type { JsonObject, Tenant } from '../../database/index.js';
+import type { ReplyContent } from '../replies/content.js';
 import type { Ask } from './ask.js';
+import type { AskedBefore } from './at-once.js';
 import type { AskCounts } from './breaker.js';
 import type { AskState } from './decision.js';
 
@@ -107,17 +109,79 @@ export const asksStore = {
     return count;
   },
 
+  /** `since`: what was asked before is not counted any more. In a conversation members count alone: else strangers could have it paused for everybody. */
   async counts(
     { db, organizationId }: Tenant,
-    { conversationId, cause, since }: { conversationId: string; cause: string; since: Date },
+    { conversationId, cause, since }: { conversationId: string; cause: string; since: Windows },
   ): Promise<AskCounts> {
+    const { usual, hour, day } = since;
     const [row] = await db.$queryRaw<AskCounts[]>`
-      select count(*) filter (where conversation_id = ${conversationId}::uuid)::int as "inConversation",
-             count(*) filter (where asker_id is null and decision->>'cause' = ${cause})::int as "ofNobody",
-             count(*) filter (where asker_id is null)::int as "ofNobodyInAll"
-        from ask
-       where organization_id = ${organizationId}::uuid and created_at > ${since}
-         and (conversation_id = ${conversationId}::uuid or asker_id is null)`;
-    return row ?? { inConversation: 0, ofNobody: 0, ofNobodyInAll: 0 };
+      with counted as (
+        select created_at, asker_id, decision->>'cause' as cause, conversation_id = ${conversationId}::uuid and user_id is not null as is_talk from ask
+         where organization_id = ${organizationId}::uuid and created_at > ${day}
+           and (conversation_id = ${conversationId}::uuid or asker_id is null))
+      select count(*) filter (where is_talk and created_at > ${usual})::int as "inConversation",
+             count(*) filter (where is_talk and created_at > ${hour})::int as "inHour",
+             count(*) filter (where is_talk)::int as "inDay",
+             count(*) filter (where asker_id is null and created_at > ${usual} and cause = ${cause})::int as "ofNobody",
+             count(*) filter (where asker_id is null and created_at > ${usual})::int as "ofNobodyInAll"
+        from counted`;
+    return row ?? { inConversation: 0, inHour: 0, inDay: 0, ofNobody: 0, ofNobodyInAll: 0 };
+  },
+
+  /**
+   * What was asked last in a conversation, or by the same person about the same thing elsewhere: at Linear each mention is a conversation of its own. Null: nothing.
+   */
+  async lastBefore(
+    { db, organizationId }: Tenant,
+    {
+      conversationId,
+      system,
+      askerId,
+      cause,
+      since,
+    }: { conversationId: string; system: string; askerId: string; cause: string; since: Date },
+  ): Promise<AskedBefore | null> {
+    const [row] = await db.$queryRaw<AskedBefore[]>`
+      with before as (
+        select key, conversation_id, asker_id, coalesce((decision->>'atOnce')::int, 0) as at_once from ask
+         where organization_id = ${organizationId}::uuid and created_at > ${since}
+           and (conversation_id = ${conversationId}::uuid
+                or (system = ${system} and asker_id = ${askerId} and decision->>'cause' = ${cause}))
+         order by id desc limit 1)
+      select asker_id as "askerId", at_once as "atOnce",
+             (select greatest(min(sent_at), max(sent_at) filter (where content->'content'->>'type' = any(${ENDS})))
+                from reply r
+               where r.organization_id = ${organizationId}::uuid and r.conversation_id = before.conversation_id and r.state = 'sent'
+                 and r.content->'about'->>'askKey' = before.key
+                 and r.content->'content'->>'type' <> ${'seen' satisfies ReplyContent['type']}) as "answeredAt"
+        from before`;
+    return row ?? null;
+  },
+
+  /** Whether this person, or nobody, was stopped for what they asked about this thing in another conversation, which nobody has resumed. */
+  async isStopped(
+    { db, organizationId }: Tenant,
+    { system, askerId, cause, since }: { system: string; askerId: string | null; cause: string; since: Date },
+  ): Promise<boolean> {
+    const found = await db.ask.findFirst({
+      where: {
+        ...{ organizationId, system, askerId, state: 'refused', outcome: 'stopped-by-breaker' },
+        ...{ createdAt: { gt: since }, decision: { path: ['cause'], equals: cause } },
+        conversation: { state: 'paused' },
+      },
+      select: { id: true },
+    });
+    return found !== null;
   },
 };
+
+/** From when on asks count, by window. */
+export interface Windows {
+  usual: Date;
+  hour: Date;
+  day: Date;
+}
+
+/** With these something ends, and others see it. */
+const ENDS: ReplyContent['type'][] = ['answer', 'failed', 'stopped', 'refused', 'choose', 'connect'];

@@ -79,16 +79,23 @@ describe('what becomes of an ask', () => {
 });
 
 describe('the breaker', () => {
-  const none = { inConversation: 0, ofNobody: 0, ofNobodyInAll: 0 };
+  const none = { inConversation: 0, inHour: 0, inDay: 0, ofNobody: 0, ofNobodyInAll: 0 };
   it.each([
     ['a lively talk', { ...none, inConversation: breaker.inConversation - 1 }, false, false],
     ['more than that', { ...none, inConversation: breaker.inConversation }, false, true],
+    ['one in each minute of an hour', { ...none, inHour: breaker.inHour }, false, true],
+    ['more in a day than anybody has patience for', { ...none, inDay: breaker.inDay }, false, true],
     ['one more of nobody', { ...none, ofNobody: 1 }, true, false],
     ['a third of nobody', { ...none, ofNobody: 2 }, true, true],
     ['a person where nobody asked twice', { ...none, ofNobody: 2 }, false, false],
     ['nobody in many places', { ...none, ofNobodyInAll: breaker.ofNobodyInAll }, true, true],
   ])('%s', (_, counts, isNobody, trips) => {
     expect(tooMuch(counts, isNobody) !== null).toBe(trips);
+  });
+
+  it('trips where it was asked at once too often in a row', () => {
+    expect(tooMuch(none, false, breaker.atOnce - 1)).toBeNull();
+    expect(tooMuch(none, false, breaker.atOnce)).toContain('loop');
   });
 
   it('lets go after an hour', () => {

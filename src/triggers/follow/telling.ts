@@ -23,6 +23,8 @@ export interface Listening {
   isPage: boolean;
 }
 
+type Ending = Extract<ReplyContent, { type: 'answer' | 'failed' | 'stopped' }>;
+
 /** What is to be said, and up to which event it is: from there on the next look begins. */
 export interface Telling {
   told: Told[];
@@ -36,6 +38,13 @@ interface Open {
 }
 
 const planSchema = z.array(planItemSchema);
+
+/** What was pushed, which belongs to the answer as well. */
+interface Pushed {
+  from: number;
+  branch: string;
+  commit: string;
+}
 
 /**
  * What is said in a conversation of what its workspace told (ascending, without gaps). Keys are of the events, so that what is looked at again is not said again; an end is said once for a turn. Words that an
@@ -51,6 +60,7 @@ class Teller {
   readonly #told: Told[] = [];
   readonly #texts = new Map<string, Open>();
   readonly #gitFailures = new Map<string, Open>();
+  readonly #pushes = new Map<string, Pushed>();
 
   constructor(private readonly listening: Listening) {}
 
@@ -70,7 +80,9 @@ class Teller {
     const last = events.at(-1);
     const upTo = last?.seq ?? 0;
     const open = [...this.#texts.entries(), ...this.#gitFailures.entries()];
-    const from = Math.min(...open.map(([, each]) => each.from));
+    const from = Math.min(
+      ...[...open.map(([, each]) => each), ...this.#pushes.values()].map((each) => each.from),
+    );
     const isStuck = this.listening.isPage && from === events[0]?.seq;
     if (isStuck)
       for (const [turn, { text }] of open)
@@ -92,8 +104,9 @@ class Teller {
       case 'git.failed':
         return note(this.#gitFailures, turn, event.seq, textOf(event, 'message'));
       case 'git.pushed': {
-        const commit = textOf(event, 'commit').slice(0, 7);
-        const text = `Pushed ${commit} to ${textOf(event, 'branch')}.`;
+        const [branch, commit] = [textOf(event, 'branch'), textOf(event, 'commit')];
+        this.#pushes.set(turn, { from: this.#pushes.get(turn)?.from ?? event.seq, branch, commit });
+        const text = `Pushed ${commit.slice(0, 7)} to ${branch}.`;
         return this.say(turn, key, { type: 'progress', text });
       }
       case 'message.state':
@@ -113,9 +126,11 @@ class Teller {
   /** How its turn goes on. The login is told in the same stroke, just before it. */
   private moved(turn: string, event: WorkspaceEvent, beside: (WorkspaceEvent | undefined)[]): void {
     const login = beside[0]?.type === 'authentication.state' ? beside[0] : undefined;
-    const ends = (content: ReplyContent): void => {
+    const ends = (content: Ending): void => {
       this.take(this.#texts, turn);
-      this.say(turn, `end/${turn}`, content);
+      const { branch = '', commit = '' } = this.#pushes.get(turn) ?? {};
+      this.#pushes.delete(turn);
+      this.say(turn, `end/${turn}`, { ...content, ...(commit === '' ? {} : { pushed: { branch, commit } }) });
     };
     switch (event.data.state) {
       case 'reauthenticating':

@@ -173,6 +173,18 @@ describe('repliesOf', () => {
       'what was pushed',
       [['git.pushed', { messageId: 'ours', branch: 'berth/x', commit: '0123456789' }]],
       [['event/5', { type: 'progress', text: 'Pushed 0123456 to berth/x.' }]],
+      0,
+    ],
+    [
+      'and how it ended, with it',
+      [['git.pushed', { messageId: 'ours', branch: 'berth/x', commit: '0123456789' }], moved('completed')],
+      [
+        ['event/5', { type: 'progress', text: 'Pushed 0123456 to berth/x.' }],
+        [
+          'end/ours',
+          { type: 'answer', text: 'It is done.', pushed: { branch: 'berth/x', commit: '0123456789' } },
+        ],
+      ],
     ],
     [
       'what could not be pushed, with the answer',

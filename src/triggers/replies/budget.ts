@@ -37,16 +37,28 @@ export const systemLimits: Record<ExternalSystem, readonly Limit[]> = {
 /** A part of each limit is kept for signs of life: they must be there within seconds, whatever else waits. */
 const USUAL_SHARE = 0.8;
 
-/** How many calls a reply takes at most, by what integrations make of it (a comment and a check, an activity and a link). */
-const CALLS: Partial<Record<ReplyContent['type'], number>> = {
-  started: 2,
-  answer: 2,
-  failed: 2,
-  'pull-request': 2,
+/**
+ * How many calls a reply takes at most, by what integrations make of it. At GitHub a comment and a check; at an end the answer on a line, the comment (edited, or made anew where somebody deleted it), and a check
+ * on what was asked about and one on what was pushed. At Linear a session, an activity (looked for where it is there already), and the issue that is begun or linked. Most take fewer: those are given back.
+ */
+const CALLS: Record<ExternalSystem, Partial<Record<ReplyContent['type'], number>>> = {
+  github: { started: 2, progress: 2, plan: 2, authentication: 2, answer: 5, failed: 5, stopped: 5 },
+  linear: { seen: 3, started: 5, 'pull-request': 3 },
 };
+const USUAL_CALLS: Record<ExternalSystem, number> = { github: 1, linear: 2 };
 
-export function callsOf({ type }: Pick<ReplyContent, 'type'>): number {
-  return CALLS[type] ?? 1;
+export function callsOf({ type }: Pick<ReplyContent, 'type'>, system: ExternalSystem): number {
+  return CALLS[system][type] ?? USUAL_CALLS[system];
+}
+
+/** So many calls of what was taken at that moment were not made. */
+export function giveBack(budget: Budget, takenAt: Date, calls: number): Budget {
+  const last = budget.taken.findLastIndex((at) => at.getTime() === takenAt.getTime());
+  if (last === -1 || calls <= 0) return budget;
+  const first = Math.max(0, last + 1 - calls);
+  const isGiven = (at: Date, index: number): boolean =>
+    index >= first && index <= last && at.getTime() === takenAt.getTime();
+  return { ...budget, taken: budget.taken.filter((at, index) => !isGiven(at, index)) };
 }
 
 /** What became of a wish to say something now: said and counted, or put off until then. */

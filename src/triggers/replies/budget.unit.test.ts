@@ -1,4 +1,13 @@
-import { blocked, budgetKey, callsOf, emptyBudget, systemLimits, take, type Budget } from './budget.js';
+import {
+  blocked,
+  budgetKey,
+  callsOf,
+  emptyBudget,
+  giveBack,
+  systemLimits,
+  take,
+  type Budget,
+} from './budget.js';
 
 const start = new Date('2026-01-01T12:00:00.000Z').getTime();
 const limits = systemLimits.github;
@@ -84,6 +93,27 @@ describe('budgetKey', () => {
 
 describe('callsOf', () => {
   it('is what integrations make of it at most', () => {
-    expect([callsOf({ type: 'seen' }), callsOf({ type: 'answer' })]).toEqual([1, 2]);
+    expect([callsOf({ type: 'seen' }, 'github'), callsOf({ type: 'answer' }, 'github')]).toEqual([1, 5]);
+    expect(callsOf({ type: 'answer' }, 'linear')).toBe(2);
+  });
+});
+
+describe('giveBack', () => {
+  const [before, now, after] = [start - 1, start, start + 1].map((time) => new Date(time)) as [
+    Date,
+    Date,
+    Date,
+  ];
+  const budget = { ...emptyBudget, taken: [before, now, now, now, after] };
+  it.each([
+    [0, [before, now, now, now, after]],
+    [2, [before, now, after]],
+    [9, [before, after]],
+  ])('of %i calls that were not made, and of no other', (calls, left) => {
+    expect(giveBack(budget, now, calls).taken).toEqual(left);
+  });
+
+  it('what is too old to count is gone already', () => {
+    expect(giveBack(budget, new Date(0), 3)).toEqual(budget);
   });
 });

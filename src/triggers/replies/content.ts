@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { seenSchema } from '../../contracts/index.js';
 
 const text = seenSchema();
+/** What the turn pushed last, and where. */
+const pushed = z.object({ branch: text, commit: text }).optional();
 
 /** What can be said in a conversation, in words of Berth's; how it looks there is its integration's. */
 export const replyContentSchema = z.discriminatedUnion('type', [
@@ -22,9 +24,9 @@ export const replyContentSchema = z.discriminatedUnion('type', [
     text,
     tool: z.object({ name: text, parameter: text, result: text.optional() }).optional(),
   }),
-  z.object({ type: z.literal('answer'), text }),
-  z.object({ type: z.literal('failed'), text }),
-  z.object({ type: z.literal('stopped'), text }),
+  z.object({ type: z.literal('answer'), text, pushed }),
+  z.object({ type: z.literal('failed'), text, pushed }),
+  z.object({ type: z.literal('stopped'), text, pushed }),
   /** The workspace sleeps, which is no failure: it wakes when it is written to. */
   z.object({ type: z.literal('asleep') }),
   z.object({
@@ -44,6 +46,8 @@ export const replyContentSchema = z.discriminatedUnion('type', [
     options: z.array(z.object({ label: text, value: text })),
   }),
   z.object({ type: z.literal('refused'), text }),
+  /** Nothing more is done there for now: the one thing that is said in a paused conversation. */
+  z.object({ type: z.literal('paused'), text }),
   z.object({
     type: z.literal('pull-request'),
     url: text,

@@ -200,23 +200,32 @@ describe('replies', () => {
   });
 
   it('are dropped when their system or their conversation says so, and wait while it pauses', async () => {
-    const id = await converse({ state: 'paused', state_reason: 'The app was suspended.' });
+    const counted_from = clock.now();
+    const id = await converse({ state: 'paused', state_reason: 'It went in circles.', counted_from });
     await add(id, 'a', answer('a'));
+    await add(id, 's', { type: 'seen' });
+    await add(id, 'p', { type: 'paused', text: 'It is paused.' });
     await send(id);
-    expect(texts()).toEqual([]);
-    await query(`UPDATE conversation SET state = 'open' WHERE id = $1`, [id]);
+    // That, and nothing else: what went in circles would go on with it.
+    expect(texts()).toEqual(['It is paused.']);
+    await query(`DELETE FROM reply WHERE conversation_id = $1 AND key = 's'`, [id]);
+    clock.advance(3599_000);
+    await send(id);
+    expect(texts()).toEqual(['It is paused.']);
+    // Over by itself, also when nobody has written since.
     clock.advance(61_000);
     answers = () => Promise.resolve({ outcome: 'dropped', reason: 'The comment is gone.' });
     await send(id);
-    expect(await rows(id)).toMatchObject([{ state: 'dropped', error: 'The comment is gone.' }]);
+    const ends = [{ state: 'dropped', error: 'The comment is gone.' }, { state: 'sent' }];
+    expect(await rows(id)).toMatchObject(ends);
     await add(id, 'b', answer('b'));
     await query(
       `UPDATE conversation SET state = 'closed', state_reason = 'It was uninstalled.' WHERE id = $1`,
       [id],
     );
     await send(id);
-    expect(await rows(id)).toMatchObject([{}, { state: 'dropped', error: 'It was uninstalled.' }]);
-    expect(texts()).toEqual(['a']);
+    expect(await rows(id)).toMatchObject([...ends, { state: 'dropped', error: 'It was uninstalled.' }]);
+    expect(texts()).toEqual(['It is paused.', 'a']);
   });
 
   it('are given up after a day, and what comes after them is not', async () => {
@@ -253,13 +262,17 @@ describe('replies', () => {
     const other = await app.founded(`q${app.world.ids.next().slice(-8)}`);
     const ids: string[] = [];
     for (let n = 0; n < 90; n++) ids.push(await converse({ subject: { installationId: '7' } }));
-    for (const id of ids) await add(id, 'a', progress(id));
+    for (const id of ids) await add(id, 'a', { type: 'refused', text: id });
     const elsewhere = await converse({ subject: { installationId: '8' } }, other);
     for (const id of ids) await send(id);
     expect(told).toHaveLength(56);
     await add(elsewhere, 'a', answer('elsewhere'), other);
+    answers = () => Promise.resolve({ outcome: 'sent', calls: 2 });
     await send(elsewhere, app, other);
     expect(texts().at(-1)).toBe('elsewhere');
+    // As many as it took, and not as many as it might have taken.
+    const budgets = await query('SELECT taken FROM reply_budget WHERE organization_id = $1', [other.id]);
+    expect(budgets.rows).toMatchObject([{ taken: [{}, {}] }]);
     told.pop();
     for (let round = 0; told.length < 90 && round < 60; round++) {
       clock.advance(10_000);

@@ -24,7 +24,7 @@ export interface ReplyToSend {
   };
 }
 
-/** What became of it. What a sender throws is `later`, and its message the reason. */
+/** What became of it; `calls`: how many of those that the system counts it took, where that is known. What a sender throws is `later`, and its message the reason. */
 export type SendOutcome =
   | {
       outcome: 'sent';
@@ -32,6 +32,7 @@ export type SendOutcome =
       externalId?: string;
       /** Merged into what the integration keeps. */
       made?: JsonObject;
+      calls?: number;
     }
   | {
       outcome: 'later';
@@ -45,6 +46,7 @@ export type SendOutcome =
       /** It is not to be said: the comment is gone, the installation is. */
       outcome: 'dropped';
       reason: string;
+      calls?: number;
     };
 
 /** Says one reply at one system. It may be asked again for what it has said already, and must end soon after the signal: another may be on it by then. */

@@ -2,7 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { ExternalSystem } from '../../contracts/index.js';
 import { Database, type Tenant } from '../../database/index.js';
 import { crashPoint, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
-import { blocked, budgetKey, callsOf, systemLimits, take } from './budget.js';
+import { isPauseOver } from '../asks/breaker.js';
+import { blocked, budgetKey, callsOf, giveBack, systemLimits, take } from './budget.js';
 import { storedReplySchema, type StoredReply } from './content.js';
 import { dueOf, isUrgent, pauseSeconds, type WaitingReply } from './order.js';
 import { Replies } from './replies.service.js';
@@ -26,6 +27,8 @@ interface Try {
   sender: ReplySender;
   reply: { id: string; attempts: number; externalKey: string; createdAt: Date };
   stored: StoredReply;
+  /** Out of the budget, for the time being. */
+  taken: { calls: number; at: Date };
 }
 
 /**
@@ -72,13 +75,13 @@ export class Sending {
       return null;
     }
     const sender = this.replies.senderOf(place.system);
-    if (!sender || place.state === 'paused') {
-      // Also signs of life: nobody would see one.
-      const until = new Date(now.getTime() + CLOSED_MS);
-      for (const reply of waiting) if (reply.nextAt <= now) await repliesStore.hold(tenant, reply, until);
-      return null;
-    }
-    const due = dueOf(waiting, now);
+    const sayable = sender ? sayableIn(place, waiting, now) : [];
+    // Also signs of life: what went in circles would go on with whatever is said.
+    const until = new Date(now.getTime() + CLOSED_MS);
+    for (const reply of waiting)
+      if (!sayable.includes(reply) && reply.nextAt <= now) await repliesStore.hold(tenant, reply, until);
+    if (!sender || sayable.length === 0) return null;
+    const due = dueOf(sayable, now);
     await this.giveUp(tenant, place, due.late, 'failed', 'It could not be said in time.');
     await this.giveUp(tenant, place, due.folded, 'dropped', 'A newer one was said in its place.');
     if (!due.next) {
@@ -96,9 +99,10 @@ export class Sending {
   ): Promise<Try | null> {
     const now = this.world.clock.now();
     const key = budgetKey(place.system, place.subject);
-    const wish = { calls: callsOf(next), urgent: isUrgent(next) };
+    const system = place.system as ExternalSystem;
+    const wish = { calls: callsOf(next, system), urgent: isUrgent(next) };
     const budget = await repliesStore.lockBudget(tenant, key);
-    const granted = take(budget, systemLimits[place.system as ExternalSystem], wish, now);
+    const granted = take(budget, systemLimits[system], wish, now);
     await repliesStore.keepBudget(tenant, key, granted.budget);
     if (!granted.granted) {
       await repliesStore.hold(tenant, next, granted.at);
@@ -113,7 +117,8 @@ export class Sending {
       await this.giveUp(tenant, place, [row.id], 'failed', 'It is not understood.');
       return null;
     }
-    return { place, sender, reply: { ...row, attempts: next.attempts + 1 }, stored: stored.data };
+    const taken = { calls: wish.calls, at: now };
+    return { place, sender, reply: { ...row, attempts: next.attempts + 1 }, stored: stored.data, taken };
   }
 
   /** Says it, and keeps saying that somebody is on it. Never throws. */
@@ -161,7 +166,11 @@ export class Sending {
     }
   }
 
-  private async end(tenant: Tenant, { place, reply, stored }: Try, outcome: SendOutcome): Promise<void> {
+  private async end(
+    tenant: Tenant,
+    { place, reply, stored, taken }: Try,
+    outcome: SendOutcome,
+  ): Promise<void> {
     const now = this.world.clock.now();
     const { system } = place;
     // In the order in which `begin` locks.
@@ -177,6 +186,8 @@ export class Sending {
         'a reply is tried again',
       );
     } else {
+      if (outcome.calls !== undefined)
+        await this.giveBack(tenant, place, { at: taken.at, calls: taken.calls - outcome.calls });
       // Kept whoever ends the try: it is there.
       if (outcome.outcome === 'sent' && outcome.made)
         await repliesStore.keepMade(tenant, place.id, outcome.made);
@@ -196,6 +207,17 @@ export class Sending {
     const key = budgetKey(place.system, place.subject);
     const budget = await repliesStore.lockBudget(tenant, key);
     await repliesStore.keepBudget(tenant, key, blocked(budget, until));
+  }
+
+  private async giveBack(
+    tenant: Tenant,
+    place: Place,
+    { at, calls }: { at: Date; calls: number },
+  ): Promise<void> {
+    if (calls <= 0) return;
+    const key = budgetKey(place.system, place.subject);
+    const budget = await repliesStore.lockBudget(tenant, key);
+    await repliesStore.keepBudget(tenant, key, giveBack(budget, at, calls));
   }
 
   private async giveUp(
@@ -219,6 +241,12 @@ export class Sending {
     const random = this.world.random(4).readUInt32BE() / 2 ** 32;
     return { outcome: 'later', retryAfterSeconds: pauseSeconds(attempts, random), reason };
   }
+}
+
+/** What may be said now: in a paused conversation that it is paused, and nothing else until that is over. */
+function sayableIn({ state, pausedAt }: Place, waiting: WaitingReply[], now: Date): WaitingReply[] {
+  if (state !== 'paused' || isPauseOver(pausedAt, now)) return waiting;
+  return waiting.filter(({ type }) => type === 'paused');
 }
 
 function endingOf(outcome: Exclude<SendOutcome, { outcome: 'later' }>, at: Date): Ending {
