@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { startLinearEmulator, type LinearEmulator } from '../../../test/emulators/linear.js';
 import type { LinearOrganization } from '../../../test/emulators/linear-world.js';
 import { tieLinear } from '../../../test/support/connections.js';
@@ -48,6 +49,17 @@ async function open(url: string, cookie = ''): Promise<{ status: number; text: s
 async function page(url: string, cookie = ''): Promise<{ status: number; text: string }> {
   const answer = await fetch(url, { headers: { accept: 'text/html', ...(cookie ? { cookie } : {}) } });
   return { status: answer.status, text: await answer.text() };
+}
+/** As a browser says itself from where it was sent; `fetch` says so for itself. */
+function sent(url: string, from: 'cross-site' | 'same-origin', cookie = ''): Promise<string> {
+  const headers = { 'sec-fetch-mode': 'navigate', 'sec-fetch-site': from, ...(cookie ? { cookie } : {}) };
+  return new Promise((resolve, reject) => {
+    get(url, { headers }, (answer) => {
+      let text = '';
+      answer.on('data', (part: Buffer) => (text += part.toString()));
+      answer.on('end', () => resolve(text));
+    }).on('error', reject);
+  });
 }
 async function cookieOf({ userId: id, name }: TestMember): Promise<string> {
   const { token } = await berth.app.get(SignInService, { strict: false }).openSession({ id, name }, null);
@@ -163,4 +175,33 @@ it('who is in several organizations says in which', async () => {
   expect((await connect({ organization: 'foreign' })).status).toBe(404);
   // A key is of one.
   expect(await begin(acme.owner)).toContain('/oauth/authorize');
+});
+
+it('asks in a browser where nobody is signed in: who follows somebody else’s link would prove themselves for them', async () => {
+  const mallory = await berth.member(acme, 'member');
+  const ann = await berth.member(acme, 'member');
+  linear.signIn(there, newUser('victim@elsewhere.example'));
+  const sentBack = await fetch(await begin(mallory), { redirect: 'manual' });
+  const back = sentBack.headers.get('location') ?? '';
+  const asked = await sent(back, 'cross-site');
+  expect(asked).toContain('Did you begin this?');
+  expect(asked).toContain(mallory.email);
+  expect(await listed(mallory)).toEqual([]);
+  expect(await sent(back, 'cross-site', await cookieOf(ann))).toContain('Somebody else began this');
+  // Its own link brings the same request from here, and nothing was used up.
+  const [, href = ''] = /<a href="([^"]+)">Go on</.exec(asked) ?? [];
+  const url = new URL(href.replaceAll('&amp;', '&'), berth.url).href;
+  expect(url).toBe(back);
+  expect(await sent(url, 'same-origin')).toContain('Your account is connected');
+  expect(await listed(mallory)).toHaveLength(1);
+  // What is over is said to be, and not asked about.
+  expect(await sent(back, 'cross-site')).toContain('used already');
+});
+
+it('asks nothing of who began it, signed in', async () => {
+  const ann = await berth.member(acme, 'member');
+  linear.signIn(there, newUser('carol@elsewhere.example'));
+  const sentBack = await fetch(await begin(ann), { redirect: 'manual' });
+  const said = await sent(sentBack.headers.get('location') ?? '', 'cross-site', await cookieOf(ann));
+  expect(said).toContain('Your account is connected');
 });

@@ -32,3 +32,15 @@ export function refusalOf(
     return 'This took longer than a quarter of an hour, for which a link is good. Begin again; nothing was connected.';
   return null;
 }
+
+/**
+ * Whether a browser came back in which nobody is signed in, so that whoever sits there is asked first. Somebody may have been sent a link that another began: what they prove at the other system would be that one's. Browsers
+ * say so themselves, and truly (Fetch Metadata): a link of our own page is `same-origin`; programs, which somebody started on purpose, say nothing.
+ */
+export function isToBeAsked(
+  person: { id: string } | null,
+  mode: string | undefined,
+  site: string | undefined,
+): boolean {
+  return person === null && mode === 'navigate' && site !== 'same-origin';
+}

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import type { Request } from 'express';
 import { Audit } from '../../audit/index.js';
 import type { ExternalSystem } from '../../contracts/index.js';
 import { keysOf, ofOrganizations, SealedTables, Vault, type SealedPlace } from '../../credentials/index.js';
-import { Database, SystemStore } from '../../database/index.js';
+import { Database, SystemStore, type Tenant } from '../../database/index.js';
 import { auditedMember, hashToken, IdentityService, type Actor, type Person } from '../../identity/index.js';
 import { BerthError, World } from '../../kernel/index.js';
-import { ATTEMPT_SECONDS, refusalOf, type Purpose } from './attempt.js';
+import { askingPage } from './asking-page.js';
+import { ATTEMPT_SECONDS, isToBeAsked, refusalOf, type Purpose } from './attempt.js';
 import { attemptsStore } from './attempts.store.js';
 
 const BYTES = 32;
@@ -100,17 +102,46 @@ export class ConnectionAttempts {
       // Of two at once one gets here first; what it says to the other is what it would say a moment later.
       if (!(await attemptsStore.use(tenant, id, now)))
         throw refused(refusalOf({ ...attempt, usedAt: now }, system, person, now) ?? '');
-      const row = await attemptsStore.sealed(tenant, id);
-      const opened = JSON.parse(await this.vault.open(row?.sealed ?? '', place(organizationId, id))) as {
-        verifier: string;
-        via: Actor['via'];
-        notes: AttemptNotes;
-      };
+      const opened = await this.opened(tenant, id);
       const actor = await this.identity.actorInside(tenant, attempt.userId, opened.via);
       if (!actor) throw refused(refusalOf(null, system, person, now) ?? '');
       return { actor, purpose: attempt.purpose as Purpose, opened };
     });
     return { actor, system, purpose, verifier: opened.verifier, notes: opened.notes };
+  }
+
+  /**
+   * The page that asks whoever came back whether they go on; null: they need not be asked. Before `claim`, and nothing is used up by it: going on brings the same request again, from that page.
+   */
+  async question(
+    request: Request,
+    state: string,
+    system: ExternalSystem,
+    person: Person | null,
+  ): Promise<string | null> {
+    if (!isToBeAsked(person, request.get('sec-fetch-mode'), request.get('sec-fetch-site'))) return null;
+    const address = await this.system.connections.attemptByState(hashToken(state));
+    const begun =
+      address &&
+      (await this.database.tenant(address.organizationId, async (tenant) => {
+        const attempt = await attemptsStore.find(tenant, address.id);
+        // What leads nowhere is refused in words by `claim`.
+        if (!attempt || refusalOf(attempt, system, person, this.world.clock.now()) !== null) return null;
+        const { via } = await this.opened(tenant, address.id);
+        const actor = await this.identity.actorInside(tenant, attempt.userId, via);
+        const organization = await this.identity.nameInside(tenant);
+        return actor && { actor, organization, purpose: attempt.purpose as Purpose };
+      }));
+    return begun ? askingPage(system, begun, request.originalUrl) : null;
+  }
+
+  private async opened(
+    tenant: Tenant,
+    id: string,
+  ): Promise<{ verifier: string; via: Actor['via']; notes: AttemptNotes }> {
+    const row = await attemptsStore.sealed(tenant, id);
+    const text = await this.vault.open(row?.sealed ?? '', place(tenant.organizationId, id));
+    return JSON.parse(text) as { verifier: string; via: Actor['via']; notes: AttemptNotes };
   }
 
   /** 256 bits, and as a PKCE verifier of the shortest length that RFC 7636 allows. */

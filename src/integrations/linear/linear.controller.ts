@@ -1,4 +1,5 @@
-import { Controller, Header } from '@nestjs/common';
+import { Controller, Header, Req } from '@nestjs/common';
+import type { Request } from 'express';
 import {
   connectLinearRoute,
   disconnectLinearRoute,
@@ -45,7 +46,10 @@ export class LinearController {
   async callback(
     @CurrentPersonIfAny() person: Person | null,
     @Input() { query }: InputOf<typeof linearCallbackRoute>,
+    @Req() request: Request,
   ): Promise<string> {
+    const question = await this.attempts.question(request, query.state, 'linear', person);
+    if (question !== null) return question;
     const claimed = await this.attempts.claim(query.state, 'linear', person);
     if (query.code === undefined)
       throw new BerthError(

@@ -1,5 +1,5 @@
-import { Controller, Header, Res } from '@nestjs/common';
-import type { Response } from 'express';
+import { Controller, Header, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
 import {
   connectGithubRoute,
   disconnectGithubRoute,
@@ -82,7 +82,10 @@ export class GithubController {
   async callback(
     @CurrentPersonIfAny() person: Person | null,
     @Input() { query }: InputOf<typeof githubCallbackRoute>,
+    @Req() request: Request,
   ): Promise<string> {
+    const question = await this.attempts.question(request, query.state, 'github', person);
+    if (question !== null) return question;
     const claimed = await this.attempts.claim(query.state, 'github', person);
     if (query.error !== undefined)
       throw new BerthError(
