@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { messageOf } from '../src/kernel/index.js';
 import type { Bench } from './bench.js';
+import { deliveries } from './programs/deliveries.js';
 import { events } from './programs/events.js';
 import { largeCrowd, leases } from './programs/leases.js';
 import { memory } from './programs/memory.js';
@@ -35,6 +36,7 @@ const benches: readonly Bench[] = [
   largeCrowd,
   renewals,
   webhooks,
+  deliveries,
 ];
 
 /** As shells name the end by SIGINT. */

@@ -2,9 +2,9 @@ import { fork } from 'node:child_process';
 import { createHmac, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { tieGithub } from '../../test/support/connections.js';
+import { paced } from '../../test/support/paced.js';
 import { withClient } from '../../test/support/tables.js';
 import type { Bench, BenchContext, Row } from '../bench.js';
 import type { BareWebhooksOptions, BareWebhooksUrls } from '../support/bare-webhooks.js';
@@ -44,8 +44,9 @@ async function run(context: BenchContext): Promise<Row[]> {
   }
   const perSecond = DELIVERIES / (median(samples.berth) / 1000);
   context.say(`at half of ${Math.round(perSecond)} a second`);
-  const ours = await paced(berth, perSecond / 2);
-  const theirs = await paced(octokit, perSecond / 2);
+  const half = (deliver: Deliver) =>
+    paced(perSecond / 2, Math.round((perSecond / 2) * PACED_SECONDS), deliver);
+  const [ours, theirs] = [await half(berth), await half(octokit)];
   const expected = WARM_UP + ROUNDS * DELIVERIES + ours.length;
   if ((await stored()) !== expected)
     throw new Error(`${expected} deliveries were sent, and others are stored.`);
@@ -142,20 +143,4 @@ async function many(deliver: Deliver, count: number): Promise<void> {
     while (left-- > 0) await deliver();
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
-}
-
-/** So many a second, whether those before were answered or not: the time of each, from when it was due. */
-async function paced(deliver: Deliver, perSecond: number): Promise<number[]> {
-  const samples: number[] = [];
-  const under: Promise<void>[] = [];
-  const begun = performance.now();
-  const count = Math.round(perSecond * PACED_SECONDS);
-  for (let n = 0; n < count; n++) {
-    const due = begun + (n * 1000) / perSecond;
-    const wait = due - performance.now();
-    if (wait > 1) await delay(wait);
-    under.push(deliver().then(() => void samples.push(performance.now() - due)));
-  }
-  await Promise.all(under);
-  return samples;
 }

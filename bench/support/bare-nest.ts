@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import 'reflect-metadata';
 import type { CreateWorkspace, WorkspaceView } from '../../src/contracts/index.js';
-import { createClient } from '../../src/database/database.js';
+import { createClient, createPool } from '../../src/database/database.js';
 import type { Tenant } from '../../src/database/index.js';
 import { silentMetrics, systemIds } from '../../src/kernel/index.js';
 import { rowTerms } from '../../src/workspaces/terms.js';
@@ -95,7 +95,7 @@ class BareModule {
   static with(options: BareNestOptions): DynamicModule {
     const providers = [
       { provide: OPTIONS, useValue: options },
-      { provide: DATABASE, useValue: createClient(options.databaseUrl) },
+      { provide: DATABASE, useValue: createClient(createPool(options.databaseUrl)) },
     ];
     return { module: BareModule, controllers: [BareController], providers };
   }

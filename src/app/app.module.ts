@@ -121,8 +121,9 @@ function common(parts: CommonParts & Partial<WorkParts>): Imports {
   ];
 }
 
-/** The routes of people and machines. */
+/** The routes of people and machines. A request is held against one after the other, so those of webhooks, which come in crowds, are asked first. */
 const apiModules: Imports = [
+  IntegrationsApiModule,
   IdentityApiModule,
   CredentialsApiModule,
   WorkspacesApiModule,
@@ -130,7 +131,6 @@ const apiModules: Imports = [
   UsageModule,
   RunnerGatewayModule,
   TriggersApiModule,
-  IntegrationsApiModule,
 ];
 /** How a process does, whichever its role. */
 const commonControllers = [HealthController, MetricsController];

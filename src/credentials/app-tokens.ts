@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Kind } from '../contracts/index.js';
 import { Database } from '../database/index.js';
-import { BerthError, Secret, World } from '../kernel/index.js';
+import { BerthError, Secret, SharedLooks, World } from '../kernel/index.js';
 import { reasonToRenew, serves } from '../oauth/index.js';
 import { credentialsStore } from './credentials.store.js';
 import { kinds } from './kinds.js';
@@ -25,9 +25,16 @@ export interface AppToken {
 const WAIT_MS = 20_000;
 const RETRY_SECONDS = 5;
 
+interface Look {
+  token: Token;
+  sealed: string;
+}
+
 /** What Berth itself asks other systems with. Looked up each time, and renewed as leased logins are: by one call for however many ask. */
 @Injectable()
 export class AppTokens {
+  readonly #looks = new SharedLooks<Look>();
+
   constructor(
     private readonly database: Database,
     private readonly vault: Vault,
@@ -70,7 +77,12 @@ export class AppTokens {
     );
   }
 
-  private async look(organizationId: string, kind: AppKind): Promise<{ token: Token; sealed: string }> {
+  /** One for a crowd that asks at the same moment: each has begun something that wants a sign of life. */
+  private look(organizationId: string, kind: AppKind): Promise<Look> {
+    return this.#looks.take(`${organizationId}/${kind}`, () => this.find(organizationId, kind));
+  }
+
+  private async find(organizationId: string, kind: AppKind): Promise<Look> {
     // Apart: what it decides by must be committed, and it waits longer than a transaction may.
     const found = await this.database.apart(organizationId, async (tenant) => {
       const place = { scope: 'organization', userId: null, kind } as const;
@@ -85,7 +97,7 @@ export class AppTokens {
     });
     if (!found)
       throw new BerthError('not-connected', `There is no ${kinds[kind].title} here. Connect it first.`);
-    return found.isSame ? found : this.look(organizationId, kind);
+    return found.isSame ? found : this.find(organizationId, kind);
   }
 }
 

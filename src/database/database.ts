@@ -1,4 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
 import { silentMetrics, type Metrics } from '../kernel/index.js';
 import { PrismaClient, type Prisma } from './generated/client.js';
 import { tellThroughPostgres, type Tell } from './tell.js';
@@ -18,7 +19,7 @@ export class Database {
   readonly #transactions: Transactions;
 
   constructor(appUrl: string, tell: Tell = tellThroughPostgres, metrics: Metrics = silentMetrics) {
-    this.#client = createClient(appUrl);
+    this.#client = createClient(createPool(appUrl));
     this.#transactions = new Transactions(this.#client, tell, metrics);
   }
 
@@ -50,13 +51,21 @@ export class Database {
   }
 }
 
-export function createClient(connectionString: string): PrismaClient {
-  const adapter = new PrismaPg({
+/** The connections of one login. */
+export function createPool(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({
     connectionString,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
-  return new PrismaClient({ adapter, log: [] });
+  // One that ends while nobody uses it is nobody's trouble, and without a listener the end of the process.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+/** Prisma on these connections, which end with it. */
+export function createClient(pool: pg.Pool): PrismaClient {
+  return new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: true }), log: [] });
 }
 
 /** True when a write was refused because a row with that unique value is there already. */
@@ -72,7 +81,7 @@ const CONFLICT_CODES = ['40P01', '40001'];
 
 /** True when a transaction was ended because another one stood in its way: nothing of it was done, and doing it again will most likely work. */
 export function isConflict(error: unknown): boolean {
-  if (hasCode(error, 'P2034')) return true;
+  if (['P2034', ...CONFLICT_CODES].some((code) => hasCode(error, code))) return true;
   const { meta } = (error ?? {}) as {
     meta?: { code?: unknown; driverAdapterError?: { cause?: { kind?: unknown; originalCode?: unknown } } };
   };
@@ -89,8 +98,11 @@ export function retiredKeyOf(error: unknown): string | null {
   return /berth: the encryption key (\S+) was retired/.exec(String(message))?.[1] ?? null;
 }
 
-/** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time. */
-const UNAVAILABLE_CODES = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
+/** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time; and what a socket says where Prisma was not asked. */
+const UNAVAILABLE_CODES = [
+  ...['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'],
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'],
+];
 /** What @prisma/adapter-pg calls the same where Prisma has no code of its own. */
 const UNAVAILABLE_KINDS = [
   'DatabaseNotReachable',
@@ -119,7 +131,10 @@ export function isUnavailable(error: unknown): boolean {
   if (hasCode(error, 'P2028') && /Unable to start a transaction|expired transaction/.test(String(message)))
     return true;
   // FATAL is Postgres' word for an error that ends the connection, or refuses it.
-  const { kind, severity } = (meta?.driverAdapterError?.cause ?? {}) as { kind?: string; severity?: string };
+  const { kind, severity } = (meta?.driverAdapterError?.cause ?? error ?? {}) as {
+    kind?: string;
+    severity?: string;
+  };
   return severity === 'FATAL' || UNAVAILABLE_KINDS.includes(kind ?? '');
 }
 

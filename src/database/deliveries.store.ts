@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import type { ExternalSystem } from '../contracts/index.js';
 import { Gathering } from '../kernel/index.js';
 import { Prisma, type PrismaClient } from './generated/client.js';
@@ -5,23 +6,34 @@ import { Prisma, type PrismaClient } from './generated/client.js';
 /** By what a delivery says whose it is. */
 export type DeliveryTenant = { installationId: string } | { linearOrganizationId: string };
 
-/** A delivery as it is stored first. */
+/** How a delivery begins. */
+export interface Standing {
+  state: 'received' | 'processed' | 'failed';
+  outcome: string | null;
+  body: string | null;
+}
+
+/** A delivery as it comes in. */
 export interface NewDelivery {
   id: string;
-  organizationId: string | null;
   system: ExternalSystem;
   deliveryId: string;
   event: string;
   action: string | null;
-  state: 'received' | 'processed' | 'failed';
-  outcome: string | null;
-  body: string | null;
+  /** By what it says whose it is; null: it is of no tenant. */
+  tenant: DeliveryTenant | null;
+  /** How it begins when that is somebody's here. */
+  known: Standing;
+  /** And when it is nobody's: whose it is, is found out by the statement that stores it. */
+  unknown: Omit<Standing, 'body'>;
   receivedAt: Date;
 }
 
 /** What of a delivery is known to be there: the one that was stored, or the one that was there before. */
 export interface StoredDelivery {
   id: string;
+  /** Whose the one is that came; the one that was there may be nobody's still. */
+  tenantId: string | null;
   organizationId: string | null;
   state: string;
   /** It waits to be handled because of this call: it was not there, or had failed. */
@@ -35,9 +47,10 @@ export interface LinearTie {
   appUserId: string;
 }
 
-/** A delivery on its way into the rows, and whether it was added. */
+/** A delivery on its way into the rows; whose it is and whether it was added. */
 interface Arrival {
   delivery: NewDelivery;
+  tenantId: string | null;
   isNew: boolean;
 }
 
@@ -53,17 +66,20 @@ export class DeliveriesStore {
   /** They come in crowds, and each is answered when its row is committed: those that come while a write is under way share the next. */
   readonly #arrivals = new Gathering<Arrival>((arrivals) => this.#add(arrivals));
 
-  constructor(client: PrismaClient) {
+  /** `pool`: the connections below the client. */
+  constructor(
+    client: PrismaClient,
+    private readonly pool: Pool,
+  ) {
     this.#client = client;
   }
 
-  /** Whose installation, or whose Linear organization, it is; null: nobody's here. */
-  async organizationOf(tenant: DeliveryTenant): Promise<string | null> {
-    const select = { organizationId: true };
-    const found =
-      'installationId' in tenant
-        ? await this.#client.githubInstallation.findFirst({ where: tenant, select })
-        : await this.#client.linearConnection.findFirst({ where: tenant, select });
+  /** Whose this Linear organization is; null: nobody's here. */
+  async tiedTo(linearOrganizationId: string): Promise<string | null> {
+    const found = await this.#client.linearConnection.findFirst({
+      where: { linearOrganizationId },
+      select: { organizationId: true },
+    });
     return found?.organizationId ?? null;
   }
 
@@ -72,24 +88,26 @@ export class DeliveriesStore {
    * for one of many at once.
    */
   async receive(delivery: NewDelivery): Promise<StoredDelivery> {
-    const { id, organizationId, system, deliveryId, state, body } = delivery;
-    const arrival: Arrival = { delivery, isNew: false };
+    const { id, system, deliveryId } = delivery;
+    const arrival: Arrival = { delivery, tenantId: null, isNew: false };
     await this.#arrivals.add(arrival);
-    if (arrival.isNew) return { id, organizationId, state, isNew: state === 'received' };
+    const { tenantId } = arrival;
+    const { state, body } = tenantId === null ? { ...delivery.unknown, body: null } : delivery.known;
+    if (arrival.isNew) return { id, tenantId, organizationId: tenantId, state, isNew: state === 'received' };
     // What failed is tried again. Only for whom it came first: a tenant does not change between two deliveries of the same.
     const [again] =
       state === 'received'
         ? await this.#client.$queryRaw<{ id: string; organizationId: string }[]>`
             update delivery set state = 'received', outcome = null, body = ${body}, claim = null, claimed_at = null, error = null, finished_at = null
-             where system = ${system} and delivery_id = ${deliveryId} and state = 'failed' and organization_id = ${organizationId}::uuid
+             where system = ${system} and delivery_id = ${deliveryId} and state = 'failed' and organization_id = ${tenantId}::uuid
             returning id, organization_id as "organizationId"`
         : [];
-    if (again) return { ...again, state: 'received', isNew: true };
+    if (again) return { ...again, tenantId, state: 'received', isNew: true };
     const { id: knownId, ...known } = await this.#client.delivery.findUniqueOrThrow({
       where: { system_deliveryId: { system, deliveryId } },
       select: { id: true, organizationId: true, state: true },
     });
-    return { id: knownId, ...known, isNew: false };
+    return { id: knownId, tenantId, ...known, isNew: false };
   }
 
   /**
@@ -139,19 +157,58 @@ export class DeliveriesStore {
     return row ?? { count: 0, oldest: null };
   }
 
-  /** Those that are not there yet. One that is delivered twice at once is new once. */
+  /**
+   * Those that are not there yet, and whose they are, in one statement. One that is delivered twice at once is new once. By the connection itself: what was delivered is large, and on its way
+   * through Prisma it would be written and read as JSON several times.
+   */
   async #add(arrivals: Arrival[]): Promise<void> {
     const rows = arrivals.map(({ delivery }) => delivery);
-    const of = <K extends keyof NewDelivery>(column: K): NewDelivery[K][] => rows.map((row) => row[column]);
-    const finished = rows.map(({ state, receivedAt }) => (state === 'received' ? null : receivedAt));
-    const added = await this.#client.$queryRaw<{ id: string }[]>`
-      insert into delivery (id, organization_id, system, delivery_id, event, action, state, outcome, body, received_at, finished_at)
-      select * from unnest(
-        ${of('id')}::uuid[], ${of('organizationId')}::uuid[], ${of('system')}::text[], ${of('deliveryId')}::text[], ${of('event')}::text[],
-        ${of('action')}::text[], ${of('state')}::text[], ${of('outcome')}::text[], ${of('body')}::text[], ${of('receivedAt')}::timestamptz[],
-        ${finished}::timestamptz[])
-      on conflict (system, delivery_id) do nothing returning id`;
-    const ids = new Set(added.map(({ id }) => id));
-    for (const arrival of arrivals) arrival.isNew = ids.has(arrival.delivery.id);
+    const { rows: known } = await this.pool.query<Pick<Arrival, 'tenantId' | 'isNew'>>(
+      addDeliveries(rows.length),
+      valuesOf(rows),
+    );
+    for (const [at, arrival] of arrivals.entries()) Object.assign(arrival, known[at]);
   }
+}
+
+/** Each body is a value of its own, behind these columns as arrays: inside an array it would be escaped once more. */
+const COLUMNS = 12;
+
+const addDeliveries = (count: number): string => `
+  with come as (
+    select come.*, coalesce(github.organization_id, linear.organization_id) as organization_id
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+                  $12::timestamptz[], array[${Array.from({ length: count }, (_, at) => `$${COLUMNS + 1 + at}`).join(', ')}]::text[])
+           with ordinality as come (id, system, delivery_id, event, action, installation_id, linear_organization_id, state, outcome, unknown_state, unknown_outcome,
+                                    received_at, body, place)
+      left join github_installation github on github.installation_id = come.installation_id
+      left join linear_connection linear on linear.linear_organization_id = come.linear_organization_id
+  ), begun as (
+    select id, organization_id, system, delivery_id, event, action, received_at,
+           case when organization_id is null then unknown_state else state end as state,
+           case when organization_id is null then unknown_outcome else outcome end as outcome,
+           case when organization_id is not null then body end as body
+      from come
+  ), added as (
+    insert into delivery (id, organization_id, system, delivery_id, event, action, state, outcome, body, received_at, finished_at)
+    select id, organization_id, system, delivery_id, event, action, state, outcome, body, received_at,
+           case when state <> 'received' then received_at end
+      from begun
+    on conflict (system, delivery_id) do nothing returning id)
+  select come.organization_id as "tenantId", added.id is not null as "isNew"
+    from come left join added on added.id = come.id order by come.place`;
+
+function valuesOf(rows: readonly NewDelivery[]): unknown[] {
+  const of = <T>(read: (row: NewDelivery) => T): T[] => rows.map(read);
+  const named = (name: 'installationId' | 'linearOrganizationId') =>
+    of(({ tenant }) => (tenant && name in tenant ? (tenant as Record<string, string>)[name] : null));
+  return [
+    ...[of(({ id }) => id), of(({ system }) => system), of(({ deliveryId }) => deliveryId)],
+    ...[of(({ event }) => event), of(({ action }) => action)],
+    ...[named('installationId'), named('linearOrganizationId')],
+    ...[of(({ known }) => known.state), of(({ known }) => known.outcome)],
+    ...[of(({ unknown }) => unknown.state), of(({ unknown }) => unknown.outcome)],
+    of(({ receivedAt }) => receivedAt),
+    ...of(({ known }) => known.body),
+  ];
 }

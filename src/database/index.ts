@@ -7,7 +7,13 @@ export {
   retiredKeyOf,
   type JsonObject,
 } from './database.js';
-export type { DeliveryTenant, NewDelivery, OpenDelivery, StoredDelivery } from './deliveries.store.js';
+export type {
+  DeliveryTenant,
+  NewDelivery,
+  OpenDelivery,
+  Standing,
+  StoredDelivery,
+} from './deliveries.store.js';
 export { DatabaseModule } from './database.module.js';
 export { HostLock, type Host, type HostLockOptions } from './host-lock.js';
 export type { SeenHost } from './hosts.store.js';

@@ -1,6 +1,6 @@
 import { isId } from '../kernel/index.js';
 import { Prisma, type PrismaClient } from './generated/client.js';
-import { createClient } from './database.js';
+import { createClient, createPool } from './database.js';
 import { ConnectionsStore } from './connections.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { GithubAppStore } from './github-app.store.js';
@@ -108,11 +108,12 @@ export class SystemStore {
   readonly githubApp: GithubAppStore;
 
   constructor(systemUrl: string) {
-    this.#client = createClient(systemUrl);
+    const pool = createPool(systemUrl);
+    this.#client = createClient(pool);
     this.#transactions = new Transactions(this.#client);
     this.hosts = new HostsStore(this.#client);
     this.connections = new ConnectionsStore(this.#client);
-    this.deliveries = new DeliveriesStore(this.#client);
+    this.deliveries = new DeliveriesStore(this.#client, pool);
     this.loginAttempts = new LoginAttemptsStore(this.#client);
     this.renewals = new RenewalsStore(this.#client);
     this.watermarks = new WatermarksStore(this.#client);

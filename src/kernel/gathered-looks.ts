@@ -1,17 +1,17 @@
 import { SharedLooks } from './shared-looks.js';
 
-/** As `SharedLooks`, for those who ask at once for different things of one kind: one look finds all of them, and each is told of its own. */
-export class GatheredLooks<T> {
-  readonly #looks = new SharedLooks<ReadonlyMap<string, T>>();
-  readonly #asked = new Map<string, Set<string>>();
+/** As `SharedLooks`, for those who ask at once for different things of one kind: one look finds all of them, and each is told of its own. Things that are objects are each one's own. */
+export class GatheredLooks<T, One = string> {
+  readonly #looks = new SharedLooks<ReadonlyMap<One, T>>();
+  readonly #asked = new Map<string, Set<One>>();
 
   /** `look` is handed all that was asked for before it began. Undefined for what it did not find. */
   async take(
     key: string,
-    one: string,
-    look: (all: string[]) => Promise<ReadonlyMap<string, T>>,
+    one: One,
+    look: (all: One[]) => Promise<ReadonlyMap<One, T>>,
   ): Promise<T | undefined> {
-    const asked = this.#asked.get(key) ?? new Set();
+    const asked = this.#asked.get(key) ?? new Set<One>();
     this.#asked.set(key, asked.add(one));
     const found = await this.#looks.take(key, () => {
       // Whoever asks from now on is of the next look.

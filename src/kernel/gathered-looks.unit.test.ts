@@ -41,6 +41,13 @@ describe('gathered looks', () => {
     expect([place.asked[1], place.looks.size]).toEqual([['z', 'x'], 0]);
   });
 
+  it('take things that are objects for each one’s own, though they are equal', async () => {
+    const looks = new GatheredLooks<number, { name: string }>();
+    const take = (one: { name: string }) =>
+      looks.take('a', one, (all) => Promise.resolve(new Map(all.map((each, at) => [each, at]))));
+    expect(await Promise.all([take({ name: 'x' }), take({ name: 'x' })])).toEqual([0, 1]);
+  });
+
   it('of one key know nothing of another’s, and fail for those who share them alone', async () => {
     const place = new Place();
     const failing = place.ask('x');

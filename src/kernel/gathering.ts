@@ -8,8 +8,8 @@ interface Waiting<T> {
 }
 
 /**
- * Writes what comes one by one: at once while nothing is under way, otherwise together with all that came meanwhile. A lone caller waits no longer, and many need few
- * round trips and commits.
+ * Writes what comes one by one: together with all else that comes in the same turn of the event loop, or while a write is under way. A lone caller waits no longer, and many need few round trips and
+ * commits.
  */
 export class Gathering<T> {
   #waiting: Waiting<T>[] = [];
@@ -21,8 +21,15 @@ export class Gathering<T> {
   add(item: T): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      if (!this.#isUnderWay) void this.#next();
+      if (this.#isUnderWay) return;
+      this.#isUnderWay = true;
+      this.#soon();
     });
+  }
+
+  /** Not at once: a crowd comes in one turn, and those who were just answered may have more. */
+  #soon(): void {
+    setImmediate(() => void this.#next());
   }
 
   async #next(): Promise<void> {
@@ -35,7 +42,6 @@ export class Gathering<T> {
     } catch (error) {
       for (const { reject } of [...batch, ...this.#waiting.splice(0)]) reject(error);
     }
-    // Not at once: those who were just answered may have more, which goes along.
-    setImmediate(() => void this.#next());
+    this.#soon();
   }
 }

@@ -20,24 +20,31 @@ class Store {
 }
 
 describe('Gathering', () => {
-  it('writes the first at once, and together what comes meanwhile, in its order', async () => {
+  it('writes together what comes in one turn, and what comes while a write is under way, in its order', async () => {
     const store = new Store();
-    const all = [1, 2, 3].map((item) => store.gathering.add(item));
-    expect(store.writes).toEqual([[1]]);
+    const all = [1, 2].map((item) => store.gathering.add(item));
+    expect(store.writes).toEqual([]);
+    await turn();
+    expect(store.writes).toEqual([[1, 2]]);
+    all.push(...[3, 4].map((item) => store.gathering.add(item)));
+    await turn();
+    expect(store.writes).toHaveLength(1);
     await store.end();
-    expect(store.writes).toEqual([[1], [2, 3]]);
-    all.push(store.gathering.add(4));
+    expect(store.writes).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
     await store.end();
-    await store.end();
-    expect(store.writes).toEqual([[1], [2, 3], [4]]);
     await Promise.all(all);
     void store.gathering.add(5);
-    expect(store.writes).toHaveLength(4);
+    await turn();
+    expect(store.writes.at(-1)).toEqual([5]);
   });
 
   it('takes along what those add who were just answered', async () => {
     const store = new Store();
     const first = store.gathering.add(1).then(() => store.gathering.add(2));
+    await turn();
     const other = store.gathering.add(3);
     await store.end();
     expect(store.writes).toEqual([[1], [3, 2]]);
@@ -48,8 +55,10 @@ describe('Gathering', () => {
   it('answers nobody before the write', async () => {
     const store = new Store();
     const done: number[] = [];
-    for (const item of [1, 2]) void store.gathering.add(item).then(() => done.push(item));
+    const add = (item: number): void => void store.gathering.add(item).then(() => done.push(item));
+    add(1);
     await turn();
+    add(2);
     expect(done).toEqual([]);
     await store.end();
     expect(done).toEqual([1]);
@@ -59,11 +68,14 @@ describe('Gathering', () => {
 
   it('fails with a write everybody in it and everybody behind it, and goes on', async () => {
     const store = new Store();
-    const lost = Promise.allSettled([1, 2, 3].map((item) => store.gathering.add(item)));
+    const begun = store.gathering.add(1);
+    await turn();
+    const lost = Promise.allSettled([begun, ...[2, 3].map((item) => store.gathering.add(item))]);
     await store.end(new Error('away'));
     expect((await lost).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(store.writes).toEqual([[1]]);
     const next = store.gathering.add(4);
+    await turn();
     await store.end();
     await next;
     expect(store.writes).toEqual([[1], [4]]);
@@ -72,8 +84,9 @@ describe('Gathering', () => {
   it('writes a hundred at most together', async () => {
     const store = new Store();
     const all = Promise.all(Array.from({ length: 251 }, (_, item) => store.gathering.add(item)));
-    for (let write = 0; write < 4; write++) await store.end();
+    await turn();
+    for (let write = 0; write < 3; write++) await store.end();
     await all;
-    expect(store.writes.map(({ length }) => length)).toEqual([1, 100, 100, 50]);
+    expect(store.writes.map(({ length }) => length)).toEqual([100, 100, 51]);
   });
 });

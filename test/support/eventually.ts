@@ -7,10 +7,11 @@ export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
   deadlineSeconds = 20,
+  pollMs = POLL_MS,
 ): Promise<void> {
   const end = performance.now() + deadlineSeconds * 1000;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`not within ${deadlineSeconds} s: ${what}`);
-    await delay(POLL_MS);
+    await delay(pollMs);
   }
 }

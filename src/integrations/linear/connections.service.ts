@@ -137,7 +137,7 @@ export class LinearConnections {
     const missing = LINEAR_SCOPES.filter((scope) => !scopes.includes(scope));
     if (missing.length > 0) throw refused(`Linear did not grant ${missing.join(', ')}. Begin again.`);
     if (!viewer.app) throw refused('Linear gave the login of a person, and not of the app. Begin again.');
-    const tied = await this.system.deliveries.organizationOf({ linearOrganizationId: organization.id });
+    const tied = await this.system.deliveries.tiedTo(organization.id);
     if (tied !== null && tied !== actor.organizationId) throw takenBySomebody();
     const own = await this.database.tenant(actor.organizationId, (tenant) =>
       linearConnectionsStore.find(tenant),

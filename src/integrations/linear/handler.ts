@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/index.js';
 import type { ExternalPerson } from '../../identity/index.js';
-import { BerthError } from '../../kernel/index.js';
+import { BerthError, SharedLooks, Turnstile } from '../../kernel/index.js';
 import {
   Asks,
   Conversations,
@@ -20,6 +20,12 @@ import { promptOf, repositoryIn } from './prompt.js';
 import type { LinearSubject } from './subject.js';
 import { LinearTrouble } from './trouble.js';
 
+/**
+ * So many asks of this process are decided and written at a time. Each is a long transaction, and a crowd of them would have all connections while others wait for the one that their first sign of life
+ * needs.
+ */
+const AT_A_TIME = 3;
+
 interface Facts {
   issue: IssueFacts;
   /** Null: Linear knows nobody by that id any more, or it was nobody. */
@@ -29,6 +35,9 @@ interface Facts {
 /** What becomes of what Linear tells. Safe to run twice: each effect hangs on the key of its meaning. */
 @Injectable()
 export class LinearHandler {
+  readonly #selves = new SharedLooks<Self>();
+  readonly #turnstile = new Turnstile(AT_A_TIME);
+
   constructor(
     private readonly database: Database,
     private readonly connections: LinearConnections,
@@ -72,7 +81,7 @@ export class LinearHandler {
 
   private async self(organizationId: string): Promise<Self | null> {
     try {
-      return await this.connections.self(organizationId);
+      return await this.#selves.take(organizationId, () => this.connections.self(organizationId));
     } catch (error) {
       if (error instanceof BerthError && error.code === 'not-connected') return null;
       throw error;
@@ -101,7 +110,9 @@ export class LinearHandler {
       this.firstThought(organizationId, heard),
     ]);
     if (!facts) return { outcome: 'ignored-no-access' };
-    const { outcome, workspaceId } = await this.asks.take(askOf(delivery, heard, facts, self));
+    const { outcome, workspaceId } = await this.#turnstile.run('asks', () =>
+      this.asks.take(askOf(delivery, heard, facts, self)),
+    );
     return { outcome, ...(workspaceId ? { workspaceId } : {}) };
   }
 

@@ -1,5 +1,5 @@
 import { startTestApp, type TestApp, type TestOrganization } from '../../../test/support/app.js';
-import { tieLinear } from '../../../test/support/connections.js';
+import { tieGithub, tieLinear } from '../../../test/support/connections.js';
 import { withClient } from '../../../test/support/tables.js';
 import type { DeliveryView } from '../../contracts/index.js';
 import { BerthError } from '../../kernel/index.js';
@@ -80,6 +80,44 @@ describe('deliveries', () => {
     });
     expect(await deliveries.receive(one)).toBe('again');
     expect(await listed(one.deliveryId)).toMatchObject({ state: 'processed', attempts: 1 });
+  });
+
+  it('that come in a crowd are each what they are: new, twice, late, nobody’s, of the other system', async () => {
+    await tieGithub(berth.database.ownerUrl, acme.id, '7');
+    const twice = received();
+    const late = received({ isLate: true });
+    const strange = received({ tenantKey: { linearOrganizationId: 'nobody' } });
+    const unnamed = received({ tenantKey: null });
+    const other = received({
+      system: 'github',
+      tenantKey: { installationId: '7' },
+      body: '{"said":"\\"{}\\n"}',
+    });
+    const crowd = [twice, late, strange, unnamed, other, twice];
+    const answers = await Promise.all(crowd.map((each) => deliveries.receive(each)));
+    expect(answers).toEqual(['new', 'again', 'again', 'again', 'new', 'again']);
+    const [nobodys, acmes] = [{ organization_id: null, body: null }, { organization_id: acme.id }];
+    expect(await stored(twice.deliveryId)).toMatchObject({ ...acmes, state: 'received', body: twice.body });
+    expect(await stored(late.deliveryId)).toMatchObject({ ...acmes, state: 'failed', body: null });
+    for (const { deliveryId } of [strange, unnamed])
+      expect(await stored(deliveryId)).toMatchObject({ ...nobodys, outcome: 'ignored-unknown-tenant' });
+    expect(await stored(other.deliveryId)).toMatchObject({ ...acmes, system: 'github', body: other.body });
+  });
+
+  it('are taken in a crowd, and one that is wanted twice at once by one', async () => {
+    const some = await Promise.all(
+      [received(), received(), received()].map(async (one) => {
+        await deliveries.receive(one);
+        return (await listed(one.deliveryId))?.id ?? '';
+      }),
+    );
+    const tries = await Promise.allSettled([...some, ...some].map((id) => jobs.handle(acme.id, id)));
+    expect(handled.map(({ id }) => id).sort()).toEqual([...some].sort());
+    const refused = tries.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
+    for (const reason of refused) expect(reason).toMatchObject({ code: 'not-ready' });
+    expect(await Promise.all(handled.map(({ deliveryId }) => listed(deliveryId)))).toEqual(
+      Array(some.length).fill(expect.objectContaining({ state: 'processed', attempts: 1 })),
+    );
   });
 
   it('that are somebody’s whom nobody knows here are noted without what they say', async () => {

@@ -1,6 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { DeliveryView, ExternalSystem, PageQuery } from '../../contracts/index.js';
-import { Database, SystemStore, type DeliveryTenant, type Tenant } from '../../database/index.js';
+import {
+  Database,
+  SystemStore,
+  type DeliveryTenant,
+  type Standing,
+  type Tenant,
+} from '../../database/index.js';
 import { pageOf, sliceOf, type Page } from '../../http/index.js';
 import type { Actor } from '../../identity/index.js';
 import { crashPoint, LOG, messageOf, METRICS, World, type Log, type Metrics } from '../../kernel/index.js';
@@ -70,31 +76,32 @@ export class Deliveries {
    * asked for: no handler is waited for.
    */
   async receive(received: Received): Promise<'new' | 'again'> {
-    const { system, event, action, tenantKey, body, isLate = false } = received;
-    const organizationId = tenantKey ? await this.system.deliveries.organizationOf(tenantKey) : null;
+    const { system, deliveryId, event, action, tenantKey, isLate = false } = received;
     const stored = await this.system.deliveries.receive({
       id: this.world.ids.next(),
-      organizationId,
-      system,
-      deliveryId: received.deliveryId,
-      event,
-      action,
-      ...standing(organizationId, isLate),
-      // What is nobody's here is none of our business to keep.
-      body: organizationId && !isLate ? body : null,
+      ...{
+        system,
+        deliveryId,
+        event,
+        action,
+        tenant: tenantKey,
+        known: standingOf(received),
+        unknown: NOBODYS,
+      },
       receivedAt: this.world.clock.now(),
     });
     crashPoint('delivery.stored');
+    const { tenantId, organizationId } = stored;
     this.metrics.count('berth_deliveries_received_total', {
       system,
-      as: isLate ? 'late' : organizationId === null ? 'unknown-tenant' : stored.isNew ? 'new' : 'again',
+      as: isLate ? 'late' : tenantId === null ? 'unknown-tenant' : stored.isNew ? 'new' : 'again',
     });
     // One that waits already is asked for once more: its job may have been lost, and an equal one adds nothing.
-    if (stored.organizationId && stored.state === 'received') {
-      await this.handleSoon(stored.organizationId, stored.id);
+    if (organizationId && stored.state === 'received') {
+      await this.handleSoon(organizationId, stored.id);
       crashPoint('delivery.enqueued');
     }
-    if (isLate && organizationId) await this.lookForMissed(system, organizationId);
+    if (isLate && tenantId) await this.lookForMissed(system, tenantId);
     return stored.isNew ? 'new' : 'again';
   }
 
@@ -164,11 +171,12 @@ export class Deliveries {
   }
 }
 
-/** How a delivery begins. A late one counts as failed, so that the same in time is worked on. */
-function standing(
-  organizationId: string | null,
-  isLate: boolean,
-): { state: 'received' | 'processed' | 'failed'; outcome: string | null } {
-  if (organizationId === null) return { state: 'processed', outcome: 'ignored-unknown-tenant' };
-  return isLate ? { state: 'failed', outcome: 'late' } : { state: 'received', outcome: null };
+/** What is nobody's here is none of our business to keep. */
+const NOBODYS = { state: 'processed', outcome: 'ignored-unknown-tenant' } as const;
+
+/** How a delivery begins that is somebody's. A late one counts as failed, so that the same in time is worked on. */
+function standingOf({ isLate = false, body }: Received): Standing {
+  return isLate
+    ? { state: 'failed', outcome: 'late', body: null }
+    : { state: 'received', outcome: null, body };
 }

@@ -3,9 +3,14 @@ import type { Tenant } from '../../database/index.js';
 import type { Slice } from '../../http/index.js';
 import type { Handled } from './delivery.js';
 
-/** A delivery as its handler needs it. */
-export interface ClaimedDelivery {
+/** One attempt at a delivery: by both it is known later. */
+export interface Attempt {
   id: string;
+  claim: string;
+}
+
+/** A delivery as its handler needs it. */
+export interface ClaimedDelivery extends Attempt {
   system: ExternalSystem;
   deliveryId: string;
   event: string;
@@ -33,42 +38,54 @@ const seen = {
 
 /** What becomes of deliveries inside their organization. That one came is written by the system's login (src/database/deliveries.store.ts). */
 export const deliveriesStore = {
-  /** Takes a delivery for one attempt; null when it is done, or another took it after `freeBefore`. */
+  /**
+   * Takes deliveries, each for its attempt. Those that are done, or that another took after `freeBefore`, are left out. In the order of their ids, so that two who want the same ones do not wait for
+   * each other.
+   */
   async claim(
     { db, organizationId }: Tenant,
-    id: string,
-    { claim, at, freeBefore }: { claim: string; at: Date; freeBefore: Date },
-  ): Promise<ClaimedDelivery | null> {
-    const [row] = await db.$queryRaw<ClaimedDelivery[]>`
-      update delivery set state = 'processing', claim = ${claim}::uuid, claimed_at = ${at}, attempts = attempts + 1
-       where organization_id = ${organizationId}::uuid and id = ${id}::uuid
-         and (state = 'received' or (state = 'processing' and claimed_at < ${freeBefore}))
-      returning id, system, delivery_id as "deliveryId", event, action, body, attempts, received_at as "receivedAt"`;
-    return row ?? null;
+    attempts: readonly Attempt[],
+    { at, freeBefore }: { at: Date; freeBefore: Date },
+  ): Promise<ClaimedDelivery[]> {
+    return db.$queryRaw<ClaimedDelivery[]>`
+      with free as (
+        select delivery.id, wanted.claim
+          from delivery join unnest(${attempts.map(({ id }) => id)}::uuid[], ${attempts.map(({ claim }) => claim)}::uuid[]) as wanted (id, claim) on wanted.id = delivery.id
+         where organization_id = ${organizationId}::uuid and (state = 'received' or (state = 'processing' and claimed_at < ${freeBefore}))
+         order by delivery.id for update of delivery)
+      update delivery set state = 'processing', claim = free.claim, claimed_at = ${at}, attempts = attempts + 1
+        from free where delivery.id = free.id and delivery.organization_id = ${organizationId}::uuid
+      returning delivery.id, delivery.claim, system, delivery_id as "deliveryId", event, action, body, attempts, received_at as "receivedAt"`;
   },
 
-  find({ db, organizationId }: Tenant, id: string) {
-    return db.delivery.findFirst({ where: { organizationId, id }, select: seen });
+  /** Of these, those that somebody is at. */
+  async underWay({ db, organizationId }: Tenant, ids: string[]): Promise<string[]> {
+    const rows = await db.delivery.findMany({
+      where: { organizationId, id: { in: ids }, state: 'processing' },
+      select: { id: true },
+    });
+    return rows.map(({ id }) => id);
   },
 
-  /** By the claim alone: an attempt that was given up for lost finishes nothing. False: it is another's by now. */
+  /** By the claims alone: an attempt that was given up for lost finishes nothing. Answers the claims of those that were finished; the others are another's by now. */
   async finish(
     { db, organizationId }: Tenant,
-    { id, claim, at }: { id: string; claim: string; at: Date },
-    { outcome, workspaceId }: Handled,
-  ): Promise<boolean> {
-    const { count } = await db.delivery.updateMany({
-      where: { organizationId, id, claim },
-      data: {
-        state: 'processed',
-        outcome,
-        workspaceId: workspaceId ?? null,
-        claim: null,
-        error: null,
-        finishedAt: at,
-      },
-    });
-    return count === 1;
+    attempts: readonly (Attempt & Handled)[],
+    at: Date,
+  ): Promise<string[]> {
+    const of = <K extends keyof Handled | keyof Attempt>(name: K) =>
+      attempts.map((each) => each[name] ?? null);
+    const rows = await db.$queryRaw<{ claim: string }[]>`
+      with ours as (
+        select delivery.id, ended.claim, ended.outcome, ended.workspace_id
+          from delivery join unnest(${of('id')}::uuid[], ${of('claim')}::uuid[], ${of('outcome')}::text[], ${of('workspaceId')}::uuid[]) as ended (id, claim, outcome, workspace_id)
+            on ended.id = delivery.id and ended.claim = delivery.claim
+         where organization_id = ${organizationId}::uuid
+         order by delivery.id for update of delivery)
+      update delivery set state = 'processed', outcome = ours.outcome, workspace_id = ours.workspace_id, claim = null, error = null, finished_at = ${at}
+        from ours where delivery.id = ours.id and delivery.organization_id = ${organizationId}::uuid
+      returning ours.claim`;
+    return rows.map(({ claim }) => claim);
   },
 
   /** As `finish`, for an attempt that did not end well. */

@@ -3,6 +3,7 @@ import { Database } from '../../database/index.js';
 import {
   BerthError,
   crashPoint,
+  GatheredLooks,
   LOG,
   messageOf,
   METRICS,
@@ -13,15 +14,18 @@ import {
 import { JobHandlers } from '../../queue/index.js';
 import { Sweep } from '../../workspaces/index.js';
 import { Deliveries } from './deliveries.service.js';
-import { deliveriesStore, type ClaimedDelivery } from './deliveries.store.js';
+import { deliveriesStore, type Attempt, type ClaimedDelivery } from './deliveries.store.js';
 import { afterFailure, CLAIM_SECONDS, type Handled } from './delivery.js';
 
 /** Longer than this no reason is kept. */
 const MAX_ERROR_CHARACTERS = 500;
 
-/** Handles deliveries, one attempt per job, in processes that work. */
+/** Handles deliveries, one attempt per job, in processes that work. A crowd of jobs takes its deliveries together, and says together what became of them: most are of no concern, and cost little else. */
 @Injectable()
 export class DeliveryJobs {
+  readonly #claims = new GatheredLooks<ClaimedDelivery | 'under-way', Attempt>();
+  readonly #ends = new GatheredLooks<true, Attempt & Handled>();
+
   constructor(
     private readonly database: Database,
     private readonly deliveries: Deliveries,
@@ -39,22 +43,17 @@ export class DeliveryJobs {
 
   /** One attempt. Throws when another is to follow. */
   async handle(organizationId: string, id: string): Promise<void> {
-    const claim = this.world.ids.next();
-    const delivery = await this.claim(organizationId, id, claim);
+    const delivery = await this.claim(organizationId, { id, claim: this.world.ids.next() });
     if (!delivery) return;
     crashPoint('delivery.claimed');
     let handled: Handled;
     try {
       handled = await this.attempt(organizationId, delivery);
     } catch (error) {
-      await this.giveBack(organizationId, delivery, claim, error);
+      await this.giveBack(organizationId, delivery, error);
       return;
     }
-    const at = this.world.clock.now();
-    const isOurs = await this.database.tenant(organizationId, (tenant) =>
-      deliveriesStore.finish(tenant, { id, claim, at }, handled),
-    );
-    if (!isOurs) return;
+    if (!(await this.finish(organizationId, delivery, handled))) return;
     this.log.info(
       { deliveryId: id, system: delivery.system, event: delivery.event, outcome: handled.outcome },
       'a delivery was handled',
@@ -62,20 +61,59 @@ export class DeliveryJobs {
     this.told(delivery, handled.outcome);
   }
 
-  private async claim(organizationId: string, id: string, claim: string): Promise<ClaimedDelivery | null> {
+  private async claim(organizationId: string, attempt: Attempt): Promise<ClaimedDelivery | null> {
+    const found = await this.#claims.take(organizationId, attempt, (all) =>
+      this.claimAll(organizationId, all),
+    );
+    // Another has it, or had it when it died: this job asks again, and not only the sweep.
+    if (found === 'under-way')
+      throw new BerthError('not-ready', 'This delivery is being handled.', {
+        retryAfterSeconds: CLAIM_SECONDS,
+      });
+    return found ?? null;
+  }
+
+  private claimAll(
+    organizationId: string,
+    attempts: Attempt[],
+  ): Promise<Map<Attempt, ClaimedDelivery | 'under-way'>> {
     const at = this.world.clock.now();
     const freeBefore = new Date(at.getTime() - CLAIM_SECONDS * 1000);
     return this.database.tenant(organizationId, async (tenant) => {
-      const claimed = await deliveriesStore.claim(tenant, id, { claim, at, freeBefore });
-      if (claimed) return claimed;
-      const found = await deliveriesStore.find(tenant, id);
-      // Another has it, or had it when it died: this job asks again, and not only the sweep.
-      if (found?.state === 'processing')
-        throw new BerthError('not-ready', 'This delivery is being handled.', {
-          retryAfterSeconds: CLAIM_SECONDS,
-        });
-      return null;
+      const claimed = await deliveriesStore.claim(tenant, attempts, { at, freeBefore });
+      const byClaim = new Map(claimed.map((delivery) => [delivery.claim, delivery]));
+      const others = attempts.filter(({ claim }) => !byClaim.has(claim));
+      const underWay = new Set(
+        others.length > 0
+          ? await deliveriesStore.underWay(
+              tenant,
+              others.map(({ id }) => id),
+            )
+          : [],
+      );
+      return new Map(
+        attempts.flatMap((attempt) => {
+          const found = byClaim.get(attempt.claim) ?? (underWay.has(attempt.id) ? 'under-way' : null);
+          return found ? [[attempt, found] as const] : [];
+        }),
+      );
     });
+  }
+
+  /** False: it is another's by now. */
+  private async finish(
+    organizationId: string,
+    { id, claim }: Attempt,
+    { outcome, workspaceId }: Handled,
+  ): Promise<boolean> {
+    const end = { id, claim, outcome, ...(workspaceId === undefined ? {} : { workspaceId }) };
+    const isOurs = await this.#ends.take(organizationId, end, (all) =>
+      this.database.tenant(organizationId, async (tenant) => {
+        const claims = new Set(await deliveriesStore.finish(tenant, all, this.world.clock.now()));
+        return new Map(all.filter((each) => claims.has(each.claim)).map((each) => [each, true]));
+      }),
+    );
+    return isOurs === true;
   }
 
   private attempt(organizationId: string, delivery: ClaimedDelivery): Promise<Handled> {
@@ -87,13 +125,8 @@ export class DeliveryJobs {
     return handler({ organizationId, id, deliveryId, event, action, body: JSON.parse(body) as unknown });
   }
 
-  private async giveBack(
-    organizationId: string,
-    delivery: ClaimedDelivery,
-    claim: string,
-    error: unknown,
-  ): Promise<void> {
-    const { id, system, event } = delivery;
+  private async giveBack(organizationId: string, delivery: ClaimedDelivery, error: unknown): Promise<void> {
+    const { id, claim, system, event } = delivery;
     const at = this.world.clock.now();
     const state = afterFailure(error, delivery.receivedAt, at);
     await this.database.tenant(organizationId, (tenant) =>
