@@ -51,7 +51,11 @@ afterAll(async () => {
   await linear.close();
 });
 
-async function say(content: ReplyContent, externalKey: string = randomUUID()): Promise<SendOutcome> {
+async function say(
+  content: ReplyContent,
+  externalKey: string = randomUUID(),
+  about: { askKey?: string } = {},
+): Promise<SendOutcome> {
   const subject = {
     sessionId: session.id,
     issueId: issue.id,
@@ -64,7 +68,7 @@ async function say(content: ReplyContent, externalKey: string = randomUUID()): P
     {
       organizationId: organization.id,
       conversation: { id: randomUUID(), key: `session/${session.id}`, url: '', subject, made },
-      reply: { id: randomUUID(), externalKey, content, about: {}, attempts: 0 },
+      reply: { id: randomUUID(), externalKey, content, about, attempts: 0 },
     },
     new AbortController().signal,
   );
@@ -178,6 +182,20 @@ it.each<[ReplyContent, string, object]>([
   expect(await say(content)).toMatchObject({ outcome: 'sent' });
   expect(said()).toMatchObject([activity]);
   expect(await status()).toBe(state);
+});
+
+it('says of several turns that one stop ends that they are stopped, once, and confirms each stop', async () => {
+  const stopped: ReplyContent = { type: 'stopped', text: 'Stopped.' };
+  const ofTurn = () => say(stopped, randomUUID(), { askKey: `activity/${randomUUID()}` });
+  await say(stopped);
+  expect(await ofTurn()).toMatchObject({ outcome: 'dropped' });
+  expect(await ofTurn()).toMatchObject({ outcome: 'dropped' });
+  await say(stopped);
+  expect(said()).toHaveLength(2);
+  // Something else was begun and stopped.
+  await say({ type: 'progress', text: 'Reading' });
+  expect(await ofTurn()).toMatchObject({ outcome: 'sent' });
+  expect(said().map(({ body }) => body)).toEqual(['Stopped.', 'Stopped.', 'Stopped.']);
 });
 
 it('shows the link to connect to the one person alone, and options as options', async () => {

@@ -24,8 +24,12 @@ export function linearSender(api: Pick<LinearApi, 'ask'>): ReplySender {
   return async (job, signal) => {
     const subject = linearSubjectSchema.safeParse(job.conversation.subject);
     if (!subject.success) return { outcome: 'dropped', reason: 'the conversation is none of Linear’s' };
-    const { isOver } = linearMadeSchema.parse(job.conversation.made);
-    const speech = speechOf(job.reply.content, { name: subject.data.appUserName, isOver });
+    const { isOver, stopped } = linearMadeSchema.parse(job.conversation.made);
+    const { content, about } = job.reply;
+    // One stop may end several turns of the session, each of which tells its end.
+    if (content.type === 'stopped' && about.askKey !== undefined && content.text === stopped)
+      return { outcome: 'dropped', reason: 'it was said already' };
+    const speech = speechOf(content, { name: subject.data.appUserName, isOver });
     let calls = 0;
     const ask: Ask = (query, variables) => {
       calls += 1;
@@ -55,7 +59,9 @@ async function say(ask: Ask, subject: LinearSubject, speech: Speech, job: ReplyT
   return {
     outcome: 'sent',
     ...(activity ? { externalId: externalKey } : {}),
-    ...(isOver === null ? {} : { made: { isOver } }),
+    ...(isOver === null
+      ? {}
+      : { made: { isOver, stopped: content.type === 'stopped' ? content.text : null } }),
   };
 }
 

@@ -12,5 +12,10 @@ export const linearSubjectSchema = z.object({
 });
 export type LinearSubject = z.output<typeof linearSubjectSchema>;
 
-/** What is kept of what was made there. `isOver`: the last thing that was said ended the session for Linear. */
-export const linearMadeSchema = z.object({ isOver: z.boolean().default(false) });
+/** What is kept of what was made there. */
+export const linearMadeSchema = z.object({
+  /** The last thing that was said ended the session for Linear. */
+  isOver: z.boolean().default(false),
+  /** In which words it was said to be stopped, where nothing was said since. */
+  stopped: z.string().nullable().default(null),
+});
