@@ -1,4 +1,5 @@
-import { planItemSchema, type PlanItem, type TurnOutcome } from '../../contracts/runner.js';
+import type { TurnOutcome } from '../../contracts/runner.js';
+import { ClaudePlan } from './claude-plan.js';
 import { codeOfStatus, failed, type AgentFailureCode } from './failures.js';
 import type { ItemWriter } from './item-writer.js';
 import { fields, list, numberOrNull, text, type Fields } from './json.js';
@@ -10,9 +11,6 @@ const NAME = 'Claude';
  * the CLI threw ours away without a word to the model.
  */
 export type ClaudeEnd = TurnOutcome | { result: 'unknown-session' | 'unknown-point' | 'dropped' };
-
-/** `{todos: [{content, status, activeForm}]}`, all of them each time (CLI 2.1.330). */
-const PLAN_TOOL = 'TodoWrite';
 
 /** How the CLI refuses to resume (2.1.197 and 2.1.330). */
 const REFUSALS = [
@@ -44,6 +42,7 @@ export class ClaudeStream {
   end: ClaudeEnd | null = null;
   /** The uuid of the last entry of the session that is good: the model's, or a tool's result. Null: there is none yet. */
   point: string | null = null;
+  readonly #plan = new ClaudePlan();
   #begun = false;
   #streamedMessages = new Set<string>();
   #message = '';
@@ -112,10 +111,9 @@ export class ClaudeStream {
     }
   }
 
-  /** A plan is written down by a tool that does nothing else, and is shown as what it is. */
+  /** What is about the plan alone is shown as the plan. */
   #tool(block: Fields): void {
-    const plan = text(block.name) === PLAN_TOOL ? planIn(block.input) : null;
-    if (plan) this.writer.plan(plan);
+    if (this.#plan.called(block)) this.writer.plan(this.#plan.items);
     else this.writer.toolStarted(text(block.id), text(block.name), inputSummary(block.input));
   }
 
@@ -126,7 +124,10 @@ export class ClaudeStream {
     for (const block of list(fields(event.message).content)) {
       if (block.type !== 'tool_result') continue;
       this.#good(event);
-      this.writer.toolEnded(text(block.tool_use_id), block.is_error !== true, resultSummary(block.content));
+      if (this.#plan.ended(text(block.tool_use_id), fields(event.tool_use_result)))
+        this.writer.plan(this.#plan.items);
+      else
+        this.writer.toolEnded(text(block.tool_use_id), block.is_error !== true, resultSummary(block.content));
     }
   }
 
@@ -157,17 +158,6 @@ export class ClaudeStream {
     if (this.#error === '') return 'agent-crashed';
     return 'network';
   }
-}
-
-/** Null for what is none: it is shown as any tool call is. */
-function planIn(input: unknown): PlanItem[] | null {
-  const { todos } = fields(input);
-  if (!Array.isArray(todos)) return null;
-  const items = list(todos).map(({ content, status }) => {
-    const { data } = planItemSchema.shape.status.safeParse(status);
-    return data && text(content) !== '' ? { content: text(content), status: data } : null;
-  });
-  return items.every((item) => item !== null) ? items : null;
 }
 
 /** A tool call in one line: what people look for first (the command, the file), else its input. */

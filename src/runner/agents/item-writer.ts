@@ -30,7 +30,8 @@ export class ItemWriter {
   /** What stands before the next text: nothing, or the gap between two blocks. */
   #gap = '';
   #written = false;
-  #plan = '';
+  /** As it was told last; none was, at first. */
+  #plan = '[]';
 
   constructor(
     timer: Timer,

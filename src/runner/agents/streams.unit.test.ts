@@ -166,6 +166,22 @@ describe('the stream of Claude Code', () => {
     ]);
   });
 
+  it('shows the tasks that it writes down as a plan, as they are each time', () => {
+    const { items, end } = claude(recorded('claude-tasks'));
+    const plans = items.flatMap((item) => (item.type === 'agent.plan' ? [item.items] : []));
+    const [look, act] = [{ content: 'Look' }, { content: 'Do', status: 'pending' }];
+    expect(plans).toEqual([
+      [{ ...look, status: 'pending' }],
+      [{ ...look, status: 'pending' }, act],
+      [{ ...look, status: 'in_progress' }, act],
+      [{ ...look, status: 'completed' }, act],
+      // The second one was taken back; of one that is not there nothing is known, and the list says the same.
+      [{ ...look, status: 'completed' }],
+    ]);
+    expect(items.filter(({ type }) => type === 'agent.tool')).toEqual([]);
+    expect(end).toEqual({ result: 'completed' });
+  });
+
   it('leaves out what subagents say', () => {
     const events = recorded('claude-create').map((event) =>
       event.type === 'stream_event' || event.type === 'assistant'
