@@ -1,9 +1,11 @@
-import { planItemSchema, type PlanItem } from '../../contracts/runner.js';
+import type { PlanItem } from '../../contracts/runner.js';
 import { fields, list, text, type Fields } from './json.js';
 
 /** By which Claude writes down what it means to do, and does nothing else: one task each (CLI 2.1.330, recorded), or all of them each time. */
 const TASK_TOOLS = new Set(['TaskCreate', 'TaskUpdate', 'TaskList']);
 const WHOLE_TOOL = 'TodoWrite';
+/** Not by the contract's schema: a runner has no zod. The type holds them to it. */
+const STATES: Record<PlanItem['status'], true> = { pending: true, in_progress: true, completed: true };
 
 /** What Claude means to do, by its own words of this run. */
 export class ClaudePlan {
@@ -58,5 +60,5 @@ export class ClaudePlan {
 }
 
 function isStatus(value: unknown): value is PlanItem['status'] {
-  return planItemSchema.shape.status.safeParse(value).success;
+  return typeof value === 'string' && Object.hasOwn(STATES, value);
 }
