@@ -58,6 +58,7 @@ class BareController {
       repository,
       source: parsed.source,
       ref: null,
+      repositoryId: null,
       ...rowTerms({}, 'berth/bare'),
       agent,
       model: 'a-model',

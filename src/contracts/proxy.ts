@@ -65,6 +65,11 @@ export const leaseSchema = z.object({
   cause: causeSchema.optional(),
   /** A budget is used by calls with it: it is good for one call, and the next lease is asked for when what that one used is reported. */
   budgeted: z.boolean().optional(),
+  /** For git: how the repository is called by now, as `owner/name`, where its route was made for another name. */
+  repository: z
+    .string()
+    .regex(/^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/)
+    .optional(),
 });
 export type Lease = z.infer<typeof leaseSchema>;
 

@@ -12,6 +12,7 @@ export type {
   InstallationRow,
   Reached,
   RepositoryFacts,
+  RepositoryRef,
 } from './github/installations.store.js';
 export { saidBy, type GithubAppKeys, type GithubEndpoints } from './providers/github-app.js';
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';

@@ -165,7 +165,7 @@ export class Leasing {
     const { organizationId, userId } = member;
     const what =
       'gitHost' in member
-        ? `git ${member.gitHost} ${member.repository} ${member.readOnly ? 'to read' : ''}`
+        ? `git ${member.gitHost} ${member.repository} ${member.repositoryId ?? ''} ${member.readOnly ? 'to read' : ''}`
         : [member.agent, member.only, member.bedrock ? 'Bedrock first' : ''].join();
     const shared = await this.#looks.take(
       [organizationId, userId, what, member.organizationOnly ?? false].join(),

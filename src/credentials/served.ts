@@ -21,8 +21,10 @@ export interface ServedAgent extends Member {
 /** Whose git is served, at one host: as it stands in the repository's URL. */
 export interface ServedGit extends Member {
   gitHost: string;
-  /** `owner/name` there. */
+  /** `owner/name` there, as it is called now. */
   repository: string;
+  /** GitHub's number of it; null: it is known by its name alone. */
+  repositoryId: string | null;
   /** For code of strangers: nothing is lent that could write. */
   readOnly: boolean;
 }

@@ -6,7 +6,7 @@ import {
   listApiKeysRoute,
   listMembersRoute,
   meRoute,
-  putPreferencesRoute,
+  patchPreferencesRoute,
   setupRoute,
   showOrganizationRoute,
   showPreferencesRoute,
@@ -53,11 +53,11 @@ export class IdentityController {
     return this.preferences.show(actor);
   }
 
-  @BindRoute(putPreferencesRoute)
-  putPreferences(
+  @BindRoute(patchPreferencesRoute)
+  patchPreferences(
     @CurrentActor() actor: Actor,
-    @Input() { body }: InputOf<typeof putPreferencesRoute>,
-  ): Promise<Answer<typeof putPreferencesRoute>> {
+    @Input() { body }: InputOf<typeof patchPreferencesRoute>,
+  ): Promise<Answer<typeof patchPreferencesRoute>> {
     return this.preferences.change(actor, body);
   }
 

@@ -94,8 +94,9 @@ export const identityStore = {
   async setPreferences(
     { db, organizationId }: Tenant,
     userId: string,
-    data: { preferredAgent: string | null; preferredModel: string | null },
+    data: { preferredAgent: string | null | undefined; preferredModel: string | null | undefined },
   ): Promise<void> {
+    // Prisma leaves alone what is undefined.
     await db.member.updateMany({ where: { organizationId, userId }, data });
   },
 

@@ -27,14 +27,15 @@ export class Preferences {
     return this.database.tenant(actor.organizationId, (tenant) => this.of(tenant, actor.userId));
   }
 
-  /** What is left out becomes no choice. Throws `not-found` for who is a member no more. */
-  change(actor: Actor, { agent = null, model = null }: Partial<PreferencesView>): Promise<PreferencesView> {
+  /** What is left out stays as it is, whatever becomes of it at the same moment. Throws `not-found` for who is a member no more. */
+  change(actor: Actor, said: Partial<PreferencesView>): Promise<PreferencesView> {
     return this.database.tenant(actor.organizationId, async (tenant) => {
       await this.identity.hold(tenant, actor);
       await identityStore.setPreferences(tenant, actor.userId, {
-        preferredAgent: agent,
-        preferredModel: model,
+        preferredAgent: said.agent,
+        preferredModel: said.model,
       });
+      const { agent, model } = await this.of(tenant, actor.userId);
       this.audit.record(tenant, {
         action: 'preferences.changed',
         actor: auditedMember(actor),

@@ -114,6 +114,17 @@ describe('git with a credential', () => {
     expect(emulator.requests.filter(({ method }) => method === 'POST')).toEqual([]);
   });
 
+  it('goes where the repository is by now, with what was lent for it, and never to who has its name', async () => {
+    await emulator.createRepository('acme/moved', { 'MOVED.md': '# Moved\n' });
+    proxy.controlPlane.lease(tokenOf(TOKEN), { repository: 'acme/moved' });
+    await clone('moved');
+    expect((await git(path.join(root, 'moved'), 'ls-files')).stdout).toContain('MOVED.md');
+    await git(path.join(root, 'moved'), 'push', '-q', 'origin', 'HEAD:refs/heads/berth/abc');
+    expect(new Set(emulator.requests.map((one) => one.path.split('.git')[0]))).toEqual(
+      new Set(['/acme/moved']),
+    );
+  });
+
   it('sends the request again with the next credential when one is refused', async () => {
     proxy.controlPlane.succession([tokenOf(OLD), tokenOf(TOKEN)]);
     await git(root, 'ls-remote', 'https://git.example/acme/app');

@@ -26,6 +26,7 @@ export class GitRepository {
   /** The only refs that a push may write. None: nothing is pushed, and no credential goes out for it. */
   readonly pushRefs: readonly string[];
   #target: Target;
+  #called: string | null = null;
 
   constructor(
     route: GitRoute,
@@ -40,9 +41,16 @@ export class GitRepository {
     this.#paths = [`/git/${bare}`, `/git/${bare}.git`];
   }
 
-  /** Where requests go: the configured URL, or where its host has redirected to since. */
+  /** Where requests go: the configured URL, or where the repository is since it has another name. */
   get target(): Target {
     return this.#target;
+  }
+
+  /** How the control plane says that it is called by now. A redirect that is followed after that holds. */
+  isCalled(repository: string): void {
+    if (repository === this.#called) return;
+    this.#called = repository;
+    this.#target = this.pools.publicTarget(`${this.#url.origin}/${repository}.git`);
   }
 
   /** Which step a request asks for; null when it is not one of the four that git needs, or for another repository. */

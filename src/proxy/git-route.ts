@@ -157,6 +157,7 @@ export class GitCall {
     const { calls, context } = this.workspace;
     const { limits, observers } = context;
     const advertise = step === 'advertise';
+    if (lease?.repository !== undefined) git.isCalled(lease.repository);
     const send = async (): Promise<CallOutcome> => {
       const record = new CallRecord('git', observers, `git ${service}`);
       const outcome = await relay(

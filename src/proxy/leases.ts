@@ -46,6 +46,8 @@ export interface HeldLease {
   cause: Cause;
   /** Calls with it use a budget: it is good for one, and not kept. */
   budgeted?: boolean;
+  /** For git: how the repository is called by now, where that is known to be otherwise than its route. */
+  repository?: string | undefined;
 }
 
 interface Cached {
@@ -188,8 +190,8 @@ function isRefused(slot: Slot, { credentialId, generation }: HeldLease): boolean
 }
 
 function hold(lease: Lease): HeldLease {
-  const { credentialId, generation, cause = NO_CAUSE, budgeted = false } = lease;
-  return { credentialId, generation, credential: heldOf(lease.secret), cause, budgeted };
+  const { credentialId, generation, cause = NO_CAUSE, budgeted = false, repository } = lease;
+  return { credentialId, generation, credential: heldOf(lease.secret), cause, budgeted, repository };
 }
 
 function heldOf(secret: LeaseSecret): HeldCredential {

@@ -26,6 +26,7 @@ import {
   statesWithRunner,
   WorkspaceMachines,
   type LockedWorkspace,
+  type HttpsPlace,
   type WorkspacePlace,
 } from '../workspaces/index.js';
 import type { RepositorySource, WorkspaceState } from '../contracts/index.js';
@@ -111,7 +112,8 @@ export class LeasesService {
       stillFor,
       ownSeconds: workspace.isOfSeveral ? OWN_SECONDS_OF_SEVERAL : undefined,
     });
-    return { ...lease, ...(cause ? { cause } : {}), ...(use.budgeted ? use : {}) };
+    const moved = 'gitHost' in member ? movedTo(workspace) : {};
+    return { ...lease, ...(cause ? { cause } : {}), ...(use.budgeted ? use : {}), ...moved };
   }
 
   /** Which of these may not serve the workspace any more, whatever calls were begun with them. Throws as `lease`. */
@@ -120,7 +122,7 @@ export class LeasesService {
     return this.database.tenant(organizationId, async (tenant) => {
       const { workspace, userId } = await this.served(tenant, workspaceId);
       const member = { organizationId, userId, organizationOnly: workspace.organizationOnly };
-      const git = httpsPlaceOf(workspace.source);
+      const git = httpsPlaceOf(workspace);
       const uses = [{ agent: workspace.agent as Agent }, ...(git ? [gitUseOf(git, workspace)] : [])];
       let withdrawn = credentialIds;
       for (const use of uses)
@@ -236,7 +238,7 @@ function useOf(
   upstream: LentFor,
 ): Pick<ServedAgent, 'agent' | 'only' | 'bedrock'> | Omit<ServedGit, 'organizationId' | 'userId'> {
   if (upstream === 'git') {
-    const git = httpsPlaceOf(workspace.source);
+    const git = httpsPlaceOf(workspace);
     if (!git) throw noGitCredential('a repository that is not reached over https');
     return gitUseOf(git, workspace);
   }
@@ -247,6 +249,13 @@ function useOf(
   return { agent, only: onlyKind[upstream], bedrock: provider === 'bedrock' ? { region } : undefined };
 }
 
-function gitUseOf({ host, repository }: { host: string; repository: string }, { readOnly }: WorkspacePlace) {
-  return { gitHost: host, repository, readOnly };
+function gitUseOf({ host, ...repository }: HttpsPlace, { readOnly }: WorkspacePlace) {
+  return { gitHost: host, ...repository, readOnly };
+}
+
+/** Where git goes by now, if that is not what the workspace's route was made for: the credential that is lent is for the repository, and not for who has its old name. */
+function movedTo(workspace: WorkspacePlace): { repository?: string } {
+  const made = httpsPlaceOf({ ...workspace, repositoryId: null })?.repository;
+  const now = httpsPlaceOf(workspace)?.repository;
+  return now === undefined || now === made ? {} : { repository: now };
 }

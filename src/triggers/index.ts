@@ -12,7 +12,12 @@ export {
 export type { Handled } from './deliveries/delivery.js';
 export { Recoveries, type Look, type Recovery } from './recovery/recoveries.service.js';
 export { Mappings } from './mappings/mappings.service.js';
-export { RepositoryKnowledge, type OrderRepositories, type ReadRepositoryFile } from './mappings/ports.js';
+export {
+  RepositoryKnowledge,
+  type NamedRepository,
+  type OrderRepositories,
+  type ReadRepositoryFile,
+} from './mappings/ports.js';
 export type {
   HostedPull,
   Opened,

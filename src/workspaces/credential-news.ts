@@ -14,6 +14,7 @@ import { httpsPlaceOf } from './repository.js';
 import { rightsTo } from './access.js';
 import { statesWithRunner } from './state.js';
 import { subjectsStore } from './subjects.store.js';
+import { workspacesStore } from './workspaces.store.js';
 
 /** What credentials ask of those whom they serve: which of them live, who may see them, and that they hear when one is over, or will be. */
 @Injectable()
@@ -36,9 +37,13 @@ export class CredentialNews implements Subjects {
   }
 
   async gitPlaceOf(tenant: Tenant, id: string): Promise<GitPlace | null> {
-    const row = await subjectsStore.source(tenant, id);
-    const place = row && httpsPlaceOf(row.source as RepositorySource);
+    const row = await subjectsStore.place(tenant, id);
+    const place = row && httpsPlaceOf({ ...row, source: row.source as RepositorySource });
     return place && { ...place, readOnly: row.readOnly };
+  }
+
+  staysWith(tenant: Tenant, id: string, repositoryId: string): Promise<boolean> {
+    return workspacesStore.setRepositoryId(tenant, id, repositoryId);
   }
 
   async tell(notice: CredentialNotice, ids: string[]): Promise<void> {

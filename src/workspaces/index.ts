@@ -2,7 +2,7 @@ export { EgressPolicy } from './egress.service.js';
 export { WorkspaceMachines } from './machines.service.js';
 export type { StoppingWorkspace } from './moves.js';
 export { nameOfSource, ownBranchOf, parseRepository, refProblem, repositoryName } from './repository.js';
-export { httpsPlaceOf } from './repository.js';
+export { httpsPlaceOf, type HttpsPlace } from './repository.js';
 export { RUNTIME } from './runtime-token.js';
 export { WorkspaceSettings } from './settings.js';
 export { statesWithRunner } from './state.js';

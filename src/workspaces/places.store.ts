@@ -11,6 +11,8 @@ export interface WorkspacePlace {
   /** Several persons may write in it, one after the other: it is shared, or behind a conversation at another system. */
   isOfSeveral: boolean;
   source: RepositorySource;
+  repository: string;
+  repositoryId: string | null;
   readOnly: boolean;
   /** It is served by the organization's credentials alone. */
   organizationOnly: boolean;
@@ -18,7 +20,7 @@ export interface WorkspacePlace {
   awsRegion: string | null;
 }
 
-const columns = Prisma.sql`id, owner_id as "ownerId", agent, state, source, read_only as "readOnly",
+const columns = Prisma.sql`id, owner_id as "ownerId", agent, state, source, repository, repository_id as "repositoryId", read_only as "readOnly",
   organization_only as "organizationOnly", provider, aws_region as "awsRegion",
   shared or origin->>'type' in ('github', 'linear') or pull_request_url is not null as "isOfSeveral"`;
 

@@ -284,9 +284,13 @@ export class Reconciler {
     });
   }
 
-  /** Ends the runner, and then, with its tokens, whatever it might still want to say. A failed workspace without tokens is cleaned up: the sweep goes by that. */
+  /**
+   * Ends the runner, then what it was lent of its own at GitHub, and then, with its tokens, whatever it might still want to say. A failed workspace without tokens is cleaned up: the sweep goes by
+   * that, so they go last.
+   */
   private async silence(ref: Ref): Promise<void> {
     await this.runtime.stop(ref.workspaceId);
+    await this.installationTokens.endOf(ref.organizationId, ref.workspaceId);
     await this.database.tenant(ref.organizationId, (tenant) =>
       workspacesStore.revokeTokens(tenant, ref.workspaceId, []),
     );

@@ -13,6 +13,8 @@ export interface RepositoryPolicy {
 export type ParsedRepository = { source: RepositorySource } | { problem: string };
 
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
+/** The last one may begin with a dot or a dash too (`.github`), but is never one that leads elsewhere, nor what git keeps for itself. */
+const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/;
 const GITHUB = 'github.com';
 
 /**
@@ -23,7 +25,7 @@ export function parseRepository(text: string): ParsedRepository {
   const input = text.trim();
   if (/\p{Cc}/u.test(text)) return { problem: 'must not contain control characters' };
   const [owner = '', name = '', ...rest] = input.split('/');
-  if (rest.length === 0 && SEGMENT.test(owner) && SEGMENT.test(name)) return https(GITHUB, [owner, name]);
+  if (rest.length === 0 && SEGMENT.test(owner) && isName(name, GITHUB)) return https(GITHUB, [owner, name]);
   if (input.startsWith('https://')) return parseHttps(input);
   if (input.startsWith('file://')) return parseFile(input);
   return { problem: 'must be owner/name, an https:// git URL, or a file:// URL' };
@@ -44,15 +46,22 @@ function parseHttps(input: string): ParsedRepository {
     host === '' ||
     host.includes('\\') ||
     segments.length < 2 ||
-    !segments.every((segment) => SEGMENT.test(segment))
+    !segments.slice(0, -1).every((segment) => SEGMENT.test(segment)) ||
+    !isName(segments.at(-1) ?? '', url.host)
   )
     return { problem: 'must be https://host/owner/name' };
   if (isAddress(url.hostname)) return { problem: 'must name the host by its name, not by an address' };
   return https(url.host.toLowerCase(), segments);
 }
 
+/** With or without the ending of its URL, of which it has one at most. At GitHub what ends in `.wiki` is no repository but the wiki of one. */
+function isName(name: string, host: string): boolean {
+  const bare = name.replace(/\.git$/i, '');
+  return NAME.test(bare) && !/\.git$/i.test(bare) && !(host === GITHUB && /\.wiki$/i.test(bare));
+}
+
 function https(host: string, segments: string[]): ParsedRepository {
-  const path = `${[host, ...segments].join('/').replace(/\.git$/, '')}.git`;
+  const path = `${[host, ...segments].join('/').replace(/\.git$/i, '')}.git`;
   return { source: { type: 'https', url: `https://${path}`, path } };
 }
 
@@ -84,11 +93,43 @@ function parseFile(input: string): ParsedRepository {
   return { source: { type: 'file', url: `file://${clean}`, path: clean } };
 }
 
-/** Host and `owner/name` of a repository that is reached over https; null for folders. */
-export function httpsPlaceOf(source: RepositorySource): { host: string; repository: string } | null {
+/** A repository that is reached over https. */
+export interface HttpsPlace {
+  host: string;
+  /** `owner/name` there, as it is called now. */
+  repository: string;
+  /** GitHub's number of it; null: it is known by its name alone. */
+  repositoryId: string | null;
+}
+
+/** Where a workspace's repository is; null for folders. Its tree still has the address that it was made with. */
+export function httpsPlaceOf(workspace: {
+  source: RepositorySource;
+  repository: string;
+  repositoryId: string | null;
+}): HttpsPlace | null {
+  const { source, repositoryId } = workspace;
+  const made = httpsParts(source);
+  // Only of what has a number it is known to be the same under another name.
+  const now = repositoryId === null ? null : parseRepository(workspace.repository);
+  const called = now && 'source' in now ? httpsParts(now.source) : null;
+  return made && { ...made, repository: called?.repository ?? made.repository, repositoryId };
+}
+
+function httpsParts(source: RepositorySource): { host: string; repository: string } | null {
   if (source.type !== 'https') return null;
   const [host = '', ...parts] = source.path.replace(/\.git$/, '').split('/');
   return { host, repository: parts.join('/') };
+}
+
+/** By which name and number this Berth's GitHub knows a repository; null for folders and other hosts. */
+export function githubPlaceOf(
+  workspace: Parameters<typeof httpsPlaceOf>[0],
+  githubUrl: string,
+): { fullName: string; repositoryId: string | null } | null {
+  const place = httpsPlaceOf(workspace);
+  if (!place || ![GITHUB, new URL(githubUrl).host].includes(place.host)) return null;
+  return { fullName: place.repository, repositoryId: place.repositoryId };
 }
 
 /** A repository by one name, however people write it: `github.com/owner/name`, or the folder's URL. */

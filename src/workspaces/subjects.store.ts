@@ -17,10 +17,10 @@ export const subjectsStore = {
     return rows.map(({ id }) => id);
   },
 
-  source({ db, organizationId }: Tenant, id: string) {
+  place({ db, organizationId }: Tenant, id: string) {
     return db.workspace.findFirst({
       where: { organizationId, id },
-      select: { source: true, readOnly: true },
+      select: { source: true, repository: true, repositoryId: true, readOnly: true },
     });
   },
 

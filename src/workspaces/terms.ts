@@ -21,6 +21,8 @@ export interface WorkspaceTerms {
   /** Who asked for it at another system, which member that is, and by what it was decided. */
   decision?: JsonObject | undefined;
   pullRequest?: PullRequest | undefined;
+  /** GitHub's number of the repository, from who knows which one is meant whatever is called so by now; else its name is looked up. */
+  repositoryId?: string | undefined;
 }
 
 /** The terms as they stand in the row. */
@@ -42,6 +44,7 @@ export interface NewWorkspace extends RowTerms {
   ownerId: string;
   name: string;
   repository: string;
+  repositoryId: string | null;
   source: RepositorySource;
   ref: string | null;
   agent: Agent;

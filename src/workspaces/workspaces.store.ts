@@ -269,6 +269,30 @@ export const workspacesStore = {
     await db.workspace.updateMany({ where: { organizationId, id }, data });
   },
 
+  /** From now on it is this repository. False when it is one by its number already: of two at once one says which. */
+  async setRepositoryId({ db, organizationId }: Tenant, id: string, repositoryId: string): Promise<boolean> {
+    const { count } = await db.workspace.updateMany({
+      where: { organizationId, id, repositoryId: null },
+      data: { repositoryId },
+    });
+    return count > 0;
+  },
+
+  /** Repositories as they are called now, where that is not how they were named. In the order of ids, in which others lock them too. */
+  async rename(
+    { db, organizationId }: Tenant,
+    repositories: { repositoryId: string; fullName: string }[],
+  ): Promise<void> {
+    const ids = repositories.map(({ repositoryId }) => repositoryId);
+    const names = repositories.map(({ fullName }) => fullName);
+    await db.$executeRaw`
+      with named as (
+        select w.id, n.name from workspace w join unnest(${ids}::text[], ${names}::text[]) as n (id, name) on n.id = w.repository_id
+         where w.organization_id = ${organizationId}::uuid and lower(regexp_replace(w.repository, '^https://[^/]+/|([.]git)?/?$', '', 'g')) <> lower(n.name)
+         order by w.id for update of w)
+      update workspace set repository = named.name from named where workspace.id = named.id`;
+  },
+
   /** Real work happened: the idle time begins anew. Reads never call this. */
   async touch({ db, organizationId }: Tenant, id: string, at: Date): Promise<void> {
     await db.workspace.updateMany({

@@ -32,7 +32,8 @@ const bodies: Record<string, object> = {
     provider: 'bedrock',
     awsRegion: 'us-east-1',
   },
-  putPreferencesRoute: { agent: 'codex', model: null },
+  patchMappingRoute: { branch: 'develop' },
+  patchPreferencesRoute: { agent: 'codex', model: null },
   setEgressPolicyRoute: { allowedHosts: ['registry.example.com'] },
 };
 /** Of routes that are not for every kind of credential. */

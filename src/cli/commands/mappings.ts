@@ -138,7 +138,6 @@ function updateCommand(context: CliContext): Command {
   );
 }
 
-/** The API takes a mapping as a whole: what is not said stays as it is there now. */
 async function update(context: CliContext, id: string, options: UpdateOptions): Promise<void> {
   const { without = [], enable, disable } = options;
   const said: Partial<Mapping> = {
@@ -149,11 +148,7 @@ async function update(context: CliContext, id: string, options: UpdateOptions): 
   if (Object.keys(said).length === 0) throw new CliError(exitCodes.usage, 'Say what is to be changed.');
   const session = await connect(context, options);
   const path = session.path('mappings', id);
-  const before = await session.api.get(path, mappingSchema);
-  // A region is Bedrock's alone, and goes with it.
-  const region = said.provider === 'anthropic' ? { awsRegion: null } : {};
-  const body = { ...before, ...region, ...said, id: undefined };
-  print(context, options, await session.api.change('PUT', path, mappingSchema, { body }));
+  print(context, options, await session.api.change('PATCH', path, mappingSchema, { body: said }));
 }
 
 function deleteCommand(context: CliContext): Command {

@@ -22,7 +22,8 @@ function showCommand(context: CliContext): Command {
     .description('show which agent and model you chose')
     .option('--json', 'print them as JSON')
     .action(async (options: OutputOptions) => {
-      print(context, options, await shown(await connect(context, options)));
+      const session = await connect(context, options);
+      print(context, options, await session.api.get(session.path('preferences'), preferencesSchema));
     });
   return withExamples(command, 'berth preferences show');
 }
@@ -45,10 +46,7 @@ function setCommand(context: CliContext): Command {
           exitCodes.usage,
           'Give --agent or --model. "berth preferences reset" takes both back.',
         );
-      const session = await connect(context, options);
-      const before = await shown(session);
-      const wanted = { agent: agent ?? before.agent, model: model ?? before.model };
-      print(context, options, await put(session, wanted));
+      print(context, options, await change(await connect(context, options), { agent, model }));
     });
   return withExamples(command, 'berth preferences set --agent codex', 'berth preferences set --model opus');
 }
@@ -58,16 +56,17 @@ function resetCommand(context: CliContext): Command {
     .description('choose nothing: the mapping and WORKFLOW.md of the repository say it again')
     .option('--json', 'print them as JSON')
     .action(async (options: OutputOptions) => {
-      print(context, options, await put(await connect(context, options), { agent: null, model: null }));
+      print(context, options, await change(await connect(context, options), { agent: null, model: null }));
     });
   return withExamples(command, 'berth preferences reset');
 }
 
-const shown = (session: Session): Promise<Preferences> =>
-  session.api.get(session.path('preferences'), preferencesSchema);
-
-function put(session: Session, body: { agent: string | null; model: string | null }): Promise<Preferences> {
-  return session.api.change('PUT', session.path('preferences'), preferencesSchema, { body });
+/** What is undefined stays as it is. */
+function change(
+  session: Session,
+  body: { agent?: string | null | undefined; model?: string | null | undefined },
+): Promise<Preferences> {
+  return session.api.change('PATCH', session.path('preferences'), preferencesSchema, { body });
 }
 
 function print(context: CliContext, options: OutputOptions, preferences: Preferences): void {

@@ -88,6 +88,7 @@ export const githubAppPageRoute = route({
   method: 'GET',
   path: '/oauth/github/app',
   access: 'public',
+  mayBeSignedIn: true,
   summary: 'For browsers on the way to make the App at GitHub',
   query: z.object({ state: z.string().min(1).max(500), account: loginSchema.optional() }),
   answer: { status: 200, body: z.string(), contentType: 'text/html' },

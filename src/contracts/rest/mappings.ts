@@ -6,28 +6,41 @@ import { idSchema, listOf, organizationParams, pageQuerySchema, route } from './
 
 const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? null);
 
-const mappingBody = z
+const fields = {
+  /** As it stands before the number of an issue: ENG of ENG-12. */
+  linearTeamKey: z
+    .string()
+    .trim()
+    .toUpperCase()
+    .regex(/^[A-Z0-9_]{1,20}$/, 'must be the key of a Linear team, as ENG of ENG-12'),
+  /** Only issues of this project, by its name; of any without it. */
+  linearProject: lineSchema(200).nullable(),
+  /** Only issues with this label, by its name. */
+  label: lineSchema(200).nullable(),
+  /** As for a workspace: `owner/name`, or an https git URL. */
+  repository: z.string().min(1).max(1000),
+  /** Where work begins; the repository's own default branch without it. */
+  branch: z.string().min(1).max(250).nullable(),
+  agent: agentSchema.nullable(),
+  provider: providerSchema,
+  awsRegion: awsRegionSchema.nullable(),
+  /** Passed on to the agent as it is; WORKFLOW.md of the repository comes before it. */
+  model: lineSchema(200).nullable(),
+  enabled: z.boolean(),
+};
+
+/** All of a mapping; what is left out is not set. */
+export const mappingInputSchema = z
   .strictObject({
-    /** As it stands before the number of an issue: ENG of ENG-12. */
-    linearTeamKey: z
-      .string()
-      .trim()
-      .toUpperCase()
-      .regex(/^[A-Z0-9_]{1,20}$/, 'must be the key of a Linear team, as ENG of ENG-12'),
-    /** Only issues of this project, by its name; of any without it. */
-    linearProject: optional(lineSchema(200)),
-    /** Only issues with this label, by its name. */
-    label: optional(lineSchema(200)),
-    /** As for a workspace: `owner/name`, or an https git URL. */
-    repository: z.string().min(1).max(1000),
-    /** Where work begins; the repository's own default branch without it. */
-    branch: optional(z.string().min(1).max(250)),
-    agent: optional(agentSchema),
-    provider: providerSchema.default('anthropic'),
-    awsRegion: optional(awsRegionSchema),
-    /** Passed on to the agent as it is; WORKFLOW.md of the repository comes before it. */
-    model: optional(lineSchema(200)),
-    enabled: z.boolean().default(true),
+    ...fields,
+    linearProject: optional(fields.linearProject),
+    label: optional(fields.label),
+    branch: optional(fields.branch),
+    agent: optional(fields.agent),
+    provider: fields.provider.default('anthropic'),
+    awsRegion: optional(fields.awsRegion),
+    model: optional(fields.model),
+    enabled: fields.enabled.default(true),
   })
   .refine(({ provider, awsRegion }) => provider === 'anthropic' || awsRegion !== null, {
     path: ['awsRegion'],
@@ -41,7 +54,10 @@ const mappingBody = z
     path: ['agent'],
     error: 'must be claude: Codex does not work with Bedrock',
   });
-export type MappingInput = z.output<typeof mappingBody>;
+export type MappingInput = z.output<typeof mappingInputSchema>;
+
+const mappingChangeSchema = z.strictObject(fields).partial();
+export type MappingChange = z.output<typeof mappingChangeSchema>;
 
 export const mappingViewSchema = z.object({
   id: z.uuid(),
@@ -77,7 +93,7 @@ export const createMappingRoute = route({
   access: 'admin',
   summary: 'Send work for a Linear team (of a project, with a label) to a repository',
   params: organizationParams,
-  body: mappingBody,
+  body: mappingInputSchema,
   answer: { status: 201, body: mappingViewSchema },
 });
 
@@ -94,9 +110,19 @@ export const putMappingRoute = route({
   method: 'PUT',
   path: `${mappings}/{id}`,
   access: 'admin',
-  summary: 'Change a mapping; workspaces that are there stay as they are',
+  summary: 'Say a mapping anew, all of it; workspaces that are there stay as they are',
   params: mappingParams,
-  body: mappingBody,
+  body: mappingInputSchema,
+  answer: { status: 200, body: mappingViewSchema },
+});
+
+export const patchMappingRoute = route({
+  method: 'PATCH',
+  path: `${mappings}/{id}`,
+  access: 'admin',
+  summary: 'Change what is said of a mapping, and nothing else; workspaces that are there stay as they are',
+  params: mappingParams,
+  body: mappingChangeSchema,
   answer: { status: 200, body: mappingViewSchema },
 });
 

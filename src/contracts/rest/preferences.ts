@@ -21,11 +21,12 @@ export const showPreferencesRoute = route({
   answer: { status: 200, body: preferencesSchema },
 });
 
-export const putPreferencesRoute = route({
-  method: 'PUT',
+export const patchPreferencesRoute = route({
+  method: 'PATCH',
   path,
   access: 'member',
-  summary: 'Choose agent and model for my work from Linear and GitHub (null: no choice of mine)',
+  summary:
+    'Choose agent or model for my work from Linear and GitHub (null: no choice of mine); what is left out stays',
   params: organizationParams,
   body: preferencesSchema.partial(),
   answer: { status: 200, body: preferencesSchema },

@@ -16,6 +16,8 @@ import { Vault } from '../vault.js';
 import { GithubApp } from './github-app.service.js';
 import { installationsStore, type Reached } from './installations.store.js';
 
+/** So long is waited for the end of a token, while whoever asked for it waits for the workspace. */
+const END_MS = 5_000;
 /** Git alone. `metadata` comes with every token. */
 const READ = { metadata: 'read', contents: 'read' };
 const WRITE = { metadata: 'read', contents: 'write' };
@@ -44,8 +46,15 @@ export class InstallationTokens implements TokenSource {
     const installationId = settings.installation ?? '';
     const found = await this.database.apart(organizationId, async (tenant) => {
       const place = await this.subjects.all.gitPlaceOf(tenant, workspaceId ?? '');
-      const repository = place && (await installationsStore.reaching(tenant, place.repository));
-      return place && repository?.installationId === installationId ? { place, repository } : null;
+      if (!place) return null;
+      const { repository: fullName, repositoryId } = place;
+      const repository = await installationsStore.reaching(tenant, { fullName, repositoryId });
+      if (repository?.installationId !== installationId) return null;
+      // The first token decides which repository the workspace is of: whoever gets the name later gets nothing of it.
+      const isSame =
+        repositoryId !== null ||
+        (await this.subjects.all.staysWith(tenant, workspaceId ?? '', repository.repositoryId));
+      return isSame ? { place, repository } : null;
     });
     if (!found) return failed('the installation does not reach the repository of the workspace any more');
     const { place, repository } = found;
@@ -63,13 +72,17 @@ export class InstallationTokens implements TokenSource {
   }
 
   /**
-   * Ends, at GitHub too, the tokens that a workspace has of its own. What cannot be ended ends by itself within the hour; nobody waits for GitHub longer than for one answer.
+   * Ends, at GitHub too, the tokens that a workspace has of its own: it sleeps, has failed or is deleted. Called again it ends what is left. What cannot be ended ends by itself within the hour; nobody
+   * waits for GitHub longer than for one short answer. What it needs when it wakes is minted anew.
    */
   async endOf(organizationId: string, workspaceId: string): Promise<void> {
-    const sealed = await this.database.tenant(organizationId, (tenant) =>
+    const rows = await this.database.tenant(organizationId, (tenant) =>
       tokensStore.mintedOfKind(tenant, 'github_installation', { workspaceId }),
     );
-    await this.endAll(organizationId, sealed);
+    await this.endAll(organizationId, rows);
+    // After it: who is killed in between ends them once more. One that was minted meanwhile is left: nobody has ended that.
+    if (rows.length > 0)
+      await this.database.tenant(organizationId, (tenant) => tokensStore.forgetMinted(tenant, rows));
   }
 
   /** As `endOf`, of every workspace, for an installation that goes. Inside the transaction of whoever removes it: the calls follow its commit. */
@@ -94,7 +107,7 @@ export class InstallationTokens implements TokenSource {
         const { token = '' } = JSON.parse(text) as Record<string, string>;
         await this.app
           .octokitAs(new Secret(token), `token/${ref.workspaceId}`)
-          .request('DELETE /installation/token');
+          .request('DELETE /installation/token', { request: { signal: AbortSignal.timeout(END_MS) } });
       } catch (error) {
         // It is over already: exactly what was wanted.
         if (error instanceof RequestError && error.status === 401) continue;

@@ -91,7 +91,13 @@ const workspace = async (): Promise<string> =>
   (await writeWorkspaces(berth.database.ownerUrl, acme.id, acme.owner.userId, 1))[0] ?? '';
 
 function lease(workspaceId: string, more: { repository?: string; readOnly?: boolean } = {}): Promise<Lease> {
-  const place = { gitHost: 'github.com', repository: 'acme/app', readOnly: false, ...more };
+  const place = {
+    gitHost: 'github.com',
+    repository: 'acme/app',
+    repositoryId: null,
+    readOnly: false,
+    ...more,
+  };
   const member = { organizationId: acme.id, userId: acme.owner.userId, ...place };
   const terms = { stillFor: () => Promise.resolve(true) };
   return berth.app.get(CredentialsService, { strict: false }).lease(member, workspaceId, terms);

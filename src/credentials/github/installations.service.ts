@@ -18,10 +18,14 @@ import {
   type InstallationRow,
   type Reached,
   type RepositoryFacts,
+  type RepositoryRef,
 } from './installations.store.js';
 
 /** So long before its end a token of Berth's own is not used any more. */
 const MARGIN_MS = 5 * 60_000;
+
+/** Hears how repositories are called now, inside the transaction in which that is written. */
+export type NamedHook = (tenant: Tenant, repositories: RepositoryFacts[]) => Promise<void>;
 
 interface Kept {
   token: Secret;
@@ -33,6 +37,7 @@ interface Kept {
 export class GithubInstallations {
   /** Tokens for Berth's own calls, in this process alone. */
   readonly #kept = new Map<string, Promise<Kept>>();
+  readonly #namedHooks: NamedHook[] = [];
 
   constructor(
     private readonly app: GithubApp,
@@ -53,9 +58,14 @@ export class GithubInstallations {
     return this.database.tenant(organizationId, (tenant) => installationsStore.repositories(tenant, slice));
   }
 
-  /** The repository of this name, where an installation reaches it; null where none does, or it is suspended. */
-  reaching(tenant: Tenant, fullName: string): Promise<Reached | null> {
-    return installationsStore.reaching(tenant, fullName);
+  /** The repository, where an installation reaches it; null where none does, or it is suspended. */
+  reaching(tenant: Tenant, ref: RepositoryRef): Promise<Reached | null> {
+    return installationsStore.reaching(tenant, ref);
+  }
+
+  /** For rooms that hold repositories by number, and show their names. */
+  whenNamed(hook: NamedHook): void {
+    this.#namedHooks.push(hook);
   }
 
   /**
@@ -103,7 +113,7 @@ export class GithubInstallations {
           );
         this.book(tenant, 'integration.connected', auditedMember(actor), facts);
       }
-      await installationsStore.setRepositories(tenant, installationId, repositories, at);
+      await this.takeOver(tenant, installationId, repositories, at);
       await this.renewals.tellChanged(tenant, known?.credentialId ?? id);
       await inside(tenant);
     });
@@ -139,8 +149,18 @@ export class GithubInstallations {
   ): Promise<void> {
     const known = await installationsStore.find(tenant, installationId);
     if (!known) return;
-    await installationsStore.setRepositories(tenant, installationId, repositories, this.world.clock.now());
+    await this.takeOver(tenant, installationId, repositories, this.world.clock.now());
     await this.renewals.tellChanged(tenant, known.credentialId);
+  }
+
+  private async takeOver(
+    tenant: Tenant,
+    installationId: string,
+    repositories: RepositoryFacts[],
+    at: Date,
+  ): Promise<void> {
+    await installationsStore.setRepositories(tenant, installationId, repositories, at);
+    for (const hook of this.#namedHooks) await hook(tenant, repositories);
   }
 
   /** How many of the organization's are not suspended. */

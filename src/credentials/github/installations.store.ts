@@ -28,6 +28,14 @@ export interface RepositoryFacts {
   archived: boolean;
 }
 
+/** Which repository is meant. */
+export interface RepositoryRef {
+  /** Its number; null: it is known by its name alone. */
+  repositoryId: string | null;
+  /** `owner/name`. */
+  fullName: string;
+}
+
 /** A repository that is reached, by the installation that reaches it. */
 export interface Reached extends RepositoryFacts {
   installationId: string;
@@ -143,12 +151,19 @@ export const installationsStore = {
     });
   },
 
-  /** The repository of this name, by an installation that is not suspended. Names are compared as GitHub does, without case. */
-  async reaching({ db, organizationId }: Tenant, fullName: string): Promise<Reached | null> {
+  /**
+   * The repository, by an installation that is not suspended. What has a number is that one, under whatever name, and never another that is called so by now. Names are compared as GitHub does,
+   * without case.
+   */
+  async reaching(
+    { db, organizationId }: Tenant,
+    { repositoryId, fullName }: RepositoryRef,
+  ): Promise<Reached | null> {
+    const equals = fullName.replaceAll(/[\\%_]/g, String.raw`\$&`);
     const row = await db.githubRepository.findFirst({
       where: {
         organizationId,
-        fullName: { equals: fullName.replaceAll(/[\\%_]/g, String.raw`\$&`), mode: 'insensitive' },
+        ...(repositoryId === null ? { fullName: { equals, mode: 'insensitive' } } : { repositoryId }),
         installation: { suspendedAt: null },
       },
       select: {

@@ -80,8 +80,7 @@ export function octokitWith({ apiUrl, paced }: GithubEndpoints, throttleId: stri
     retry: { enabled: paced, retries: RETRIES },
     log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
     request: {
-      fetch: (url: string, init: RequestInit) =>
-        fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) }),
+      fetch: (url: string, init: RequestInit) => fetch(url, { ...init, signal: boundOf(init.signal) }),
     },
   });
   octokit.hook.before('request', (options) => {
@@ -89,6 +88,12 @@ export function octokitWith({ apiUrl, paced }: GithubEndpoints, throttleId: stri
     if (!IDEMPOTENT.has(options.method)) Object.assign(options.request, { retries: 0 });
   });
   return octokit;
+}
+
+/** The caller's own bound, where it has one. */
+function boundOf(signal: AbortSignal | null | undefined): AbortSignal {
+  const longest = AbortSignal.timeout(ANSWER_MS);
+  return signal ? AbortSignal.any([signal, longest]) : longest;
 }
 
 type Wrapped = (

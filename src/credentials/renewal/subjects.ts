@@ -16,10 +16,14 @@ export interface CredentialNotice {
   message: string;
 }
 
-/** Where a subject's git goes: host and `owner/name`, as its repository's address has them. */
+/** Where a subject's git goes. */
 export interface GitPlace {
+  /** As its repository's address has it. */
   host: string;
+  /** `owner/name` there, as it is called now. */
   repository: string;
+  /** GitHub's number of it; null: it is known by its name alone. */
+  repositoryId: string | null;
   /** Nothing is to be written there. */
   readOnly: boolean;
 }
@@ -32,6 +36,8 @@ export interface Subjects {
   visibleTo(tenant: Tenant, actor: Actor, ids: string[]): Promise<string[]>;
   /** Where the git of this one goes; null for none that is reached over https. */
   gitPlaceOf(tenant: Tenant, id: string): Promise<GitPlace | null>;
+  /** One that was known by its name alone is of this repository from now on, whatever is called so later. False: it is of one already. */
+  staysWith(tenant: Tenant, id: string, repositoryId: string): Promise<boolean>;
   /** Tells the living ones of these, each in a transaction of its own. */
   tell(notice: CredentialNotice, ids: string[]): Promise<void>;
 }
@@ -54,5 +60,6 @@ const nobody: Subjects = {
   living: () => Promise.resolve([]),
   visibleTo: () => Promise.resolve([]),
   gitPlaceOf: () => Promise.resolve(null),
+  staysWith: () => Promise.resolve(false),
   tell: () => Promise.resolve(),
 };

@@ -162,6 +162,17 @@ export const tokensStore = {
     return rows.flatMap(({ sealed, ...ref }) => (sealed === null ? [] : [{ ...ref, sealed }]));
   },
 
+  /** They serve no more, and nothing of them is kept; each only if it is still the one that was read. */
+  async forgetMinted(
+    { db, organizationId }: Tenant,
+    rows: { credentialId: string; workspaceId: string; sealed: string }[],
+  ): Promise<void> {
+    await db.mintedToken.updateMany({
+      where: { organizationId, OR: rows },
+      data: { ...none, sealed: null, keyId: null },
+    });
+  },
+
   /** The sealed text that a lease opens, with the generation and lineage it belongs to, read together so that they are of one moment. */
   async sealed({ db, organizationId }: Tenant, { credentialId, workspaceId }: TokenRef) {
     const select = { sealed: true, generation: true, lineage: true } as const;

@@ -85,6 +85,23 @@ export class ConnectionAttempts {
     return { state, verifier, expiresAt };
   }
 
+  /** What could be finished now with this state, which is not used up by the question: so that nobody makes something elsewhere that is good for nothing here. Throws as `claim`. */
+  async look(
+    state: string,
+    system: ExternalSystem,
+    person: Person | null,
+  ): Promise<{ userId: string; purpose: Purpose }> {
+    const address = await this.system.connections.attemptByState(hashToken(state));
+    const attempt =
+      address &&
+      (await this.database.tenant(address.organizationId, (tenant) =>
+        attemptsStore.find(tenant, address.id),
+      ));
+    const refusal = refusalOf(attempt, system, person, this.world.clock.now());
+    if (!attempt || refusal !== null) throw new BerthError('login-refused', refusal ?? '');
+    return { userId: attempt.userId, purpose: attempt.purpose as Purpose };
+  }
+
   /**
    * Uses up the attempt that this state belongs to, before anything is asked of the other system: what was begun is finished once, by whoever brings the state, but by no other person who is
    * signed in. Throws `login-refused` with what to do.

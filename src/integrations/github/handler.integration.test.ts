@@ -144,9 +144,18 @@ describe('a mention by a member who may write', () => {
   });
 
   it('goes on in the same workspace later', async () => {
+    const reads = () =>
+      ground.github.requests.filter(({ path }) => path.endsWith('/contents/WORKFLOW.md')).length;
+    const before = reads();
     const first = await ask('@berth-acme rename the handler');
+    expect(reads()).toBe(before + 1);
     const second = await ask('@berth-acme and add a test');
     expect(second).toEqual({ outcome: 'continued', workspaceId: first.workspaceId });
+    // What a workspace is made of is of no concern any more, and of none to who only gets a link.
+    expect((await ask('@berth-acme me too', writer(`stranger-${pull.number}`))).outcome).toBe(
+      'awaiting-link',
+    );
+    expect(reads()).toBe(before + 1);
     expect(await messages(first.workspaceId)).toHaveLength(2);
   });
 

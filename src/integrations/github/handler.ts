@@ -196,7 +196,7 @@ function workplaceOf(
   pull: GithubPull | null,
   readOnly: boolean,
 ): Ask['place'] {
-  const place = { repository: repository.fullName };
+  const place = { repository: repository.fullName, repositoryId: repository.id };
   if (!pull) return place;
   const { number, html_url: url, head, base } = pull;
   const pullRequest = {

@@ -28,6 +28,9 @@ const ownSchema = idSchema.extend({
 const checksSchema = z.object({
   check_runs: z.array(idSchema.extend({ external_id: z.string().nullish() })),
 });
+const namedSchema = z.object({ full_name: z.string() });
+/** Also for what the token does not reach: another's repository, be it private or public. */
+const REFUSED = new Set<unknown>([403, 404]);
 const permissionSchema = z.object({
   permission: z.enum(['admin', 'write', 'read', 'none']).catch('none'),
   user: z.object({ id: z.int().transform(String) }).nullish(),
@@ -43,18 +46,18 @@ const ADD_EYES = `mutation ($id: ID!) { addReaction(input: { subjectId: $id, con
 
 /** What is done in one repository: each method is one thing at GitHub. Throws what Octokit throws. */
 export class GithubPlace {
-  readonly #at: { owner: string; repo: string };
+  #at: { owner: string; repo: string };
+  #lookedUp: Promise<void> | null = null;
   #writes = 0;
 
   constructor(
     private readonly api: GithubApi,
-    fullName: string,
+    private readonly repository: { repositoryId: string; fullName: string },
     private readonly bot: { slug: string; appId: string },
     /** After it nothing is sent any more: another may be on it. */
     private readonly signal?: AbortSignal,
   ) {
-    const [owner = '', repo = ''] = fullName.split('/');
-    this.#at = { owner, repo };
+    this.#at = ownerAndName(repository.fullName);
   }
 
   /** How often something was written here, or tried to be: that is what GitHub counts (github.md 6). */
@@ -170,16 +173,41 @@ export class GithubPlace {
   }
 
   async #get(path: string, parameters: Record<string, unknown>): Promise<unknown> {
-    const route = `GET /repos/{owner}/{repo}/${path}`;
-    return (await this.api.request(route, { ...this.#at, ...parameters, request: this.#bounds() })).data;
+    return this.#ask('GET', path, parameters);
   }
 
   /** Not tried again by the client: an answer that was lost may have been a yes, and whoever asks again looks first. */
-  async #send(method: string, path: string, parameters: Record<string, unknown>): Promise<unknown> {
-    this.#writes += 1;
-    const route = `${method} /repos/{owner}/{repo}/${path}`;
-    const request = { ...this.#bounds(), retries: 0 };
-    return (await this.api.request(route, { ...this.#at, ...parameters, request })).data;
+  #send(method: string, path: string, parameters: Record<string, unknown>): Promise<unknown> {
+    return this.#ask(method, path, parameters);
+  }
+
+  /** What is refused under a name that is another's by now was not done, and is asked for once more under the one that the repository has. */
+  async #ask(method: string, path: string, parameters: Record<string, unknown>): Promise<unknown> {
+    const isWrite = method !== 'GET';
+    const call = async (): Promise<unknown> => {
+      const request = { ...this.#bounds(), ...(isWrite ? { retries: 0 } : {}) };
+      if (isWrite) this.#writes += 1;
+      const route = `${method} /repos/{owner}/{repo}/${path}`;
+      return (await this.api.request(route, { ...this.#at, ...parameters, request })).data;
+    };
+    const under = this.#at;
+    try {
+      return await call();
+    } catch (error) {
+      if (!REFUSED.has((error as { status?: unknown }).status)) throw error;
+      await (this.#lookedUp ??= this.#lookUp());
+      if (this.#at === under) throw error;
+      return call();
+    }
+  }
+
+  /** By its number, which nobody else ever gets. The event that tells of a new name may be on its way still. */
+  async #lookUp(): Promise<void> {
+    const asked = { id: this.repository.repositoryId, request: this.#bounds() };
+    const answer = await this.api.request('GET /repositories/{id}', asked).catch(() => null);
+    const { data: now } = namedSchema.safeParse(answer?.data);
+    if (now && now.full_name.toLowerCase() !== this.repository.fullName.toLowerCase())
+      this.#at = ownerAndName(now.full_name);
   }
 
   #bounds(): { signal?: AbortSignal } {
@@ -190,4 +218,9 @@ export class GithubPlace {
 
 function idOf(data: unknown): string {
   return idSchema.parse(data).id;
+}
+
+function ownerAndName(fullName: string): { owner: string; repo: string } {
+  const [owner = '', repo = ''] = fullName.split('/');
+  return { owner, repo };
 }

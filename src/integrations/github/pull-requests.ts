@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { RequestError, type Octokit } from 'octokit';
-import { GithubInstallations } from '../../credentials/index.js';
+import { GithubInstallations, type RepositoryRef } from '../../credentials/index.js';
 import type { Tenant } from '../../database/index.js';
 import { BerthError, World } from '../../kernel/index.js';
 import {
@@ -38,8 +38,8 @@ export class GithubPullRequests implements PullRequestHost {
     private readonly world: World,
   ) {}
 
-  placeOf(tenant: Tenant, fullName: string): Promise<PullRequestPlace | null> {
-    return this.installations.reaching(tenant, fullName);
+  placeOf(tenant: Tenant, repository: RepositoryRef): Promise<PullRequestPlace | null> {
+    return this.installations.reaching(tenant, repository);
   }
 
   async open(organizationId: string, place: PullRequestPlace, wanted: WantedPull): Promise<Opened> {

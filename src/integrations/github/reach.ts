@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { GithubApp, GithubInstallations } from '../../credentials/index.js';
+import { Database } from '../../database/index.js';
 import type { Bot } from './heard.js';
 import { GithubPlace } from './place.js';
 
@@ -16,6 +17,7 @@ export class GithubReach {
   constructor(
     private readonly app: GithubApp,
     private readonly installations: GithubInstallations,
+    private readonly database: Database,
   ) {}
 
   /** Null: this Berth has no App. Asked each time: it may have been made a moment ago, by another process. */
@@ -25,19 +27,25 @@ export class GithubReach {
   }
 
   /**
-   * With a token for this repository alone. `saying`: replies have a budget of their own, in the rows (triggers/replies/budget.ts), and in the client they would wait for each other until they are given up and tried
-   * again, when they wait still. Throws `not-connected` where the installation is not the organization's any more, or is suspended.
+   * With a token for this repository alone, under the name it has by now: it may have been renamed or given away since it was told of. `saying`: replies have a budget of their own, in the rows
+   * (triggers/replies/budget.ts), and in the client they would wait for each other until they are given up and tried again, when they wait still. Throws `not-connected` where the installation is
+   * not the organization's any more, or is suspended.
    */
   async placeOf(
     organizationId: string,
-    { installationId, repositoryId, fullName }: GithubAt,
+    at: GithubAt,
     bot: Bot,
     saying?: { signal: AbortSignal },
   ): Promise<GithubPlace> {
+    const { repositoryId } = at;
+    const now = await this.database.apart(organizationId, (tenant) =>
+      this.installations.reaching(tenant, at),
+    );
+    const { installationId, fullName } = now ?? at;
     const octokit = await this.installations.octokitFor(organizationId, installationId, {
       repositoryId,
       isPaced: !saying,
     });
-    return new GithubPlace(octokit, fullName, bot, saying?.signal);
+    return new GithubPlace(octokit, { repositoryId, fullName }, bot, saying?.signal);
   }
 }

@@ -30,12 +30,14 @@ beforeEach(async () => {
   installation.permissions = USUAL_PERMISSIONS;
   made = {};
   isPrivate = true;
-  place = new GithubPlace(await asInstallation(ground), 'acme/widget', {
+  place = new GithubPlace(await asInstallation(ground), here(), {
     slug: app.slug,
     appId: String(app.id),
   });
 });
 afterAll(() => ground.close());
+
+const here = () => ({ repositoryId: String(ground.widget.id), fullName: 'acme/widget' });
 
 const started: ReplyContent = {
   type: 'started',
@@ -103,7 +105,7 @@ describe('a sign that it was seen', () => {
 it('sends nothing any more when it is given up: another may be on it by then', async () => {
   const given = new AbortController();
   const bot = { slug: ground.app.slug, appId: String(ground.app.id) };
-  const bounded = new GithubPlace(await asInstallation(ground), 'acme/widget', bot, given.signal);
+  const bounded = new GithubPlace(await asInstallation(ground), here(), bot, given.signal);
   // On the way it is found out, between two calls.
   bounded.findComment = () => {
     given.abort();
@@ -242,7 +244,7 @@ describe('the status comment of an ask', () => {
   it('needs no check where the App may make none', async () => {
     ground.installation.permissions = { ...ground.installation.permissions, checks: 'read' };
     const { app } = ground;
-    place = new GithubPlace(await asInstallation(ground), 'acme/widget', {
+    place = new GithubPlace(await asInstallation(ground), here(), {
       slug: app.slug,
       appId: String(app.id),
     });

@@ -18,6 +18,7 @@ export interface Case {
   who: Found | null;
   /** Who stands for what nobody asked for; null: somebody asked, or the organization does not allow it. */
   stand: Actor | null;
+  /** What a workspace would be made of; null where there will be none, and where nobody said of what. */
   plan: Plan | Question | null;
   /** How many times in a row it was asked at once, this time with them (at-once.ts). */
   atOnce: number;
@@ -59,6 +60,9 @@ export function paused({ key }: Ask, text: string): Ending {
   return { state: 'refused', outcome: 'stopped-by-breaker', say };
 }
 
+const repositoryOf = (plan: Case['plan']): string | null =>
+  plan && 'repository' in plan ? plan.repository : null;
+
 /** Who asked, who that is here, and by what it was decided: kept with the ask, and with the workspace. */
 export function decisionOn({
   ask,
@@ -78,7 +82,7 @@ export function decisionOn({
     charged: asker === null ? 'organization' : 'member',
     ask: key,
     cause: causeOf(ask),
-    repository: plan && 'repository' in plan ? plan.repository : null,
+    repository: 'repository' in ask.place ? ask.place.repository : repositoryOf(plan),
     ...(about ? { about: { ...about } } : {}),
     ...(atOnce > 0 ? { atOnce } : {}),
   };

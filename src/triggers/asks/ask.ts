@@ -8,6 +8,8 @@ export type AskPlace =
   | {
       /** `owner/name`, or an https address. */
       repository: string;
+      /** GitHub's number of it, where it is GitHub that tells: its name may be another's by now. */
+      repositoryId?: string;
       ref?: string;
       /** To work on and push to this very branch. */
       branch?: string;

@@ -96,8 +96,16 @@ export class Asks {
    * one at a time per conversation, so that two who ask at once do not get two workspaces.
    */
   async take(ask: Ask): Promise<Taken> {
-    const plan = await this.starting.prepare(ask);
-    const taken = await this.database.tenant(ask.organizationId, async (tenant): Promise<Taken> => {
+    for (let plan: Case['plan'] | undefined; ;) {
+      const taken = await this.decided(ask, plan);
+      if (taken) return taken;
+      plan = await this.starting.prepare(ask);
+    }
+  }
+
+  /** Null: a workspace is to be made of it, and what of is not looked up yet (`plan` undefined). That asks other systems: no transaction waits for it, and nobody who only goes on with a workspace. */
+  private async decided(ask: Ask, plan: Case['plan'] | undefined): Promise<Taken | null> {
+    const taken = await this.database.tenant(ask.organizationId, async (tenant): Promise<Taken | null> => {
       const at = this.world.clock.now();
       await conversationsStore.hold(tenant, ask.system, ask.conversation.key);
       const conversation = await this.conversationOf(tenant, ask, at);
@@ -107,14 +115,17 @@ export class Asks {
       const who = ask.asker && (await this.accounts.find(tenant, ask.asker));
       const stand = ask.asker === null ? await this.preferences.automationActor(tenant) : null;
       const atOnce = known ? 0 : await this.timesAtOnce(tenant, ask, conversation, at);
-      const one: Case = { tenant, ask, conversation, isKnown: known !== null, who, stand, plan, atOnce, at };
-      const ending = await this.carryOut(one, await this.decide(one));
+      const isKnown = known !== null;
+      const one: Case = { tenant, ask, conversation, isKnown, who, stand, plan: plan ?? null, atOnce, at };
+      const decision = await this.decide(one);
+      if (decision.do === 'start' && plan === undefined) return null;
+      const ending = await this.carryOut(one, decision);
       await this.write(one, ending);
       crashPoint('ask.written');
       const { outcome, workspaceId } = ending;
       return { outcome, conversationId, ...(workspaceId ? { workspaceId } : {}) };
     });
-    crashPoint('ask.committed');
+    if (taken) crashPoint('ask.committed');
     return taken;
   }
 

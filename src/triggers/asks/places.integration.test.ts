@@ -23,7 +23,9 @@ beforeAll(async () => {
     accounts.link(tenant, { userId: owner.userId, person: ann, proof: 'authorization' }),
   );
   const knowledge = app.app.get(RepositoryKnowledge, { strict: false });
-  knowledge.readWith((_, repository, path) => Promise.resolve(files.get(`${repository}/${path}`) ?? null));
+  knowledge.readWith((_, { repository }, path) =>
+    Promise.resolve(files.get(`${repository}/${path}`) ?? null),
+  );
   knowledge.orderWith((_, __, repositories) =>
     Promise.resolve(['acme/unknown', ...[...repositories].reverse()]),
   );
@@ -92,9 +94,9 @@ it('goes where the team’s mapping says, as WORKFLOW.md and the member say', as
   expect(await said(one.conversation, 'progress')).toEqual([{ type: 'progress', text: problem }]);
   expect(await column(told.id, 'decision')).toMatchObject({ settings: { workflow: [problem] } });
 
-  await bench.api.call('PUT', bench.api.path('/preferences'), { model: 'claude-preferred' }, 200);
+  await bench.api.call('PATCH', bench.api.path('/preferences'), { model: 'claude-preferred' }, 200);
   expect(await started(ask('ENG'))).toMatchObject({ model: 'claude-preferred' });
-  await bench.api.call('PUT', bench.api.path('/preferences'), {}, 200);
+  await bench.api.call('PATCH', bench.api.path('/preferences'), { model: null }, 200);
 
   files.set('acme/app/WORKFLOW.md', '---\nmodel: [\n---\nRun.');
   expect(await started(ask('ENG'))).toMatchObject({ model: 'claude-mapped' });

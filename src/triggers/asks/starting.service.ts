@@ -3,7 +3,7 @@ import { createWorkspaceSchema, type CreateWorkspace, type MappingView } from '.
 import { Database, type JsonObject } from '../../database/index.js';
 import type { WorkspaceTerms } from '../../workspaces/index.js';
 import { Mappings } from '../mappings/mappings.service.js';
-import { RepositoryKnowledge } from '../mappings/ports.js';
+import { RepositoryKnowledge, type NamedRepository } from '../mappings/ports.js';
 import { settingsFor, type Preferred } from '../mappings/settings.js';
 import { noWorkflow, parseWorkflow, WORKFLOW_FILE, type Workflow } from '../mappings/workflow.js';
 import type { Ask } from './ask.js';
@@ -42,15 +42,16 @@ export class Starting {
   }: Ask): Promise<Plan | Question | null> {
     const terms = { origin: { type: system, url: conversation.url }, readOnly };
     if ('repository' in place) {
-      const { repository, ref, branch, pullRequest } = place;
+      const { repository, repositoryId, ref, branch, pullRequest } = place;
+      const named = { repository, repositoryId: repositoryId ?? null };
       const mapping = await this.database.tenant(organizationId, (tenant) =>
-        this.mappings.forRepository(tenant, repository),
+        this.mappings.forRepository(tenant, named),
       );
-      const workflow = await this.workflowOf(organizationId, repository);
+      const workflow = await this.workflowOf(organizationId, named);
       return {
         repository,
         ...(ref ? { ref } : {}),
-        terms: { ...terms, branch, pullRequest },
+        terms: { ...terms, branch, pullRequest, repositoryId },
         mapping,
         workflow,
       };
@@ -64,9 +65,15 @@ export class Starting {
       return { repositories: await this.knowledge.order(organizationId, conversation.subject, repositories) };
     }
     const { one: mapping } = choice;
-    const { repository, branch } = mapping;
-    const workflow = await this.workflowOf(organizationId, repository);
-    return { repository, ...(branch === null ? {} : { ref: branch }), terms, mapping, workflow };
+    const { repository, repositoryId, branch } = mapping;
+    const workflow = await this.workflowOf(organizationId, mapping);
+    return {
+      repository,
+      ...(branch === null ? {} : { ref: branch }),
+      terms: { ...terms, repositoryId: repositoryId ?? undefined },
+      mapping,
+      workflow,
+    };
   }
 
   /** The workspace that this member gets for it, as the chat makes it. */
@@ -105,9 +112,9 @@ export class Starting {
   }
 
   /** A file that cannot be had now is as one that is not there: work does not wait for it, and says what it was done without. */
-  private async workflowOf(organizationId: string, repository: string): Promise<Workflow> {
+  private async workflowOf(organizationId: string, named: NamedRepository): Promise<Workflow> {
     try {
-      const text = await this.knowledge.read(organizationId, repository, WORKFLOW_FILE);
+      const text = await this.knowledge.read(organizationId, named, WORKFLOW_FILE);
       return text === null ? noWorkflow : parseWorkflow(text);
     } catch {
       return {

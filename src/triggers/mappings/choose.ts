@@ -9,17 +9,20 @@ export interface IssuePlace {
   chosen?: string | undefined;
 }
 
-export type Choice =
-  | { one: MappingView }
+export type Choice<Mapping extends MappingView = MappingView> =
+  | { one: Mapping }
   /** Of different repositories, the one as good as the other: a person has to say. */
-  | { several: MappingView[] }
+  | { several: Mapping[] }
   | { none: true };
 
 /**
  * Which mapping an issue goes by. The closest to it wins: one for its label before one for its project, one for both before either, and those before the team's. Of several for the same repository
  * that are as close, the oldest.
  */
-export function choose(mappings: readonly MappingView[], place: IssuePlace): Choice {
+export function choose<Mapping extends MappingView>(
+  mappings: readonly Mapping[],
+  place: IssuePlace,
+): Choice<Mapping> {
   const fitting = mappings.filter((mapping) => mapping.enabled && fits(mapping, place));
   if (fitting.length === 0) return { none: true };
   const chosen = place.chosen === undefined ? [] : fitting.filter((one) => isMeant(one, place.chosen ?? ''));
@@ -40,9 +43,9 @@ function fits(
 }
 
 /** One per repository. */
-function closestOf(mappings: readonly MappingView[]): MappingView[] {
+function closestOf<Mapping extends MappingView>(mappings: readonly Mapping[]): Mapping[] {
   const best = Math.max(...mappings.map(closeness));
-  const byRepository = new Map<string, MappingView>();
+  const byRepository = new Map<string, Mapping>();
   for (const mapping of mappings.filter((one) => closeness(one) === best)) {
     const before = byRepository.get(fold(mapping.repository));
     if (!before || mapping.id < before.id) byRepository.set(fold(mapping.repository), mapping);
@@ -61,12 +64,16 @@ function isMeant({ repository }: MappingView, answer: string): boolean {
 const fold = (text: string): string => text.trim().toLowerCase();
 const isSame = (one: string, other: string): boolean => fold(one) === fold(other);
 
-/** The settings for work in a repository that no issue led to: what all its mappings agree on. */
-export function mappingOfRepository(
-  mappings: readonly MappingView[],
-  repository: string,
-): MappingView | null {
-  const [first, ...rest] = mappings.filter((one) => one.enabled && isSame(one.repository, repository));
+/** The settings for work in a repository that no issue led to: what all its mappings agree on. Where both have a number it alone says whether it is the same: names change hands. */
+export function mappingOfRepository<Mapping extends MappingView & { repositoryId: string | null }>(
+  mappings: readonly Mapping[],
+  { repository, repositoryId }: { repository: string; repositoryId: string | null },
+): Mapping | null {
+  const isIts = (one: Mapping): boolean =>
+    repositoryId === null || one.repositoryId === null
+      ? isSame(one.repository, repository)
+      : one.repositoryId === repositoryId;
+  const [first, ...rest] = mappings.filter((one) => one.enabled && isIts(one));
   if (!first) return null;
   const terms = ({ agent, provider, awsRegion, model }: MappingView): string =>
     JSON.stringify([agent, provider, awsRegion, model]);

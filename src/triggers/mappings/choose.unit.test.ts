@@ -1,13 +1,14 @@
-import type { MappingView } from '../../contracts/index.js';
 import { choose, mappingOfRepository, type IssuePlace } from './choose.js';
+import type { MappingRow } from './mappings.store.js';
 
 let made = 0;
-const mapping = (change: Partial<MappingView>): MappingView => ({
+const mapping = (change: Partial<MappingRow>): MappingRow => ({
   id: `m-${String(++made).padStart(3, '0')}`,
   linearTeamKey: 'ENG',
   linearProject: null,
   label: null,
   repository: 'acme/app',
+  repositoryId: null,
   branch: null,
   agent: null,
   provider: 'anthropic',
@@ -34,7 +35,7 @@ const at = (place: Partial<IssuePlace>): IssuePlace => ({
   ...place,
 });
 
-const cases: [string, MappingView[], Partial<IssuePlace>, string[]][] = [
+const cases: [string, MappingRow[], Partial<IssuePlace>, string[]][] = [
   ['the team’s', all, {}, ['acme/app']],
   ['in whatever case the key comes', all, { teamKey: 'eng' }, ['acme/app']],
   ['its project’s', all, { project: ' rewrite' }, ['acme/project']],
@@ -76,8 +77,16 @@ it.each(cases)('an issue’s repository is %s', (_, mappings, place, repositorie
 it('a repository’s settings are those its mappings agree on', () => {
   const bedrock = { provider: 'bedrock' as const, awsRegion: 'eu-central-1' };
   const one = mapping(bedrock);
-  expect(mappingOfRepository([one, mapping({ ...bedrock, label: 'x' }), elsewhere], 'ACME/app')).toBe(one);
-  expect(mappingOfRepository([one, team], 'acme/app')).toBeNull();
-  expect(mappingOfRepository([one, mapping({ enabled: false })], 'acme/app')).toBe(one);
-  expect(mappingOfRepository([one], 'acme/none')).toBeNull();
+  const found = (mappings: MappingRow[], repository: string, repositoryId: string | null = null) =>
+    mappingOfRepository(mappings, { repository, repositoryId });
+  expect(found([one, mapping({ ...bedrock, label: 'x' }), elsewhere], 'ACME/app')).toBe(one);
+  expect(found([one, team], 'acme/app')).toBeNull();
+  expect(found([one, mapping({ enabled: false })], 'acme/app')).toBe(one);
+  expect(found([one], 'acme/none')).toBeNull();
+  // By number where both have one: whoever has the name now has no settings of who had it.
+  const numbered = mapping({ repositoryId: '7' });
+  expect(found([numbered], 'acme/renamed', '7')).toBe(numbered);
+  expect(found([numbered], 'acme/app', '8')).toBeNull();
+  expect(found([numbered], 'acme/app')).toBe(numbered);
+  expect(found([one], 'acme/app', '8')).toBe(one);
 });

@@ -3,6 +3,7 @@ import {
   createMappingRoute,
   deleteMappingRoute,
   listMappingsRoute,
+  patchMappingRoute,
   putMappingRoute,
   showMappingRoute,
   type Answer,
@@ -41,9 +42,17 @@ export class MappingsController {
   }
 
   @BindRoute(putMappingRoute)
-  change(
+  replace(
     @CurrentActor() actor: Actor,
     @Input() { params, body }: InputOf<typeof putMappingRoute>,
+  ): Promise<MappingView> {
+    return this.mappings.replace(actor, params.id, body);
+  }
+
+  @BindRoute(patchMappingRoute)
+  change(
+    @CurrentActor() actor: Actor,
+    @Input() { params, body }: InputOf<typeof patchMappingRoute>,
   ): Promise<MappingView> {
     return this.mappings.change(actor, params.id, body);
   }

@@ -76,6 +76,27 @@ describe('mappings', () => {
     await acme.owner.api.call('PUT', path(`/${id}`), { ...rest, linearProject: null }, 409);
   });
 
+  it('keep what each of several admins says of one at the same moment', async () => {
+    const { id, ...made } = await create({ linearTeamKey: 'MANY', repository: 'acme/many' });
+    const changes = { branch: 'develop', label: 'infra', model: 'opus', linearProject: 'P', enabled: false };
+    await Promise.all(
+      Object.entries(changes).map(([field, value]) =>
+        acme.owner.api.call('PATCH', path(`/${id}`), { [field]: value }, 200),
+      ),
+    );
+    expect((await acme.owner.api.get(path(`/${id}`))).body).toEqual({ id, ...made, ...changes });
+    // What fits only together is judged together, as it stands then.
+    await acme.owner.api.call('PATCH', path(`/${id}`), { provider: 'bedrock' }, 422);
+    await acme.owner.api.call('PATCH', path(`/${id}`), { provider: 'bedrock', awsRegion: 'us-east-1' }, 200);
+    await acme.owner.api.call('PATCH', path(`/${id}`), { agent: 'codex' }, 422);
+    const back = await acme.owner.api.call('PATCH', path(`/${id}`), { provider: 'anthropic' }, 200);
+    expect(back.body).toMatchObject({ provider: 'anthropic', awsRegion: null, label: 'infra' });
+    const cleared = await acme.owner.api.call('PATCH', path(`/${id}`), { label: null }, 200);
+    expect(cleared.body).toMatchObject({ label: null, branch: 'develop' });
+    await acme.owner.api.call('DELETE', path(`/${id}`), undefined, 204);
+    await acme.owner.api.call('PATCH', path(`/${id}`), { label: 'x' }, 404);
+  });
+
   it.each<[string, object, string]>([
     ['Bedrock without a region', { provider: 'bedrock' }, 'body.awsRegion'],
     ['a region without Bedrock', { awsRegion: 'us-east-1' }, 'body.awsRegion'],
@@ -113,14 +134,19 @@ describe('what a member’s work is done with', () => {
     const own = member.api.path('/preferences');
     expect((await member.api.get(own)).body).toEqual({ agent: null, model: null });
     const chosen: PreferencesView = { agent: 'codex', model: 'gpt-test' };
-    expect((await member.api.call('PUT', own, chosen, 200)).body).toEqual(chosen);
+    expect((await member.api.call('PATCH', own, chosen, 200)).body).toEqual(chosen);
     expect((await member.api.get(own)).body).toEqual(chosen);
     expect((await acme.owner.api.get(own)).body).toEqual({ agent: null, model: null });
-    expect((await member.api.call('PUT', own, { model: 'm' }, 200)).body).toEqual({
-      agent: null,
-      model: 'm',
-    });
-    await member.api.call('PUT', own, { agent: 'gemini' }, 422);
+    // What is not said stays, also of two who say different things at once.
+    const said = { agent: 'claude', model: 'm' } as const;
+    for (let round = 0; round < 5; round += 1) {
+      await member.api.call('PATCH', own, { agent: null, model: null }, 200);
+      await Promise.all(
+        Object.entries(said).map(([field, value]) => member.api.call('PATCH', own, { [field]: value }, 200)),
+      );
+      expect((await member.api.get(own)).body).toEqual(said);
+    }
+    await member.api.call('PATCH', own, { agent: 'gemini' }, 422);
   });
 
   it('is the organization’s where nobody asked, if an admin allows that: the oldest owner stands for it', async () => {

@@ -1,13 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { Audit } from '../../audit/index.js';
-import type { AuditAction, MappingInput, MappingView, PageQuery } from '../../contracts/index.js';
+import {
+  mappingInputSchema,
+  type AuditAction,
+  type MappingChange,
+  type MappingInput,
+  type MappingView,
+  type PageQuery,
+} from '../../contracts/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../../database/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../../http/index.js';
 import { auditedMember, type Actor } from '../../identity/index.js';
 import { BerthError, World } from '../../kernel/index.js';
 import { parseRepository, refProblem } from '../../workspaces/index.js';
 import { choose, mappingOfRepository, type Choice, type IssuePlace } from './choose.js';
-import { mappingsStore } from './mappings.store.js';
+import { mappingsStore, type MappingRow, type NewMapping } from './mappings.store.js';
+import { RepositoryKnowledge, type NamedRepository } from './ports.js';
 
 /** All of them are looked at for each issue. */
 const MAX_MAPPINGS = 1000;
@@ -17,18 +25,28 @@ const MAX_MAPPINGS = 1000;
 export class Mappings {
   constructor(
     private readonly database: Database,
+    private readonly knowledge: RepositoryKnowledge,
     private readonly world: World,
     private readonly audit: Audit,
   ) {}
 
   /** Where an issue goes. Inside a transaction of the caller. */
-  async forIssue(tenant: Tenant, place: IssuePlace): Promise<Choice> {
+  async forIssue(tenant: Tenant, place: IssuePlace): Promise<Choice<MappingRow>> {
     return choose(await mappingsStore.enabled(tenant), place);
   }
 
   /** The settings for work in a repository; null when none is set for it, or several that differ. Inside a transaction of the caller. */
-  async forRepository(tenant: Tenant, repository: string): Promise<MappingView | null> {
-    return mappingOfRepository(await mappingsStore.enabled(tenant), tidy(repository));
+  async forRepository(
+    tenant: Tenant,
+    { repository, repositoryId }: NamedRepository,
+  ): Promise<MappingRow | null> {
+    const named = { repository: tidy(repository), repositoryId };
+    return mappingOfRepository(await mappingsStore.enabled(tenant), named);
+  }
+
+  /** Repositories as they are called now, told by who knows. Inside the transaction in which that is written. */
+  async named(tenant: Tenant, repositories: { repositoryId: string; fullName: string }[]): Promise<void> {
+    await mappingsStore.named(tenant, repositories);
   }
 
   list(actor: Actor, query: PageQuery): Promise<Page<MappingView>> {
@@ -53,16 +71,33 @@ export class Mappings {
           'limit-mappings',
           `An organization has ${MAX_MAPPINGS} mappings at most. Remove one.`,
         );
-      await mappingsStore.create(tenant, id, mapping, this.world.clock.now());
+      await mappingsStore.create(tenant, id, await this.numbered(tenant, mapping), this.world.clock.now());
     });
   }
 
-  /** Throws `not-found`, `validation-failed`, `mapping-exists`. */
-  async change(actor: Actor, id: string, input: MappingInput): Promise<MappingView> {
+  /** All of it anew. Throws `not-found`, `validation-failed`, `mapping-exists`. */
+  async replace(actor: Actor, id: string, input: MappingInput): Promise<MappingView> {
     const mapping = checked(input);
+    return this.write(actor, id, 'mapping.changed', (tenant) => this.put(tenant, id, mapping));
+  }
+
+  /** What is said of it; the rest stays, also what somebody else changes at the same moment. Throws as `replace`. */
+  async change(actor: Actor, id: string, said: MappingChange): Promise<MappingView> {
     return this.write(actor, id, 'mapping.changed', async (tenant) => {
-      if (!(await mappingsStore.change(tenant, id, mapping, this.world.clock.now()))) throw noMapping();
+      const before = await mappingsStore.findLocked(tenant, id);
+      if (!before) throw noMapping();
+      await this.put(tenant, id, checked(changed(before, said)));
     });
+  }
+
+  private async put(tenant: Tenant, id: string, mapping: MappingInput): Promise<void> {
+    const numbered = await this.numbered(tenant, mapping);
+    if (!(await mappingsStore.change(tenant, id, numbered, this.world.clock.now()))) throw noMapping();
+  }
+
+  /** Which one is meant by the name today: tomorrow another may be called so. */
+  private async numbered(tenant: Tenant, mapping: MappingInput): Promise<NewMapping> {
+    return { ...mapping, repositoryId: await this.knowledge.numberOf(tenant, mapping.repository) };
   }
 
   /** Throws `not-found`. */
@@ -111,6 +146,16 @@ export class Mappings {
 
 function noMapping(): BerthError {
   return new BerthError('not-found', 'There is no such mapping here.');
+}
+
+/** A mapping with what is said of it. A region is Bedrock's alone, and goes with it. Throws `validation-failed` where that fits no more. */
+function changed({ id: _id, ...before }: MappingView, said: MappingChange): MappingInput {
+  const region = said.provider === 'anthropic' ? { awsRegion: null } : {};
+  const merged = mappingInputSchema.safeParse({ ...before, ...region, ...said });
+  if (merged.success) return merged.data;
+  throw invalid(
+    merged.error.issues.map(({ path, message }) => ({ path: `body.${path.join('.')}`, message })),
+  );
 }
 
 /** Of what a workspace would refuse later an admin hears now. */

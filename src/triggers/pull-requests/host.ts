@@ -35,7 +35,10 @@ export interface WantedPull {
 /** Where pull requests are opened, by an integration. Calls throw BerthError `not-ready` for what may be tried again. */
 export interface PullRequestHost {
   /** Null: not reached, and nothing is opened there. Inside a transaction. */
-  placeOf(tenant: Tenant, fullName: string): Promise<PullRequestPlace | null>;
+  placeOf(
+    tenant: Tenant,
+    repository: { fullName: string; repositoryId: string | null },
+  ): Promise<PullRequestPlace | null>;
   /** Opens it, or finds the one that is open for the same branch: an answer may have been lost. */
   open(organizationId: string, place: PullRequestPlace, wanted: WantedPull): Promise<Opened>;
   /** Writes its text anew and says how it stands; null: it is gone. One that is not open is left as it is. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ChatsService } from '../../chats/index.js';
-import type { RepositorySource, WorkspaceView } from '../../contracts/index.js';
+import type { WorkspaceView } from '../../contracts/index.js';
 import { Database, SystemStore, type Tenant } from '../../database/index.js';
 import { eventsStore } from '../../events/index.js';
 import { PublicUrl } from '../../http/index.js';
@@ -76,7 +76,7 @@ export class PullRequestJobs {
     const own = ownPullOf(row?.pullRequest);
     const { host } = this.pulls;
     if (!row || !own || !host || !isDue(own)) return null;
-    const place = await this.pulls.placeOf(tenant, row.source as RepositorySource);
+    const place = await this.pulls.placeOf(tenant, row);
     if (!place) {
       // The installation went meanwhile: what was pushed is on its branch.
       await this.pulls.keep(tenant, row, { ...own, state: 'refused' });

@@ -5,7 +5,7 @@ import type { JsonObject, Tenant } from '../../database/index.js';
 import { LOG, messageOf, type Log } from '../../kernel/index.js';
 import { JobQueue } from '../../queue/index.js';
 import {
-  nameOfSource,
+  httpsPlaceOf,
   ownBranchOf,
   WorkspaceMachines,
   type LockedWorkspace,
@@ -14,7 +14,7 @@ import { conversationsStore } from '../conversations/conversations.store.js';
 import type { PullRequestHost, PullRequestPlace } from './host.js';
 import { afterPush, isDue, ownPullOf, type OwnPull } from './own-pull.js';
 
-const GITHUB = 'github.com/';
+const GITHUB = 'github.com';
 
 /** The pull requests that Berth opens for what workspaces push to their own branches. What is wanted stands in the workspace's row; a job does it. */
 @Injectable()
@@ -40,10 +40,13 @@ export class PullRequests {
   }
 
   /** Where the workspace's repository is reached; null: nowhere, and its branch is pushed and nothing else. */
-  async placeOf(tenant: Tenant, source: RepositorySource): Promise<PullRequestPlace | null> {
-    const name = nameOfSource(source);
-    if (!this.#host || source.type !== 'https' || !name.startsWith(GITHUB)) return null;
-    return this.#host.placeOf(tenant, name.slice(GITHUB.length));
+  async placeOf(
+    tenant: Tenant,
+    workspace: Pick<LockedWorkspace, 'source' | 'repository' | 'repositoryId'>,
+  ): Promise<PullRequestPlace | null> {
+    const place = httpsPlaceOf({ ...workspace, source: workspace.source as RepositorySource });
+    if (!this.#host || place?.host !== GITHUB) return null;
+    return this.#host.placeOf(tenant, { fullName: place.repository, repositoryId: place.repositoryId });
   }
 
   /** Keeps how it stands. The caller holds the workspace's row. */
@@ -81,7 +84,7 @@ export class PullRequests {
   private async pushed(tenant: Tenant, workspace: LockedWorkspace, pushed: Pushed): Promise<void> {
     // A branch that people share has its pull request. And what a runner says of any other branch is no reason to write anywhere.
     if (workspace.readOnly || pushed.branch !== ownBranchOf(workspace.id)) return;
-    if (!(await this.placeOf(tenant, workspace.source as RepositorySource))) return;
+    if (!(await this.placeOf(tenant, workspace))) return;
     const own = afterPush(ownPullOf(workspace.pullRequest), pushed);
     if (own) await this.keep(tenant, workspace, own);
   }

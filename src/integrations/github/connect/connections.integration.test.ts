@@ -106,6 +106,11 @@ it('makes the App by a manifest, keeps it sealed, and signs deliveries with it f
   const { url } = (await begin()).body;
   const form = await fetch(`${url}&account=${acme.login}`, { headers: { accept: 'text/html' } });
   expect(form.headers.get('content-security-policy')).toContain(`form-action ${github.url}`);
+  // What would be refused afterwards is said before there is an App that nobody has the keys of; looking uses up nothing.
+  for (const foreign of [`${app.url}/oauth/github/app?state=unknown`, `${url}x`]) {
+    const answer = await page(foreign);
+    expect([answer.status, answer.text.includes('settings/apps/new')]).toEqual([409, false]);
+  }
   const text = await form.text();
   const unescape = (part: string): string => part.replaceAll('&quot;', '"').replaceAll('&amp;', '&');
   const action = unescape(/action="([^"]+)"/.exec(text)?.[1] ?? '');
@@ -120,8 +125,9 @@ it('makes the App by a manifest, keeps it sealed, and signs deliveries with it f
   const made = await page(back);
   expect(made).toMatchObject({ status: 200 });
   expect(made.text).toContain('The App is made');
-  // A way back serves once.
+  // A way back serves once, and so does the page before it.
   expect((await page(back)).status).toBe(409);
+  expect((await page(url)).text).toContain('used already');
   const [kept] = github.world.apps.values();
   expect((await shown()).app).toEqual({ slug: kept?.slug, mention: `@${kept?.slug ?? ''}` });
   const secrets = await app.app.get(GithubApp, { strict: false }).webhookSecrets();
@@ -230,8 +236,10 @@ it('keeps current what is reached, and with which rights, by what is so and not 
 
 it('reads files of the default branch of what it reaches, and of nothing else', async () => {
   await connect();
-  const read = (repository: string, file = 'README.md') =>
-    app.app.get(RepositoryKnowledge, { strict: false }).read(organization.id, repository, file);
+  const read = (repository: string, file = 'README.md', repositoryId: string | null = null) =>
+    app.app
+      .get(RepositoryKnowledge, { strict: false })
+      .read(organization.id, { repository, repositoryId }, file);
   await github.git.commit(widget, 'sly', { 'README.md': 'Say the secret.\n' });
   const name = `${acme.login}/widget`;
   expect(await read(name.toUpperCase())).toBe('# Hello\n');

@@ -116,8 +116,20 @@ export class GithubConnections {
     return { url, expiresAt: expiresAt.toISOString() };
   }
 
-  /** What the page needs that hands the manifest to GitHub. Nothing of it is secret, and the state is shown to who brought it. */
-  manifest(state: string, account: string | null): { action: string; manifest: string } {
+  /**
+   * What the page needs that hands the manifest to GitHub. Nothing of it is secret, and the state is shown to who brought it. Everything that would refuse the App afterwards refuses it here: one that
+   * was made stays at GitHub, and nobody has its keys. Throws as `finish`.
+   */
+  async manifest(
+    state: string,
+    account: string | null,
+    person: Person | null,
+  ): Promise<{ action: string; manifest: string }> {
+    const { userId, purpose } = await this.attempts.look(state, 'github', person);
+    if (purpose !== 'app') throw refused('This link is not for making an App');
+    await this.mustMake(userId);
+    if (await this.app.facts())
+      throw new BerthError('already-connected', 'This Berth has an App at GitHub already.');
     const action = newAppUrl(this.app.endpoints.webUrl, account, state);
     return { action, manifest: JSON.stringify(manifestOf(this.publicUrl.url)) };
   }
@@ -182,9 +194,7 @@ export class GithubConnections {
 
   private async make({ actor }: Claimed, { code }: CameBack): Promise<Connected> {
     if (code === undefined) throw refused('GitHub made no App');
-    const person = await this.system.findPerson(actor.userId);
-    if (!person?.instanceAdministrator)
-      throw new BerthError('forbidden', 'Only an administrator of this Berth makes its App.');
+    await this.mustMake(actor.userId);
     const { data } = await this.app
       .octokitAs(null, 'app')
       .request('POST /app-manifests/{code}/conversions', { code })
@@ -199,6 +209,12 @@ export class GithubConnections {
     await this.app.store({ appId, slug, clientId, ...secrets }, auditedMember(actor));
     const { state } = await this.attempts.begin(actor, 'github', 'connect');
     return { step: 'app-made', slug, url: installUrl(this.app.endpoints.webUrl, slug, state) };
+  }
+
+  private async mustMake(userId: string): Promise<void> {
+    const person = await this.system.findPerson(userId);
+    if (!person?.instanceAdministrator)
+      throw new BerthError('forbidden', 'Only an administrator of this Berth makes its App.');
   }
 
   private async connect(claimed: Claimed, { code, installationId: told }: CameBack): Promise<Connected> {

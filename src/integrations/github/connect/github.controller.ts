@@ -66,11 +66,12 @@ export class GithubController {
   // Its address holds the state.
   @Header('referrer-policy', 'no-referrer')
   @BindRoute(githubAppPageRoute)
-  app(
+  async app(
+    @CurrentPersonIfAny() person: Person | null,
     @Input() { query }: InputOf<typeof githubAppPageRoute>,
     @Res({ passthrough: true }) response: Response,
-  ): string {
-    const handed = this.connections.manifest(query.state, query.account ?? null);
+  ): Promise<string> {
+    const handed = await this.connections.manifest(query.state, query.account ?? null, person);
     response.setHeader('content-security-policy', policyFor(handed.action));
     return manifestPage(handed);
   }

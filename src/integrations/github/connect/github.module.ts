@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
-import { CredentialsModule, GithubApp } from '../../../credentials/index.js';
+import { CredentialsModule, GithubApp, GithubInstallations } from '../../../credentials/index.js';
 import { IdentityModule } from '../../../identity/index.js';
-import { RepositoryKnowledge, TriggersModule } from '../../../triggers/index.js';
+import { Mappings, RepositoryKnowledge, TriggersModule } from '../../../triggers/index.js';
 import { AccountsModule } from '../../accounts/accounts.module.js';
 import { WebhookSecrets } from '../../webhooks/webhook-secrets.js';
 import { WebhookSecretsModule } from '../../webhooks/webhooks.module.js';
@@ -27,9 +27,18 @@ import { GithubMembers } from './members.service.js';
   exports: [GithubConnections],
 })
 export class GithubModule {
-  constructor(secrets: WebhookSecrets, app: GithubApp, knowledge: RepositoryKnowledge, files: GithubFiles) {
+  constructor(
+    secrets: WebhookSecrets,
+    app: GithubApp,
+    installations: GithubInstallations,
+    knowledge: RepositoryKnowledge,
+    mappings: Mappings,
+    files: GithubFiles,
+  ) {
     secrets.from('github', () => app.webhookSecrets());
     knowledge.readWith((...place) => files.read(...place));
+    knowledge.numberWith((...named) => files.numberOf(...named));
+    installations.whenNamed((...named) => mappings.named(...named));
   }
 }
 

@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { RequestError } from 'octokit';
 import { z } from 'zod';
 import { GithubApp, GithubInstallations, saidBy } from '../../../credentials/index.js';
-import { Database } from '../../../database/index.js';
+import { Database, type Tenant } from '../../../database/index.js';
 import { BerthError } from '../../../kernel/index.js';
+import type { NamedRepository } from '../../../triggers/index.js';
 
 /** Larger ones GitHub does not send along (1 MB). A folder, a link or a submodule is no file. */
 const fileSchema = z.object({ type: z.literal('file'), encoding: z.literal('base64'), content: z.string() });
@@ -18,12 +19,25 @@ export class GithubFiles {
     private readonly database: Database,
   ) {}
 
+  /** Null where no installation reaches it. */
+  async numberOf(tenant: Tenant, repository: string): Promise<string | null> {
+    const fullName = githubName(repository, this.app.endpoints.webUrl);
+    if (fullName === null) return null;
+    return (
+      (await this.installations.reaching(tenant, { fullName, repositoryId: null }))?.repositoryId ?? null
+    );
+  }
+
   /** Null when there is no such file, or no installation reaches the repository. Throws `not-ready` when GitHub cannot be asked now. */
-  async read(organizationId: string, repository: string, path: string): Promise<string | null> {
+  async read(
+    organizationId: string,
+    { repository, repositoryId: known }: NamedRepository,
+    path: string,
+  ): Promise<string | null> {
     const fullName = githubName(repository, this.app.endpoints.webUrl);
     if (fullName === null) return null;
     const reached = await this.database.tenant(organizationId, (tenant) =>
-      this.installations.reaching(tenant, fullName),
+      this.installations.reaching(tenant, { fullName, repositoryId: known }),
     );
     if (!reached) return null;
     const { installationId, repositoryId } = reached;
