@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { silentMetrics, type Metrics } from '../kernel/index.js';
+import { messageOf, silentMetrics, type Metrics } from '../kernel/index.js';
 import { PrismaClient, type Prisma } from './generated/client.js';
 import { tellThroughPostgres, type Tell } from './tell.js';
 import { Transactions } from './transactions.js';
@@ -81,7 +81,8 @@ const CONFLICT_CODES = ['40P01', '40001'];
 
 /** True when a transaction was ended because another one stood in its way: nothing of it was done, and doing it again will most likely work. */
 export function isConflict(error: unknown): boolean {
-  if (['P2034', ...CONFLICT_CODES].some((code) => hasCode(error, code))) return true;
+  if (hasCode(error, 'P2034')) return true;
+  if (error instanceof StatementFailed) return CONFLICT_CODES.some((code) => hasCode(error.cause, code));
   const { meta } = (error ?? {}) as {
     meta?: { code?: unknown; driverAdapterError?: { cause?: { kind?: unknown; originalCode?: unknown } } };
   };
@@ -98,11 +99,20 @@ export function retiredKeyOf(error: unknown): string | null {
   return /berth: the encryption key (\S+) was retired/.exec(String(message))?.[1] ?? null;
 }
 
-/** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time; and what a socket says where Prisma was not asked. */
-const UNAVAILABLE_CODES = [
-  ...['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'],
-  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'],
-];
+/** Prisma's codes of a server that is not reached, ended the connection, or has no connection to give in time. */
+const UNAVAILABLE_CODES = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
+/** What a socket says of the same. Only of our own connections: others have sockets, too. */
+const SOCKET_CODES = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'];
+
+/** A statement failed that Prisma was not asked for: what the connection said stands in its cause. */
+export class StatementFailed extends Error {
+  override readonly name = 'StatementFailed';
+
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
 /** What @prisma/adapter-pg calls the same where Prisma has no code of its own. */
 const UNAVAILABLE_KINDS = [
   'DatabaseNotReachable',
@@ -122,6 +132,8 @@ const UNAVAILABLE_MESSAGE =
 /** True when a query failed because of the server and not of the query: it is down, starting, stopping, or has no connection left. Asking again may help. */
 export function isUnavailable(error: unknown): boolean {
   if (UNAVAILABLE_CODES.some((code) => hasCode(error, code))) return true;
+  if (error instanceof StatementFailed && SOCKET_CODES.some((code) => hasCode(error.cause, code)))
+    return true;
   const { message, meta } = (error ?? {}) as {
     message?: unknown;
     meta?: { driverAdapterError?: { cause?: object } };
@@ -131,10 +143,8 @@ export function isUnavailable(error: unknown): boolean {
   if (hasCode(error, 'P2028') && /Unable to start a transaction|expired transaction/.test(String(message)))
     return true;
   // FATAL is Postgres' word for an error that ends the connection, or refuses it.
-  const { kind, severity } = (meta?.driverAdapterError?.cause ?? error ?? {}) as {
-    kind?: string;
-    severity?: string;
-  };
+  const said = error instanceof StatementFailed ? error.cause : meta?.driverAdapterError?.cause;
+  const { kind, severity } = (said ?? {}) as { kind?: string; severity?: string };
   return severity === 'FATAL' || UNAVAILABLE_KINDS.includes(kind ?? '');
 }
 

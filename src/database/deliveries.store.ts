@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { ExternalSystem } from '../contracts/index.js';
 import { Gathering } from '../kernel/index.js';
+import { StatementFailed } from './database.js';
 import { Prisma, type PrismaClient } from './generated/client.js';
 
 /** By what a delivery says whose it is. */
@@ -163,10 +164,11 @@ export class DeliveriesStore {
    */
   async #add(arrivals: Arrival[]): Promise<void> {
     const rows = arrivals.map(({ delivery }) => delivery);
-    const { rows: known } = await this.pool.query<Pick<Arrival, 'tenantId' | 'isNew'>>(
-      addDeliveries(rows.length),
-      valuesOf(rows),
-    );
+    const { rows: known } = await this.pool
+      .query<Pick<Arrival, 'tenantId' | 'isNew'>>(addDeliveries(rows.length), valuesOf(rows))
+      .catch((error: unknown) => {
+        throw new StatementFailed(error);
+      });
     for (const [at, arrival] of arrivals.entries()) Object.assign(arrival, known[at]);
   }
 }

@@ -9,6 +9,16 @@ const thrownBy = (work: () => Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
+/** Goes to the connection without Prisma. */
+const receive = (store: SystemStore): Promise<unknown> =>
+  store.deliveries.receive({
+    id: systemIds.next(),
+    ...{ system: 'github', deliveryId: systemIds.next(), event: 'ping', action: null, tenant: null },
+    known: { state: 'received', outcome: null, body: '{}' },
+    unknown: { state: 'processed', outcome: 'nobody’s' },
+    receivedAt: new Date(),
+  });
+
 describe('isUnavailable', () => {
   it('is of a server that is not there', async () => {
     const database = new Database('postgres://nobody:x@127.0.0.1:1/nothing');
@@ -18,6 +28,7 @@ describe('isUnavailable', () => {
       isUnavailable(await thrownBy(() => database.tenant(systemIds.next(), () => Promise.resolve()))),
     ).toBe(true);
     expect(isUnavailable(await thrownBy(() => store.isFirstRun()))).toBe(true);
+    expect(isUnavailable(await thrownBy(() => receive(store)))).toBe(true);
     await Promise.all([database.close(), store.close()]);
   });
 
@@ -41,8 +52,10 @@ describe('isUnavailable', () => {
     await allow(false);
     await cut();
     expect(isUnavailable(await thrownBy(() => store.isFirstRun()))).toBe(true);
+    expect(isUnavailable(await thrownBy(() => receive(store)))).toBe(true);
     await allow(true);
     expect(await store.isFirstRun()).toBe(true);
+    expect(await receive(store)).toMatchObject({ organizationId: null, state: 'processed' });
     await Promise.all([database.close(), store.close()]);
     await test.drop();
   });
