@@ -47,6 +47,17 @@ const forbidden = [
     to: { path: 'node_modules/(@nestjs|@prisma|bullmq|pg)/' },
   },
   {
+    name: 'runner-has-no-zod',
+    comment: 'The compiled runner has no node_modules: of the wire it takes the types alone.',
+    severity: 'error',
+    from: { path: '^src/runner/', pathNot: ['^src/runner/(support|testing)/', '\\.test\\.ts$'] },
+    to: {
+      path: ['^src/contracts/', 'node_modules/zod/'],
+      pathNot: '^src/contracts/heartbeat\\.ts$',
+      dependencyTypesNot: ['type-only'],
+    },
+  },
+  {
     name: 'bedrock-is-loaded-late',
     comment: 'It brings 14 MB of libraries, which a proxy shall not pay for whose agents never use it.',
     severity: 'error',
