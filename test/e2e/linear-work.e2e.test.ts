@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { WorkspaceView } from '../../src/contracts/index.js';
 import type { LinearActivity, LinearIssue, LinearSession, LinearUser } from '../emulators/linear-world.js';
 import type { Api } from '../support/api.js';
+import { foundBelow, foundInProcesses, needleOf } from './hostile/needles.js';
 import { repositoryAt } from './support/repository.js';
 import { WorkGround } from './support/work-ground.js';
 
@@ -162,5 +163,27 @@ describe('an issue that is given to Berth', () => {
     ])
       expect(everything).not.toContain(secret);
     expect(everything).not.toMatch(/ghs_\d|lin_oauth_|lin_refresh_|BEGIN (RSA )?PRIVATE KEY/);
+  });
+
+  it('kept the secrets of both systems from the files of its workspaces and from every process but its own', () => {
+    const { linear, system, app, github } = ground;
+    const { book } = linear.logins;
+    const secrets: [name: string, text: string][] = [
+      ['the webhook secret of Linear', linear.app.webhookSecret],
+      ['the webhook secret of GitHub', app.webhookSecret ?? ''],
+      ['the secret of the App', app.clientSecret],
+      ['the private key of the App', app.pem.split('\n')[3] ?? ''],
+      ...github.tokens.minted.map((token): [string, string] => ['a token of GitHub', token.slice(-40)]),
+      ...book.lineages
+        .flatMap(({ id }) => book.tokensOf(id))
+        .map((token): [string, string] => ['a token of Linear', token.slice(-40)]),
+    ];
+    expect(secrets.length).toBeGreaterThan(8);
+    const needles = secrets.map(([name, text]) => needleOf(name, text));
+    expect(foundBelow(path.join(system.berth.dataDirectory, 'workspaces'), needles)).toEqual([]);
+    // Berth itself was started with some of them; what it starts (proxy, runners, agents, Postgres) is not.
+    const elsewhere = foundInProcesses(needles).filter((found) => !found.endsWith(` of ${system.berth.pid}`));
+    expect(elsewhere).toEqual([]);
+    expect(foundInProcesses(needles)).not.toEqual([]);
   });
 });
