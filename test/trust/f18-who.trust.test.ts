@@ -43,7 +43,9 @@ const nobodies: [outcome: RegExp, name: string, mention: (round: Round) => Menti
   [/^awaiting-link$/, 'outside of the organization', (round) => ({ by: person(round) })],
   [/^awaiting-link$/, 'may write, and is nobody here', (round) => ({ by: person(round, 'write') })],
   [/^ignored-stranger-on-fork$/, 'a stranger on a fork', (round) => ({ by: person(round), on: round.fork })],
+  [/^awaiting-link$/, 'may read, and is nobody here', (round) => ({ by: person(round, 'read') })],
   [/^refused-no-write-permission$/, 'a member who may read', (round) => linkedWith(round, 'read')],
+  [/^refused-no-write-permission$/, 'a member who may sort issues', (round) => linkedWith(round, 'triage')],
   [/^refused-no-write-permission$/, 'a member with no right there', (round) => linkedWith(round)],
   [/^refused-no-write-permission$/, 'a member whose login is another’s now', renamed],
   [/^(refused-|awaiting-link)/, 'who took the login of a member', takesLogin],
@@ -66,6 +68,12 @@ const nobodies: [outcome: RegExp, name: string, mention: (round: Round) => Menti
     (round) => ({ from: 'a', sender: person(round, 'write') }),
   ],
   [/^ignored-mentioned-before$/, 'an edit of what was asked', () => ({ from: '@berth-acme' })],
+  [/^ignored-no-mention$/, 'an edit into a quotation', () => ({ from: 'a', text: `> ${ASK}` })],
+  [/^ignored-no-mention$/, 'a quotation in a list', () => ({ text: `- > ${ASK}` })],
+  [/^ignored-no-mention$/, 'a code block without an end', () => ({ text: `~~~\n${ASK}` })],
+  [/^ignored-no-mention$/, 'an indented code block', () => ({ text: `a\n\n    ${ASK}` })],
+  [/^ignored-no-mention$/, 'a code block in HTML', () => ({ text: `<pre>\n${ASK}\n</pre>` })],
+  [/^ignored-no-mention$/, 'the text of a link', () => ({ text: `[${ASK}](https://a.example)` })],
   [/^ignored-no-mention$/, 'a quotation', () => ({ text: `> ${ASK}` })],
   [/^ignored-no-mention$/, 'a code block', () => ({ text: `\`\`\`\n${ASK}\n\`\`\`` })],
   [/^ignored-no-mention$/, 'a code span', () => ({ text: `\`${ASK}\`` })],
@@ -131,8 +139,8 @@ function sameAddress(round: Round): Mention {
 figure(
   {
     id: 'F18',
-    scenario: `mentions on pull requests by ${nobodies.length} sorts of people and texts that may start nothing, and one by a member; each delivered twice, at once and again`,
-    line: 'nothing is started for who may not, each has the outcome of its reason, and who is not connected gets one link; a member’s runs once, as that member',
+    scenario: `mentions on pull requests by ${nobodies.length} sorts of people and texts that may start nothing, and two by a member (on a branch, on a stranger’s fork); each delivered twice, at once and again`,
+    line: 'nothing is started for who may not, each has the outcome of its reason, and who is not connected gets one link; a member’s runs once, as that member, and on a stranger’s fork without rights',
     rounds: { small: 1, full: 50 },
     countedAt: 'rows of workspaces, messages, replies',
     time: 'real',
@@ -147,7 +155,7 @@ figure(
     try {
       await tieGithub(bench.app.database.ownerUrl, bench.organization.id, String(ground.installation.id));
       for (let at = 0; at < findings.rounds; at++) await round(ground, bench, findings);
-      findings.tried = findings.rounds * (nobodies.length + 1);
+      findings.tried = findings.rounds * (nobodies.length + 2);
     } finally {
       await bench.close();
       await ground.close();
@@ -193,6 +201,26 @@ async function round(ground: GithubGround, bench: Bench, findings: Findings): Pr
   findings.expect(
     owners.length === 1 && owners[0]?.owner_id === ann.member.userId,
     'it runs as somebody else',
+  );
+  await onFork(base, ann, fork, findings);
+}
+
+/** A member, on a stranger's code: it is read, and nothing of ours goes near it. */
+async function onFork(
+  { ground, bench }: Round,
+  ann: Round['ann'],
+  on: GithubPull,
+  findings: Findings,
+): Promise<void> {
+  const outcomes = await deliverTwice({ ground, bench }, { by: ann.user, on });
+  findings.expect(outcomes.includes('started'), `a member on a fork: ${outcomes.join(', ')}`);
+  const made = await bench.sql(
+    'SELECT w.owner_id, w.read_only FROM workspace w JOIN conversation c ON c.workspace_id = w.id WHERE c.key LIKE $1',
+    [`%/${on.number}`],
+  );
+  findings.expect(
+    made.length === 1 && made[0]?.owner_id === ann.member.userId && made[0].read_only === true,
+    'what a stranger wrote is worked on with rights',
   );
 }
 

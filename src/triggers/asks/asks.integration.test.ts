@@ -202,7 +202,7 @@ describe('asks', () => {
     };
     await newcomer('same@case.example');
     await newcomer('Same@case.example');
-    expect(await servedBy(inLinear('SAME@case.example'))).toEqual(['refused-ambiguous']);
+    expect(await servedBy(inLinear('SAME@case.example'))).toEqual(['awaiting-link']);
     // Known by the address once, and by the id from then on: whoever has the address next is not them.
     const faye = await newcomer('faye@case.example');
     const known = inLinear('faye@case.example');

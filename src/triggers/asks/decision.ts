@@ -34,8 +34,6 @@ export type AskDecision =
 const REFUSALS = {
   'handle-taken':
     'Your account has a name by which Berth knows somebody else, so nothing was started. Connect your account from your own settings in Berth, or ask an admin.',
-  ambiguous:
-    'Several members have your address, so Berth does not guess which one you are. Connect your account from your own settings in Berth.',
 } as const;
 const NO_AUTOMATION =
   'No person asked for this, and the organization has not allowed automations to use its credentials, so nothing was started.';
@@ -51,7 +49,8 @@ export function decideAsk(facts: AskFacts): AskDecision {
   if (!isLiving && !facts.mayStart) return { do: 'nothing', outcome: 'ignored-nothing-here' };
   const objection = objectionTo(facts);
   if (objection) return objection;
-  if (who?.outcome === 'unlinked') return { do: 'wait-for-link' };
+  // Whoever several members could be is not guessed either: they say it themselves.
+  if (who?.outcome === 'unlinked' || isAmbiguous(who)) return { do: 'wait-for-link' };
   if (refusal) return { do: 'refuse', outcome: `refused-${refusal.reason}`, text: refusal.text };
   return isLiving ? { do: 'continue' } : { do: 'start' };
 }
@@ -61,10 +60,15 @@ function objectionTo({ who, automation }: AskFacts): AskDecision | null {
   if (who === null)
     return automation ? null : { do: 'refuse', outcome: 'refused-automation', text: NO_AUTOMATION };
   if (who.outcome !== 'refused') return null;
-  const { reason } = who;
+  const reason = who.reason;
+  if (reason === 'ambiguous') return null;
   // An app that is answered may answer again.
   const text = reason === 'app' || reason === 'inactive' ? null : REFUSALS[reason];
   return { do: 'refuse', outcome: `refused-${reason}`, text };
+}
+
+function isAmbiguous(who: Found | null): boolean {
+  return who?.outcome === 'refused' && who.reason === 'ambiguous';
 }
 
 function isGoing({ state, desiredState }: { state: WorkspaceState; desiredState: DesiredState }): boolean {

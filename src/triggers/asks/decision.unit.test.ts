@@ -54,11 +54,7 @@ describe('what becomes of an ask', () => {
       { who: { outcome: 'refused', reason: 'app' } },
       { do: 'refuse', text: null },
     ],
-    [
-      'is not guessed',
-      { who: { outcome: 'refused', reason: 'ambiguous' } },
-      { do: 'refuse', outcome: 'refused-ambiguous' },
-    ],
+    ['is not guessed', { who: { outcome: 'refused', reason: 'ambiguous' } }, { do: 'wait-for-link' }],
     [
       'is refused for another’s name',
       { who: { outcome: 'refused', reason: 'handle-taken' } },
