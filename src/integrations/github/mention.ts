@@ -1,4 +1,4 @@
-import { parseMarkdown, type MarkdownToken } from './markdown.js';
+import { parseMarkdown, type MarkdownToken } from '../markdown/markdown.js';
 import { OpenElements } from './raw-html.js';
 
 /**

