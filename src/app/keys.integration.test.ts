@@ -7,6 +7,7 @@ import type { KeysView } from '../contracts/index.js';
 import {
   checkKeyRing,
   CredentialsService,
+  GithubApp,
   KeyRotation,
   sealingKeyToBook,
   Vault,
@@ -162,6 +163,28 @@ describe('rotation of the encryption keys', () => {
     await sql('UPDATE credential SET sealed = $1 WHERE id = $2', [broken?.sealed, broken?.id]);
     await work();
     expect((await keys()).rotation?.state).toBe('finished');
+  });
+
+  it('takes the App at GitHub along, which signs and speaks as before', async () => {
+    const app = berth.app.get(GithubApp, { strict: false });
+    const [secrets, facts] = [
+      { clientSecret: 'client-secret', webhookSecret: 'webhook-secret', privateKey: 'a key' },
+      { appId: '7', slug: 'berth-acme', clientId: 'Iv1' },
+    ];
+    await app.store({ ...facts, ...secrets }, { type: 'system', id: null, name: 'a test', apiKeyId: null });
+    const [made = {}] = await sql('SELECT * FROM github_app');
+    const place = { purpose: 'github-app', organizationId: 'instance', rowId: made.id ?? '' } as const;
+    const old = await before.seal(await during.open(made.sealed ?? '', place), place);
+    await sql('UPDATE github_app SET sealed = $1, key_id = $2', [old.text, old.keyId]);
+    await rotate();
+    await work();
+    expect((await keys()).rotation?.state).toBe('finished');
+    const [moved = {}] = await sql('SELECT * FROM github_app');
+    expect(moved.key_id).toBe('k2');
+    // The old key is not needed any more, and nothing of the App has changed.
+    expect(JSON.parse(await new Vault([k2]).open(moved.sealed ?? '', place))).toEqual(secrets);
+    expect((await app.keys()).privateKey.reveal()).toBe(secrets.privateKey);
+    expect((await app.webhookSecrets()).map((secret) => secret.reveal())).toEqual([secrets.webhookSecret]);
   });
 
   it('goes back the same way: the old key first again, and rotate', async () => {

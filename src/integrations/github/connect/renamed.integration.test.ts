@@ -4,7 +4,7 @@ import { loginEndpoints } from '../../../../test/support/app.js';
 import { Bench, type PlayedWorkspace } from '../../../../test/support/bench.js';
 import { tieAccount } from '../../../../test/support/connections.js';
 import { eventually } from '../../../../test/support/eventually.js';
-import type { DeliveryView, Lease, MappingView } from '../../../contracts/index.js';
+import type { DeliveryView, GithubIntegration, Lease, MappingView } from '../../../contracts/index.js';
 import { GithubInstallations } from '../../../credentials/index.js';
 import { systemClock } from '../../../kernel/index.js';
 
@@ -199,4 +199,58 @@ it('ends what was lent when the workspace goes to sleep, and mints anew when it 
   await bench.hibernate(played.id);
   await bench.reconcile(played.id);
   expect(await bench.state(played.id)).toBe('hibernated');
+});
+
+it('follows its installation by signed deliveries, whichever of them comes, and each once more', async () => {
+  const { github, installation, alice } = ground;
+  const shown = async () =>
+    (await bench.api.get<GithubIntegration>(bench.api.path('/integrations/github'))).body.installations[0];
+  const tell = async (event: string, body: unknown): Promise<void> => {
+    const delivery = await github.hooks.deliver(event, body);
+    await handled(delivery.guid);
+    expect((await github.hooks.redeliver(delivery)).statusCode).toBe(200);
+  };
+  const of = (action: string) => github.events.installation(installation, action, alice);
+  await bench.api.setCredential('user', 'git_token', { host: 'github.com', token: 'ghp_own' });
+  const extra = await make('extra');
+  await tell(
+    'installation_repositories',
+    github.events.installationRepositories(installation, { added: [extra] }, alice),
+  );
+  const played = await bench.running({ repository: 'acme/extra' });
+  expect(rightsOf(await lend(played))).toEqual([extra.id]);
+
+  installation.suspendedAt = new Date().toISOString();
+  await tell('installation', of('suspend'));
+  expect((await shown())?.suspendedAt).not.toBeNull();
+  expect(tokenOf(await lend(played))).toBe('ghp_own');
+  // What was told before comes late, and says what is so no more.
+  await tell('installation', of('created'));
+  expect((await shown())?.suspendedAt).not.toBeNull();
+  installation.suspendedAt = null;
+  await tell('installation', of('unsuspend'));
+  expect((await shown())?.suspendedAt).toBeNull();
+  expect(rightsOf(await lend(played))).toEqual([extra.id]);
+
+  const { permissions } = installation;
+  installation.permissions = { ...permissions, checks: 'read' };
+  await tell('installation', of('new_permissions_accepted'));
+  expect((await shown())?.missingPermissions).toEqual(['checks']);
+  installation.permissions = permissions;
+  installation.selection = 'selected';
+  installation.repositoryIds = new Set([ground.widget.id]);
+  await tell(
+    'installation_repositories',
+    github.events.installationRepositories(installation, { removed: [extra] }, alice),
+  );
+  await expect(lend(played)).resolves.toMatchObject({ secret: { token: 'ghp_own' } });
+
+  // Nobody but GitHub can say any of it.
+  const forged = await github.hooks.deliver('installation', of('deleted'), { secret: 'a guess' });
+  expect(forged.statusCode).toBe(401);
+  expect(await shown()).toBeDefined();
+  const gone = of('deleted');
+  github.world.installations.delete(installation.id);
+  await tell('installation', gone);
+  expect(await shown()).toBeUndefined();
 });
