@@ -177,6 +177,16 @@ it('who is in several organizations says in which', async () => {
   expect(await begin(acme.owner)).toContain('/oauth/authorize');
 });
 
+it('says that Linear did not say who came, and connects nothing', async () => {
+  const member = await berth.member(acme, 'member');
+  linear.signIn(there, newUser('dora@elsewhere.example'));
+  linear.fail({ status: 503, match: { operation: 'viewer' } });
+  const { status, text } = await open(await begin(member));
+  expect(status).toBe(409);
+  expect(text).toContain('Linear answered with status 503. Nothing was connected; begin again.');
+  expect(await listed(member)).toEqual([]);
+});
+
 it('asks in a browser where nobody is signed in: who follows somebody else’s link would prove themselves for them', async () => {
   const mallory = await berth.member(acme, 'member');
   const ann = await berth.member(acme, 'member');

@@ -7,6 +7,7 @@ import { BerthError, Secret } from '../../kernel/index.js';
 import { AccountSystems, type AccountSystem } from '../accounts/account-systems.js';
 import { LinearApi } from './api.js';
 import { linearConnectionsStore } from './connections.store.js';
+import { LinearTrouble } from './trouble.js';
 
 /** How a person proves who they are at Linear: signed in there as themselves, to be read once. The login is ended again. */
 @Injectable()
@@ -33,7 +34,11 @@ export class LinearAccounts implements AccountSystem {
     if (grant.outcome !== 'granted') throw new BerthError('login-refused', `${grant.reason}. Begin again.`);
     const token = new Secret(grant.value.credential.secret.accessToken ?? '');
     try {
-      const { viewer, organization } = await this.api.identity(token);
+      const { viewer, organization } = await this.api.identity(token).catch((error: unknown) => {
+        throw error instanceof LinearTrouble
+          ? new BerthError('login-refused', `${error.message}. Nothing was connected; begin again.`)
+          : error;
+      });
       const row = await this.database.tenant(organizationId, (tenant) => linearConnectionsStore.find(tenant));
       // Each Linear organization has ids of its own for the same person: this one would never be heard of.
       if (row && row.linearOrganizationId !== organization.id)
