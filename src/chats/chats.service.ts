@@ -66,12 +66,18 @@ export class ChatsService {
     });
   }
 
-  /** Ends all that is under way or waits in a workspace, whoever wrote it; answers which messages. Inside a transaction of the caller. */
-  async stopAll(tenant: Tenant, workspaceId: string): Promise<string[]> {
+  /** Ends what is under way or waits in a workspace, whoever wrote it: all of it, or which of these messages is said. Answers which. Inside a transaction of the caller. */
+  async stopAll(
+    tenant: Tenant,
+    workspaceId: string,
+    which: (ids: string[]) => Promise<string[]> = (ids) => Promise.resolve(ids),
+  ): Promise<string[]> {
     if (!(await this.workspaces.lock(tenant, workspaceId))) return [];
     const turns = await chatsStore.openTurnsIn(tenant, workspaceId);
-    for (const turn of turns) await this.end(tenant, turn);
-    return turns.map(({ id }) => id);
+    const meant = new Set(turns.length === 0 ? [] : await which(turns.map(({ id }) => id)));
+    const ended = turns.filter(({ id }) => meant.has(id));
+    for (const turn of ended) await this.end(tenant, turn);
+    return ended.map(({ id }) => id);
   }
 
   /** The ids of its messages, the first ones first. Inside a transaction of the caller. */

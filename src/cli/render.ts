@@ -121,6 +121,7 @@ export function eventText({ type, data }: WorkspaceEvent): string {
     names.map((name) => textOf(data[name])).filter((text): text is string => text !== null);
   const first = (name: string): string => say(name)[0] ?? jsonText(data);
   switch (type) {
+    case 'conversation.state':
     case 'workspace.state':
       return say('state', 'reason', 'stateReason').join(': ');
     case 'message.state':

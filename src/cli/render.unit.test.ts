@@ -74,6 +74,7 @@ describe('events', () => {
       { agent: 'claude', message: 'Re-authenticating Claude' },
       'Re-authenticating Claude',
     ],
+    ['conversation.state', { state: 'closed', reason: 'It left.', url: 'https://x' }, 'closed: It left.'],
     ['agent.tool', { name: 'Bash', state: 'started', summary: 'ls' }, 'Bash started: ls'],
     [
       'agent.plan',

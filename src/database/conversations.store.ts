@@ -38,6 +38,13 @@ export class ConversationsStore {
        order by c.id limit ${limit}`;
   }
 
+  /** Whose conversations are closed, or open again, without their workspaces knowing. In the words of the index conversation_unsettled. */
+  async withUnsettled(): Promise<string[]> {
+    const rows = await this.#client.$queryRaw<{ organizationId: string }[]>`
+      select distinct organization_id as "organizationId" from conversation where not is_settled`;
+    return rows.map(({ organizationId }) => organizationId);
+  }
+
   /** When the oldest reply was added that waits; null: none does. */
   async oldestWaitingReply(): Promise<Date | null> {
     const rows = await this.#client.$queryRaw<{ at: Date | null }[]>`

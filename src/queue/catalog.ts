@@ -70,6 +70,13 @@ export const jobs = {
     timeoutSeconds: 180,
     isPatient: true,
   },
+  /** End what was asked in conversations whose system left, and tell their workspaces how they stand. */
+  'conversations.settle': {
+    payload: z.strictObject({ organizationId: z.uuid() }),
+    attempts: 5,
+    backoffSeconds: 2,
+    timeoutSeconds: 120,
+  },
   /** Say in the conversations of a workspace what it told. */
   'conversation.follow': { payload: workspaceRef, attempts: 5, backoffSeconds: 2, timeoutSeconds: 120 },
   /** Open the pull request of what a workspace pushed, or write its text anew. */

@@ -1,6 +1,7 @@
 export type { Ask, AskOutcome, AskPlace, Taken } from './asks/ask.js';
-export { Asks, type Stop } from './asks/asks.service.js';
-export type { ConversationPlace } from './conversations/conversation.js';
+export { Asks } from './asks/asks.service.js';
+export { Stops, type Stop } from './asks/stops.service.js';
+export type { ConversationPlace, Meant } from './conversations/conversation.js';
 export { Conversations } from './conversations/conversations.service.js';
 export {
   Deliveries,

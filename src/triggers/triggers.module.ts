@@ -5,8 +5,11 @@ import { WorkspacesModule, WorkspacesWorkModule } from '../workspaces/index.js';
 import { Asks } from './asks/asks.service.js';
 import { Messages } from './asks/messages.service.js';
 import { Starting } from './asks/starting.service.js';
+import { Stops } from './asks/stops.service.js';
 import { ConversationsController } from './conversations/conversations.controller.js';
+import { ConversationJobs } from './conversations/conversations.jobs.js';
 import { Conversations } from './conversations/conversations.service.js';
+import { Settling } from './conversations/settling.service.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
 import { DeliveryJobs } from './deliveries/delivery.jobs.js';
@@ -36,6 +39,7 @@ import { Sending } from './replies/sending.service.js';
     Starting,
     Messages,
     Asks,
+    Stops,
     PullRequests,
   ],
   exports: [
@@ -46,6 +50,7 @@ import { Sending } from './replies/sending.service.js';
     Mappings,
     RepositoryKnowledge,
     Asks,
+    Stops,
     PullRequests,
   ],
 })
@@ -61,7 +66,17 @@ export class TriggersApiModule {}
 /** What handles it, and what is said, in processes that work. */
 @Module({
   imports: [TriggersModule, ChatsModule, WorkspacesModule, WorkspacesWorkModule],
-  providers: [DeliveryJobs, Sending, ReplyRhythm, Following, FollowRhythm, RecoveryJobs, PullRequestJobs],
+  providers: [
+    DeliveryJobs,
+    Settling,
+    ConversationJobs,
+    Sending,
+    ReplyRhythm,
+    Following,
+    FollowRhythm,
+    RecoveryJobs,
+    PullRequestJobs,
+  ],
   exports: [ReplyRhythm],
 })
 export class TriggersWorkModule {}

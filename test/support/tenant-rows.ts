@@ -283,6 +283,7 @@ export async function fillTenantTables(
       state: 'waiting',
       created_at: at,
     },
+    ask_stop: { system: 'linear', name: 'issue/1', at },
     reply_budget: { key: 'github/1', taken: [] },
     runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
   };

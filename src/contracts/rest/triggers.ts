@@ -37,7 +37,7 @@ export const conversationViewSchema = z.object({
   system: externalSystemSchema,
   /** Where it is, for people. */
   url: z.string(),
-  /** `paused`: so much was asked there that it looked like a loop; nothing is done for an hour, or until somebody resumes it. `closed`: its system was disconnected. */
+  /** `paused`: so much was asked there that it looked like a loop; nothing is done for an hour, or until somebody resumes it. `closed`: its system was disconnected or suspended, and what was asked there was ended. */
   state: z.enum(['open', 'paused', 'closed']),
   stateReason: z.string().nullable(),
   workspaceId: z.uuid().nullable(),

@@ -27,6 +27,10 @@ const MARGIN_MS = 5 * 60_000;
 /** Hears how repositories are called now, inside the transaction in which that is written. */
 export type NamedHook = (tenant: Tenant, repositories: RepositoryFacts[]) => Promise<void>;
 
+/** So often GitHub is asked again in one attempt. */
+const ROUNDS = 5;
+const RETRY_SECONDS = 5;
+
 interface Kept {
   token: Secret;
   expiresAt: number;
@@ -121,6 +125,8 @@ export class GithubInstallations {
 
   /** Lets an installation go: what was minted of it is ended, and nothing of it serves any more. Null when it is not tied here. */
   async untie(tenant: Tenant, installationId: string, by: AuditActor): Promise<InstallationRow | null> {
+    // Held, so that of two at once one finds it gone; and before anything else, as who brings it up to date does.
+    await installationsStore.lock(tenant, installationId);
     const known = await installationsStore.find(tenant, installationId);
     if (!known) return null;
     await this.tokens.endWith(tenant, known.credentialId);
@@ -163,9 +169,38 @@ export class GithubInstallations {
     for (const hook of this.#namedHooks) await hook(tenant, repositories);
   }
 
-  /** How many of the organization's are not suspended. */
-  async livingIn(tenant: Tenant): Promise<number> {
-    return (await installationsStore.list(tenant)).filter(({ suspendedAt }) => suspendedAt === null).length;
+  /** Whether it is the organization's and not suspended. Nobody changes that until the transaction ends. */
+  isLiving(tenant: Tenant, installationId: string): Promise<boolean> {
+    return installationsStore.holdsLiving(tenant, installationId);
+  }
+
+  /**
+   * Asks GitHub about an installation, and takes over what it said in one transaction, which holds the installation. What somebody took over while GitHub was asked may be newer than what was heard here: then it is
+   * asked once more. Null: it is not tied here. Throws `not-ready` where others are always quicker.
+   */
+  async bringUpToDate<T, R>(
+    organizationId: string,
+    installationId: string,
+    ask: () => Promise<T>,
+    takeOver: (tenant: Tenant, told: T) => Promise<R>,
+  ): Promise<R | null> {
+    for (let round = 0; round < ROUNDS; round++) {
+      const seen = await this.database.tenant(organizationId, (tenant) =>
+        installationsStore.lock(tenant, installationId),
+      );
+      if (!seen) return null;
+      const told = await ask();
+      const done = await this.database.tenant(organizationId, async (tenant) => {
+        const now = await installationsStore.lock(tenant, installationId);
+        if (now?.getTime() !== seen.getTime()) return null;
+        await installationsStore.touch(tenant, installationId, this.world.clock.now());
+        return { result: await takeOver(tenant, told) };
+      });
+      if (done) return done.result;
+    }
+    throw new BerthError('not-ready', 'This installation is being brought up to date by others.', {
+      retryAfterSeconds: RETRY_SECONDS,
+    });
   }
 
   /** GitHub's client as an installation that is yet to be tied, or whose rows are to be brought up to date: for whom it is theirs was proven otherwise. */

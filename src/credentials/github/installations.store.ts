@@ -81,6 +81,29 @@ export const installationsStore = {
     return row && rowOf(row);
   },
 
+  /** When it was brought up to date last, held until the transaction ends; null: it is not tied. */
+  async lock({ db, organizationId }: Tenant, installationId: string): Promise<Date | null> {
+    const rows = await db.$queryRaw<{ updatedAt: Date }[]>`
+      select updated_at as "updatedAt" from github_installation
+       where organization_id = ${organizationId}::uuid and installation_id = ${installationId} for update`;
+    return rows[0]?.updatedAt ?? null;
+  },
+
+  /** Whether it is tied and not suspended; nobody changes that until the transaction ends. */
+  async holdsLiving({ db, organizationId }: Tenant, installationId: string): Promise<boolean> {
+    const found = await db.$queryRaw<unknown[]>`
+      select 1 from github_installation
+       where organization_id = ${organizationId}::uuid and installation_id = ${installationId} and suspended_at is null for share`;
+    return found.length > 0;
+  },
+
+  /** It is brought up to date: each time is later than the one before, so that by it one knows whether anybody else was at it. */
+  async touch({ db, organizationId }: Tenant, installationId: string, at: Date): Promise<void> {
+    await db.$executeRaw`
+      update github_installation set updated_at = greatest(${at}, updated_at + interval '1 millisecond')
+       where organization_id = ${organizationId}::uuid and installation_id = ${installationId}`;
+  },
+
   /** False when it is tied already, to whichever organization: one is somebody's alone. */
   async add(
     { db, organizationId }: Tenant,
@@ -95,11 +118,13 @@ export const installationsStore = {
     return count > 0;
   },
 
-  async update({ db, organizationId }: Tenant, facts: InstallationFacts, at: Date): Promise<void> {
+  async update(tenant: Tenant, facts: InstallationFacts, at: Date): Promise<void> {
+    const { db, organizationId } = tenant;
     await db.githubInstallation.updateMany({
       where: { organizationId, installationId: facts.installationId },
-      data: { ...dataOf(facts), updatedAt: at },
+      data: dataOf(facts),
     });
+    await installationsStore.touch(tenant, facts.installationId, at);
   },
 
   /** The account has another name, and so have its repositories. */
@@ -110,7 +135,7 @@ export const installationsStore = {
   ): Promise<void> {
     await db.githubInstallation.updateMany({
       where: { organizationId, installationId },
-      data: { accountLogin: login, updatedAt: at },
+      data: { accountLogin: login },
     });
     await db.$executeRaw`
       update github_repository set full_name = ${login} || '/' || split_part(full_name, '/', 2), updated_at = ${at}

@@ -6,7 +6,7 @@ export type ApiFailure =
   | { kind: 'missing' }
   /** It is there, and this may not be done with it; asking again would not help. */
   | { kind: 'refused'; status: number }
-  /** It may pass: GitHub is down, or the token was just taken away. */
+  /** It may pass: GitHub is down, the token was just taken away, or the installation is suspended. */
   | { kind: 'passing' };
 
 const MINUTE = 60;
@@ -21,6 +21,7 @@ export function failureOf(error: unknown, attempts: number, now: Date): ApiFailu
   if (status === 429 || (status === 403 && isLimit(headers, message)))
     return { kind: 'limited', retryAfterSeconds: secondsOf(headers, attempts, now) };
   if (status === 404 || status === 410) return { kind: 'missing' };
+  if (status === 403 && /suspended/i.test(message)) return { kind: 'passing' };
   const isRefusal = status !== null && status >= 400 && status < 500 && status !== 401 && status !== 408;
   return isRefusal ? { kind: 'refused', status } : { kind: 'passing' };
 }

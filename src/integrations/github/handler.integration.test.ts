@@ -251,6 +251,53 @@ describe('a mention by a member who may write', () => {
   });
 });
 
+describe('a mention that was taken back', () => {
+  const deleted = (comment: GithubComment, sender = ground.alice): Promise<Handled> => {
+    const body = ground.github.events.issueComment(ground.widget, comment);
+    const who = { ...(body.sender as Body), id: sender.id, login: sender.login };
+    return handle('issue_comment', { ...body, action: 'deleted', sender: who });
+  };
+  const states = async (workspaceId = ''): Promise<string[]> =>
+    (await bench.api.messages(workspaceId)).map(({ state }) => String(state));
+
+  it('does not begin, told in whichever order', async () => {
+    const [one, other] = [say('@berth-acme rename it'), say('@berth-acme and test it')];
+    expect((await deleted(one)).outcome).toBe('withdrawn');
+    expect((await commented(one)).outcome).toBe('already-done');
+    expect((await deleted(one)).outcome).toBe('withdrawn');
+    expect(await replies()).toEqual([]);
+    const { outcome, workspaceId } = await commented(other);
+    expect(outcome).toBe('started');
+    const more = await ask('@berth-acme and this');
+    expect(more).toEqual({ outcome: 'continued', workspaceId });
+    // Whoever may delete it does.
+    expect(await deleted(other, ground.mallory)).toEqual({ outcome: 'withdrawn', workspaceId });
+    expect((await deleted(other)).outcome).toBe('already-done');
+    expect(await states(workspaceId)).toEqual(['canceled', 'queued']);
+    expect((await replies()).filter(({ type }) => type === 'stopped')).toMatchObject([
+      {
+        text: 'Stopped: the comment that asked for it was deleted.',
+        about: { askKey: expect.any(String) as string },
+      },
+    ]);
+  });
+
+  it('and what says nothing to the bot is no matter', async () => {
+    expect((await deleted(say('thanks'))).outcome).toBe('ignored-no-mention');
+    expect(await replies()).toEqual([]);
+  });
+
+  it('on a pull request that was closed before it is told is read, whatever its delivery says', async () => {
+    const body = ground.github.events.issueComment(ground.widget, say('@berth-acme rename it'));
+    pull.state = 'closed';
+    const { outcome, workspaceId } = await handle('issue_comment', body);
+    expect(outcome).toBe('started');
+    expect(await bench.sql('SELECT read_only FROM workspace WHERE id = $1', [workspaceId])).toEqual([
+      { read_only: true },
+    ]);
+  });
+});
+
 describe('a mention by somebody else', () => {
   it('who is no member has one link, and is done by itself once they are connected', async () => {
     const carl = writer('carl');

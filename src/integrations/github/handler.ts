@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/index.js';
 import { ExternalAccounts, type ExternalPerson } from '../../identity/index.js';
 import { BerthError, World } from '../../kernel/index.js';
-import { Asks, type Ask, type Handled } from '../../triggers/index.js';
+import { Asks, Stops, type Ask, type Handled } from '../../triggers/index.js';
 import { failureOf, orMissing } from './api-failure.js';
 import { isFork, judge, type GateFacts, type Verdict } from './gates.js';
 import { GithubEvents, type GithubDelivery } from './github-events.js';
@@ -29,6 +29,7 @@ export class GithubHandler {
     private readonly database: Database,
     private readonly accounts: ExternalAccounts,
     private readonly asks: Asks,
+    private readonly stops: Stops,
     private readonly events: GithubEvents,
     private readonly world: World,
   ) {}
@@ -39,6 +40,7 @@ export class GithubHandler {
     if (!bot) return { outcome: 'ignored-no-app' };
     const heard = hear(delivery.event, delivery.action, delivery.body, bot);
     if ('spoken' in heard) return this.hearOut(delivery, heard.spoken, bot);
+    if ('deleted' in heard) return this.takeBack(delivery, heard.deleted);
     const handler = heard.untold ? this.events.handlerOf(delivery.event) : undefined;
     return { outcome: handler ? await handler(delivery) : heard.outcome };
   }
@@ -58,11 +60,26 @@ export class GithubHandler {
       const verdict = await asking.judged();
       if ('outcome' in verdict) return verdict;
       const ask = await asking.ask(id, verdict.pass);
+      ask.isConnected = (tenant) => this.reach.isLiving(tenant, spoken.installationId);
       const { outcome, workspaceId } = await this.asks.take(ask);
       return { outcome, ...(workspaceId === undefined ? {} : { workspaceId }) };
     } catch (error) {
+      if (error instanceof BerthError && error.code === 'not-connected')
+        return { outcome: 'ignored-installation-suspended' };
       throw this.passing(error);
     }
+  }
+
+  /** Whoever deletes what was asked does not want it any more, or does not want it said. Told before the comment itself, or while it is worked on: it comes to the same. */
+  private takeBack({ organizationId }: GithubDelivery, spoken: Spoken): Promise<Handled> {
+    return this.stops.withdraw({
+      organizationId,
+      system: 'github',
+      key: spoken.key,
+      conversation: conversationOf(spoken, null),
+      asker: personOf(spoken.author),
+      text: 'Stopped: the comment that asked for it was deleted.',
+    });
   }
 
   private async memberOf(organizationId: string, person: ExternalPerson) {
@@ -145,11 +162,7 @@ class Asking {
       system: 'github',
       key: spoken.key,
       deliveryRowId,
-      conversation: {
-        key: conversationKeyOf(spoken),
-        url: spoken.subject.url,
-        subject: subjectOf(spoken, pull),
-      },
+      conversation: conversationOf(spoken, pull),
       asker: personOf(spoken.author),
       text: text ?? '',
       characters: spoken.text.length,
@@ -179,6 +192,11 @@ function personOf({ id, login }: GithubPerson): ExternalPerson {
 function aboutOf({ kind, comment }: Spoken, around: Surroundings | null): Surroundings['about'] {
   const commentId = kind === 'review' ? comment.nodeId : comment.id;
   return around?.about ?? { commentId, commentKind: kind };
+}
+
+function conversationOf(spoken: Spoken, pull: GithubPull | null): Ask['conversation'] {
+  const subject = { ...subjectOf(spoken, pull) };
+  return { key: conversationKeyOf(spoken), url: spoken.subject.url, subject };
 }
 
 function subjectOf({ installationId, repository, subject }: Spoken, pull: GithubPull | null): GithubSubject {

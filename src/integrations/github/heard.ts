@@ -34,7 +34,11 @@ export interface Spoken {
 }
 
 /** `outcome` names why nothing is done. `untold`: nothing is said in such an event, or by such an action. */
-export type Heard = { spoken: Spoken } | { outcome: Ignored; untold?: true };
+export type Heard =
+  | { spoken: Spoken }
+  /** A comment that spoke to the bot is gone. One of a review is a part of it, and takes nothing back. */
+  | { deleted: Spoken }
+  | { outcome: Ignored; untold?: true };
 
 export type Ignored = `ignored-${string}`;
 
@@ -53,17 +57,21 @@ const ACTIONS: Record<Event, readonly string[]> = {
 export function hear(event: string, action: string | null, body: unknown, bot: Bot): Heard {
   if (!isSpoken(event)) return { outcome: 'ignored-event', untold: true };
   const isEdit = action === 'edited';
-  if (!isEdit && !ACTIONS[event].includes(action ?? '')) return { outcome: 'ignored-action', untold: true };
+  const isDeleted = action === 'deleted' && event === 'issue_comment';
+  if (!isEdit && !isDeleted && !ACTIONS[event].includes(action ?? ''))
+    return { outcome: 'ignored-action', untold: true };
   const parsed = spokenSchemas[event].safeParse(body);
   if (!parsed.success) return { outcome: withoutInstallation(body) ?? 'ignored-malformed' };
   const payload = { event, ...parsed.data } as Payload;
   const words = wordsOf(payload);
   const outcome =
     bySoftware(payload.sender, words, bot) ??
-    byOther(payload.sender, words) ??
+    // Whoever may delete what somebody wrote does.
+    (isDeleted ? null : byOther(payload.sender, words)) ??
     unspoken(payload, words, isEdit, bot);
   if (outcome) return { outcome };
-  return { spoken: spokenOf(payload, words, isEdit) };
+  const spoken = spokenOf(payload, words, isEdit);
+  return isDeleted ? { deleted: spoken } : { spoken };
 }
 
 function isSpoken(event: string): event is Event {

@@ -35,7 +35,10 @@ const setting =
   (...values: [path: string, value: unknown][]) =>
   (body: Body): void =>
     values.forEach(([path, value]) => set(body, path, value));
-const outcomeOf = (result: Heard): string => ('spoken' in result ? result.spoken.key : result.outcome);
+const outcomeOf = (result: Heard): string => {
+  if ('deleted' in result) return `deleted ${result.deleted.key}`;
+  return 'spoken' in result ? result.spoken.key : result.outcome;
+};
 
 const MENTION = 'issue_comment.created.on-pull-request.mention.constructed';
 const COMMENT_KEY = '199540710/MDEyOklzc3VlQ29tbWVudDU0NjYxNjEzMQ==';
@@ -233,7 +236,21 @@ describe('not asked is', () => {
     expect(outcomeOf(heard(MENTION, setting(['comment.body', text])))).toBe(COMMENT_KEY);
   });
 
-  it.each([null, 'deleted', 'pinned', 'constructor'])('an action that says nothing: %s', (action) => {
+  it('what somebody took back, whoever deleted it; one comment of a review takes nothing back', () => {
+    const deleted = heard(
+      MENTION,
+      setting(['sender', { id: 9, login: 'moderator', type: 'User' }]),
+      'deleted',
+    );
+    expect(outcomeOf(deleted)).toBe(`deleted ${COMMENT_KEY}`);
+    expect(outcomeOf(heard(MENTION, setting(['comment.body', 'thanks']), 'deleted'))).toBe(
+      'ignored-no-mention',
+    );
+    const line = 'pull_request_review_comment.created';
+    expect(outcomeOf(heard(line, setting(), 'deleted'))).toBe('ignored-action');
+  });
+
+  it.each([null, 'pinned', 'constructor'])('an action that says nothing: %s', (action) => {
     expect(hear('issue_comment', action, fixture(MENTION), bot)).toEqual({
       outcome: 'ignored-action',
       untold: true,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { GithubApp, GithubInstallations } from '../../credentials/index.js';
-import { Database } from '../../database/index.js';
+import { Database, type Tenant } from '../../database/index.js';
 import type { Bot } from './heard.js';
 import { GithubPlace } from './place.js';
 
@@ -24,6 +24,11 @@ export class GithubReach {
   async bot(): Promise<Bot | null> {
     const facts = await this.app.facts();
     return facts && { slug: facts.slug, appId: facts.appId };
+  }
+
+  /** Whether the installation is the organization's and not suspended. Nobody changes that until the transaction ends. */
+  isLiving(tenant: Tenant, installationId: string): Promise<boolean> {
+    return this.installations.isLiving(tenant, installationId);
   }
 
   /**

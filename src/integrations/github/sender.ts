@@ -20,10 +20,13 @@ export function githubSender(reach: GithubReach, clock: Clock): ReplySender {
   };
 }
 
+const RECONNECT_SECONDS = 60;
+
 /** Throws what may pass: that is tried again. */
 function endOf(error: unknown, { reply }: ReplyToSend, now: Date): SendOutcome {
   if (error instanceof BerthError && error.code === 'not-connected')
-    return { outcome: 'dropped', reason: 'The App is not installed there any more, or is suspended.' };
+    // Once that is known here its conversations are closed, with a reason that says what becomes of what waits.
+    return { outcome: 'later', reason: error.message, retryAfterSeconds: RECONNECT_SECONDS };
   if (typeof (error as { status?: unknown }).status !== 'number' || error instanceof BerthError) throw error;
   const failure = failureOf(error, reply.attempts, now);
   switch (failure.kind) {

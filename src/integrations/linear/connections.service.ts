@@ -22,7 +22,8 @@ const PLACE = { scope: 'organization', userId: null, kind: 'linear_app' } as con
 const CALLBACK = '/oauth/linear/callback';
 const WEBHOOK = '/webhooks/linear';
 const NOT_CONNECTED = 'Linear is not connected. An admin connects it (berth integrations linear connect).';
-const CLOSED = 'Linear was disconnected.';
+const DISCONNECTED = { reason: 'Linear was disconnected from Berth.', isOver: false };
+const REMOVED = { reason: 'Berth was removed from Linear.', isOver: true };
 
 /** Ties organizations to Linear organizations: the app's login becomes the organization's credential, and by the Linear organization's id its deliveries are known. */
 @Injectable()
@@ -91,7 +92,12 @@ export class LinearConnections {
     return { appUserId: row.appUserId, name: row.appUserName };
   }
 
-  /** Ends the login at Linear, and forgets it. Throws `not-connected`, `forbidden`. */
+  /** Whether the organization is tied to Linear as this user of the app's. Nobody unties it until the transaction ends. */
+  isTied(tenant: Tenant, appUserId: string): Promise<boolean> {
+    return linearConnectionsStore.holds(tenant, appUserId);
+  }
+
+  /** Ends the login at Linear, and forgets it. What is still to be said waits for a while: an admin may connect it again. Throws `not-connected`, `forbidden`. */
   async disconnect(actor: Actor): Promise<void> {
     const { organizationId } = actor;
     mustAdminister(actor);
@@ -102,7 +108,9 @@ export class LinearConnections {
     if (token) await this.revoke(token.token);
     await this.database.tenant(organizationId, async (tenant) => {
       mustAdminister(await this.identity.hold(tenant, actor));
-      await this.forget(tenant, row, auditedMember(actor));
+      // Another admin was quicker.
+      if (!(await this.forget(tenant, row, DISCONNECTED, auditedMember(actor))))
+        throw new BerthError('not-connected', NOT_CONNECTED);
     });
   }
 
@@ -120,7 +128,8 @@ export class LinearConnections {
     await this.database.tenant(organizationId, async (tenant) => {
       const row = await linearConnectionsStore.find(tenant);
       // Connected anew between the question and here: that one is another.
-      if (row?.credential.status === 'rejected') await this.forget(tenant, row, systemActor('linear'));
+      if (row?.credential.status === 'rejected')
+        await this.forget(tenant, row, REMOVED, systemActor('linear'));
     });
     return true;
   }
@@ -173,17 +182,25 @@ export class LinearConnections {
         // Somebody of another organization was quicker.
         throw isUniqueViolation(error) ? takenBySomebody() : error;
       }
-      await this.conversations.openAll(tenant, 'linear');
+      // Of this Linear organization alone: there may have been another one before.
+      await this.conversations.openAll(tenant, 'linear', { field: 'appUserId', values: [viewer.id] });
       this.book(tenant, 'integration.connected', auditedMember(actor), organization);
     });
   }
 
-  /** The login goes, and the tie with it. */
-  private async forget(tenant: Tenant, row: ConnectionRow, by: AuditActor): Promise<void> {
-    await linearConnectionsStore.remove(tenant);
+  /** The login goes, and the tie with it. False: it is gone already. The tie first: who asks for work holds it, and who closes conversations waits for them. */
+  private async forget(
+    tenant: Tenant,
+    row: ConnectionRow,
+    closing: { reason: string; isOver: boolean },
+    by: AuditActor,
+  ): Promise<boolean> {
+    if (!(await linearConnectionsStore.remove(tenant))) return false;
     await this.credentials.drop(tenant, PLACE, by);
-    await this.conversations.closeAll(tenant, 'linear', CLOSED);
+    const theirs = { field: 'appUserId', values: [row.appUserId] };
+    await this.conversations.closeAll(tenant, 'linear', theirs, closing);
     this.book(tenant, 'integration.disconnected', by, { id: row.linearOrganizationId, name: row.name });
+    return true;
   }
 
   private book(

@@ -30,6 +30,14 @@ export const linearConnectionsStore = {
     });
   },
 
+  /** Whether they are tied with this user of the app's; nobody unties them until the transaction ends. */
+  async holds({ db, organizationId }: Tenant, appUserId: string): Promise<boolean> {
+    const found = await db.$queryRaw<unknown[]>`
+      select 1 from linear_connection
+       where organization_id = ${organizationId}::uuid and app_user_id = ${appUserId} for share`;
+    return found.length > 0;
+  },
+
   /** Ties them, or brings the tie up to date. Throws a unique violation where another organization is tied to this one of Linear's. */
   async save({ db, organizationId }: Tenant, { at, ...connection }: NewConnection): Promise<void> {
     const data = { ...connection, updatedAt: at };

@@ -224,6 +224,106 @@ it('does not begin what was stopped before it was told of, whichever of them com
   expect((await replies()).map(({ type }) => type)).toEqual(['stopped']);
 });
 
+/** What is done where Linear does not reach Berth; answers what it would have told. */
+async function untold<T>(act: () => Promise<T>): Promise<T> {
+  const { url } = linear.webhooks;
+  linear.webhooks.url = null;
+  try {
+    return await act();
+  } finally {
+    linear.webhooks.url = url;
+  }
+}
+const messages = () =>
+  sql<{ text: string; state: string }>(
+    `SELECT split_part(m.text, E'\n', 1) AS text, t.state FROM message m JOIN turn t ON t.id = m.id
+      WHERE m.organization_id = $1 ORDER BY m.seq`,
+    [organization.id],
+  );
+const stateEvents = async (): Promise<unknown[]> =>
+  (
+    await sql<{ data: unknown }>(
+      `SELECT data FROM event WHERE organization_id = $1 AND type = 'conversation.state' ORDER BY seq`,
+      [organization.id],
+    )
+  ).map(({ data }) => data);
+
+it('puts a stop and what was written in order by when they were, and not by when they are told', async () => {
+  const { session, delivery } = await untold(() => linear.delegate(acme, issue, ann));
+  const before = await untold(() => linear.prompt(acme, session, ann, 'before'));
+  await linear.prompt(acme, session, ann, 'stop', 'stop');
+  expect(await outcomes()).toEqual(['stopped']);
+  await linear.webhooks.again(before.id);
+  await linear.webhooks.again(delivery.id);
+  expect(await outcomes()).toEqual(['stopped', 'stopped', 'already-done']);
+  expect(await messages()).toEqual([]);
+  await linear.prompt(acme, session, ann, 'after');
+  expect((await outcomes()).at(-1)).toBe('started');
+  // One that is told when there was written more ends what it meant, and that is all.
+  const late = await untold(() => linear.prompt(acme, session, ann, 'stop', 'stop'));
+  await outcomes();
+  await linear.prompt(acme, session, ann, 'more');
+  await outcomes();
+  await linear.webhooks.again(late.id);
+  expect((await outcomes()).slice(-2)).toEqual(['continued', 'stopped']);
+  const [after, more] = await messages();
+  expect([after?.state, more?.state]).toEqual(['canceled', 'queued']);
+});
+
+it('does not begin an issue that was taken away, told in whichever order', async () => {
+  const { session, delivery } = await untold(() => linear.delegate(acme, issue, ann));
+  await linear.undelegate(acme, issue, ann);
+  expect(await outcomes()).toEqual(['ignored-nothing-here']);
+  await linear.webhooks.again(delivery.id);
+  expect(await outcomes()).toEqual(['ignored-nothing-here', 'stopped']);
+  expect(await messages()).toEqual([]);
+  expect(session.firstSignAt).toBeNull();
+  expect(issue.delegateId).toBeNull();
+  // Given anew it is another session.
+  await linear.delegate(acme, issue, ann);
+  expect((await outcomes()).at(-1)).toBe('started');
+  await linear.undelegate(acme, issue, ann);
+  expect((await outcomes()).at(-1)).toBe('stopped');
+  await eventually('all of it is said', async () => (await waitingReplies()) === 0);
+  expect((await messages()).map(({ state }) => state)).toEqual(['canceled']);
+  // What is said of the beginning does not take it back.
+  expect(issue.delegateId).toBeNull();
+});
+
+const waitingReplies = async (): Promise<number> =>
+  (await sql(`SELECT 1 FROM reply WHERE organization_id = $1 AND state = 'waiting'`, [organization.id]))
+    .length;
+
+it('pauses what was asked when an admin disconnects it, says why, and goes on when it is connected again', async () => {
+  const { session } = await linear.delegate(acme, issue, ann);
+  await outcomes();
+  await eventually('it is begun', async () => (await waitingReplies()) === 0);
+  const { api } = organization.owner;
+  const path = api.path('/integrations/linear');
+  const both = await Promise.all([1, 2].map(() => api.call('DELETE', path)));
+  expect(both.map(({ status }) => status).sort()).toEqual([204, 409]);
+  const reason = 'Linear was disconnected from Berth.';
+  await eventually('its workspace knows', async () => (await stateEvents()).length > 0);
+  expect(await stateEvents()).toEqual([{ state: 'closed', reason, url: expect.any(String) as string }]);
+  expect(await messages()).toMatchObject([{ state: 'canceled' }]);
+  // Nobody is told now, and nobody is heard.
+  await linear.prompt(acme, session, ann, 'are you there?');
+  expect(await outcomes()).toEqual(['started']);
+  expect(await waitingReplies()).toBe(1);
+
+  const admin = [...acme.users.values()].find((user) => user.admin);
+  if (admin) linear.signIn(acme, admin);
+  const { url } = (await api.call<{ url: string }>('POST', `${path}/connect`, undefined, 201)).body;
+  expect((await fetch(url, { headers: { accept: 'text/html' } })).status).toBe(200);
+  await eventually('its workspace knows', async () => (await stateEvents()).length > 1);
+  expect((await stateEvents()).at(-1)).toMatchObject({ state: 'open' });
+  await eventually('it is said', () =>
+    said(session.id).some(({ body }) => String(body).includes(`Stopped: ${reason}`)),
+  );
+  await linear.prompt(acme, session, ann, 'go on');
+  expect((await outcomes()).at(-1)).toBe('continued');
+});
+
 it('forgets its login when the app is removed there, and closes what it talked in', async () => {
   await linear.delegate(acme, issue, ann);
   await outcomes();
@@ -237,7 +337,16 @@ it('forgets its login when the app is removed there, and closes what it talked i
   ).toEqual([]);
   expect(
     await sql('SELECT state, state_reason FROM conversation WHERE organization_id = $1', [organization.id]),
-  ).toEqual([{ state: 'closed', state_reason: 'Linear was disconnected.' }]);
+  ).toEqual([{ state: 'closed', state_reason: 'Berth was removed from Linear.' }]);
+  await eventually('its workspace knows', async () => (await stateEvents()).length > 0);
+  expect(await messages()).toMatchObject([{ state: 'canceled' }]);
+  await eventually('nothing waits to be said', async () => (await waitingReplies()) === 0);
+  expect(
+    await sql('SELECT state FROM reply WHERE organization_id = $1 AND key LIKE $2', [
+      organization.id,
+      'end/%',
+    ]),
+  ).toEqual([{ state: 'dropped' }]);
   // Told once more, it is nobody's.
   await linear.webhooks.send({ ...linear.webhooks.revoked(acme) });
   expect(await outcomes()).toEqual(['started', 'disconnected']);

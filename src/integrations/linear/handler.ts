@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../../database/index.js';
+import { Database, type Tenant } from '../../database/index.js';
 import type { ExternalPerson } from '../../identity/index.js';
 import { BerthError, SharedLooks, Turnstile } from '../../kernel/index.js';
 import {
   Asks,
   Conversations,
+  Stops,
   type Ask,
   type DeliveryToHandle,
   type Handled,
@@ -25,6 +26,7 @@ import { LinearTrouble } from './trouble.js';
  * needs.
  */
 const AT_A_TIME = 3;
+const NOT_CONNECTED = 'ignored-not-connected';
 
 interface Facts {
   issue: IssueFacts;
@@ -43,6 +45,7 @@ export class LinearHandler {
     private readonly connections: LinearConnections,
     private readonly conversations: Conversations,
     private readonly asks: Asks,
+    private readonly stops: Stops,
     private readonly api: LinearApi,
   ) {}
 
@@ -50,7 +53,7 @@ export class LinearHandler {
   async handle(delivery: DeliveryToHandle): Promise<Handled> {
     const { organizationId } = delivery;
     const self = await this.self(organizationId);
-    if (!self) return { outcome: 'ignored-not-connected' };
+    if (!self) return { outcome: NOT_CONNECTED };
     const heard = hear(delivery.event, delivery.action, delivery.body, self);
     switch (heard.what) {
       case 'nothing':
@@ -58,19 +61,23 @@ export class LinearHandler {
       case 'ask':
         return this.take(delivery, heard, self);
       case 'stop':
-        return this.asks.stop({
+        return this.stops.stop({
           organizationId,
           system: 'linear',
           key: heard.key,
+          writtenAt: heard.at,
           deliveryRowId: delivery.id,
           conversationKey: conversationKey(heard.sessionId),
           asker: heard.person && unproven(heard.person),
           ...overtakenBy(delivery, self),
         });
       case 'undelegated':
-        return this.stopAll(delivery, heard.key, 'issueId', heard.issueId);
+        // First, so that a session of it that is told of later does not begin.
+        if (heard.at) await this.stops.forbid(organizationId, 'linear', nameOfIssue(heard.issueId), heard.at);
+        return this.stopAll(delivery, heard, 'issueId', heard.issueId);
       case 'team-access-changed':
-        for (const teamId of heard.removedTeamIds) await this.stopAll(delivery, heard.key, 'teamId', teamId);
+        for (const teamId of heard.removedTeamIds)
+          await this.stopAll(delivery, { key: heard.key, at: null }, 'teamId', teamId);
         return { outcome: 'team-access-changed' };
       case 'revoked':
         return (await this.connections.revokedThere(organizationId))
@@ -105,15 +112,23 @@ export class LinearHandler {
       ...{ cause: heard.session.issueId, askerId: heard.person?.id ?? null },
     });
     if (known) return { outcome: known };
+    // Before a sign of life is given for it.
+    if (await this.stops.isStopped({ organizationId, system: 'linear', ...orderOf(heard) }))
+      return { outcome: 'stopped' };
     const [facts] = await Promise.all([
       this.facts(organizationId, heard),
       this.firstThought(organizationId, heard),
     ]);
     if (!facts) return { outcome: 'ignored-no-access' };
-    const { outcome, workspaceId } = await this.#turnstile.run('asks', () =>
-      this.asks.take(askOf(delivery, heard, facts, self)),
-    );
-    return { outcome, ...(workspaceId ? { workspaceId } : {}) };
+    const isConnected = (tenant: Tenant): Promise<boolean> => this.connections.isTied(tenant, self.appUserId);
+    try {
+      const ask = { ...askOf(delivery, heard, facts, self), isConnected };
+      const { outcome, workspaceId } = await this.#turnstile.run('asks', () => this.asks.take(ask));
+      return { outcome, ...(workspaceId ? { workspaceId } : {}) };
+    } catch (error) {
+      if (error instanceof BerthError && error.code === 'not-connected') return { outcome: NOT_CONNECTED };
+      throw error;
+    }
   }
 
   /**
@@ -150,22 +165,23 @@ export class LinearHandler {
 
   private async stopAll(
     { organizationId, id: deliveryRowId }: DeliveryToHandle,
-    key: string,
+    { key, at }: { key: string; at: Date | null },
     field: keyof LinearSubject,
     value: string,
   ): Promise<Handled> {
     const keys = await this.database.tenant(organizationId, (tenant) =>
       this.conversations.keysAbout(tenant, 'linear', field, value),
     );
-    const stop = { organizationId, system: 'linear', deliveryRowId, asker: null } as const;
+    const stop = { organizationId, system: 'linear', deliveryRowId, asker: null, writtenAt: at } as const;
     let last: Handled = { outcome: 'ignored-nothing-here' };
     // Each under a key of its own: an issue may have several sessions, and stopped in one it is not yet stopped in the next.
     for (const conversationKey of keys)
-      last = await this.asks.stop({ ...stop, key: `${key}/${conversationKey}`, conversationKey });
+      last = await this.stops.stop({ ...stop, key: `${key}/${conversationKey}`, conversationKey });
     return last;
   }
 }
 
+const nameOfIssue = (issueId: string): string => `issue/${issueId}`;
 const conversationKey = (sessionId: string): string => `session/${sessionId}`;
 const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble && error.kind === 'refused';
 
@@ -178,6 +194,7 @@ function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Fac
     system: 'linear',
     key: heard.key,
     deliveryRowId: delivery.id,
+    ...orderOf(heard),
     conversation: { key: conversationKey(session.id), url: session.url || issue.url, subject },
     asker: person && (user ? proven(user) : unproven(person)),
     text: promptOf(heard, issue, self.name),
@@ -196,8 +213,14 @@ function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Fac
   };
 }
 
+/** By what it is put in order with what ends it. */
+function orderOf({ at, session }: HeardAsk) {
+  const conversation = { key: conversationKey(session.id), url: session.url, subject: {} };
+  return { writtenAt: at, partOf: [nameOfIssue(session.issueId)], conversation };
+}
+
 function subjectOf(
-  { id }: HeardSession,
+  { id, isDelegated }: HeardSession,
   issue: { id: string; identifier: string; teamId: string | null },
   self: Self,
 ): LinearSubject {
@@ -207,6 +230,7 @@ function subjectOf(
     issueIdentifier: issue.identifier,
     teamId: issue.teamId,
     appUserId: self.appUserId,
+    isDelegated,
     appUserName: self.name,
   };
 }

@@ -28,6 +28,8 @@ export interface HeardAsk {
   by: AskedBy;
   /** Of the meaning: the session that was begun, or the activity. */
   key: string;
+  /** When, by Linear's clock: what happened there is put in order by it, and not by when it was told. */
+  at: Date | null;
   session: HeardSession;
   /** Null: no person, but an automation or another app. */
   person: HeardPerson | null;
@@ -44,6 +46,8 @@ export interface HeardSession {
   title: string;
   description: string;
   teamId: string | null;
+  /** Begun by a delegation, and not by a mention. */
+  isDelegated: boolean;
 }
 
 export type Ignored = `ignored-${string}`;
@@ -51,8 +55,8 @@ export type Ignored = `ignored-${string}`;
 /** What a delivery tells. `nothing`: why nothing is done. */
 export type Heard =
   | HeardAsk
-  | { what: 'stop'; key: string; sessionId: string; person: HeardPerson | null }
-  | { what: 'undelegated'; key: string; issueId: string }
+  | { what: 'stop'; key: string; at: Date | null; sessionId: string; person: HeardPerson | null }
+  | { what: 'undelegated'; key: string; at: Date | null; issueId: string }
   | { what: 'revoked' }
   | { what: 'team-access-changed'; key: string; removedTeamIds: string[] }
   | { what: 'nothing'; outcome: Ignored };
@@ -87,20 +91,19 @@ function inSession(action: string | null, body: unknown, self: Self): Heard {
 
 function begun(event: SessionEvent, self: Self): Heard {
   const { agentSession } = event;
-  const { creator, creatorId, comment, sourceMetadata } = agentSession;
+  const { creator, creatorId, comment } = agentSession;
   const software = bySoftware(agentSession, self);
   if (software) return nothing(software);
   const session = sessionOf(agentSession);
   if (!session) return nothing('ignored-without-issue');
-  const written = comment?.body ?? '';
-  const isMention = sourceMetadata?.type === 'comment' || (written.trim() !== '' && !isStub(written));
   return {
     what: 'ask',
-    by: isMention ? 'mention' : 'delegation',
+    by: session.isDelegated ? 'delegation' : 'mention',
     key: `session/${session.id}`,
+    at: agentSession.createdAt,
     session,
     person: personOf(creator, creatorId),
-    text: isMention ? written : null,
+    text: session.isDelegated ? null : (comment?.body ?? ''),
     guidance: (event.guidance ?? []).flatMap(({ body }) => (body ? [body] : [])),
   };
 }
@@ -126,6 +129,11 @@ function isApp(person: { email?: string | null | undefined } | null | undefined)
   return person?.email?.toLowerCase().endsWith('@oauthapp.linear.app') ?? false;
 }
 
+function isDelegated({ comment, sourceMetadata }: SessionEvent['agentSession']): boolean {
+  const written = comment?.body ?? '';
+  return sourceMetadata?.type !== 'comment' && (written.trim() === '' || isStub(written));
+}
+
 /** What Linear itself writes above a session that a delegation began. Taken for the request it would make a useless one (linear.md 2). */
 const isStub = (text: string): boolean => /^\s*this thread is for an agent session\b/i.test(text);
 
@@ -138,20 +146,23 @@ function prompted(event: SessionEvent, self: Self): Heard {
   if ((activity.content?.type ?? 'prompt') !== 'prompt') return nothing('ignored-no-prompt');
   const person = personOf(activity.user, activity.userId);
   const key = `activity/${activity.id}`;
+  const at = activity.createdAt;
   // The signal counts, and not the word: "stop" may be what the code is about.
-  if (activity.signal === 'stop') return { what: 'stop', key, sessionId: agentSession.id, person };
+  if (activity.signal === 'stop') return { what: 'stop', key, at, sessionId: agentSession.id, person };
   const session = sessionOf(agentSession);
   if (!session) return nothing('ignored-without-issue');
   const text = activity.content?.body ?? '';
   if (text.trim() === '') return nothing('ignored-empty');
-  return { what: 'ask', by: 'prompt', key, session, person, text, guidance: [] };
+  return { what: 'ask', by: 'prompt', key, at, session, person, text, guidance: [] };
 }
 
-function sessionOf({ id, url, issue, issueId }: SessionEvent['agentSession']): HeardSession | null {
+function sessionOf(session: SessionEvent['agentSession']): HeardSession | null {
+  const { id, url, issue, issueId } = session;
   const of = issue?.id ?? issueId;
   if (!of) return null;
   const teamId = issue?.team?.id ?? null;
-  return { id, url: url ?? issue?.url ?? '', issueId: of, teamId, ...wordsOf(issue) };
+  const place = { id, url: url ?? issue?.url ?? '', issueId: of, teamId };
+  return { ...place, isDelegated: isDelegated(session), ...wordsOf(issue) };
 }
 
 function wordsOf(issue: SessionEvent['agentSession']['issue']) {
@@ -188,7 +199,10 @@ function ofInbox(action: string | null, body: unknown): Heard {
 
 /** Told by two events of one moment: by the minute they are the same, and what happens in another is not. */
 function undelegated(issueId: string, body: unknown): Heard {
-  return { what: 'undelegated', key: `undelegated/${issueId}/${createdIn(body).slice(0, MINUTE)}`, issueId };
+  const created = createdIn(body);
+  const time = Date.parse(created);
+  const at = Number.isNaN(time) ? null : new Date(time);
+  return { what: 'undelegated', key: `undelegated/${issueId}/${created.slice(0, MINUTE)}`, at, issueId };
 }
 
 /** Of a time in ISO 8601, up to its minute. */

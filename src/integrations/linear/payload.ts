@@ -3,6 +3,12 @@ import { z } from 'zod';
 /** What Linear sends, read leniently: recordings had fields that no type knows, and lacked some that it calls required (linear.md 2). Only what is used is wanted. */
 const text = z.string();
 const maybe = text.nullish();
+/** Null where it is not there, or is none: then nothing is put in order by it. */
+const time = z.coerce
+  .date()
+  .nullish()
+  .catch(null)
+  .transform((at) => at ?? null);
 
 const personSchema = z.object({ id: text, name: maybe, email: maybe });
 
@@ -20,6 +26,7 @@ export const sessionEventSchema = z.object({
   appUserId: text,
   agentSession: z.object({
     id: text,
+    createdAt: time,
     url: maybe,
     creatorId: maybe,
     creator: personSchema.nullish(),
@@ -31,6 +38,7 @@ export const sessionEventSchema = z.object({
   agentActivity: z
     .object({
       id: text,
+      createdAt: time,
       // The guide says `body`; schema and recordings have it in `content` (linear.md 2).
       content: z.object({ type: maybe, body: maybe }).nullish(),
       signal: maybe,

@@ -11,11 +11,15 @@ const issue = {
   project: null,
   labels: { nodes: [] },
 };
-const session = { id: 's', url: '', issueId: 'i', identifier: '', title: '', description: '', teamId: null };
+const session = {
+  ...{ id: 's', url: '', issueId: 'i', identifier: '', title: '', description: '', teamId: null },
+  isDelegated: true,
+};
 const ask = (more: Partial<HeardAsk>): HeardAsk => ({
   what: 'ask',
   by: 'delegation',
   key: 'session/s',
+  at: null,
   session,
   person: { id: 'a', name: 'Ann', email: null },
   text: null,

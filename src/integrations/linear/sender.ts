@@ -88,8 +88,10 @@ async function isThere(ask: Ask, id: string): Promise<boolean> {
   }
 }
 
-async function begin(ask: Ask, { issueId, appUserId }: LinearSubject): Promise<void> {
+async function begin(ask: Ask, { issueId, appUserId, isDelegated }: LinearSubject): Promise<void> {
   const { issue } = standingSchema.parse(await ask(STANDING, { issue: issueId }));
+  // It was taken away before this could be said: it is not begun, and not taken back.
+  if (isDelegated && issue.delegate?.id !== appUserId) return;
   const input = beginning(issue, appUserId);
   if (Object.keys(input).length > 0) await ask(UPDATE_ISSUE, { issue: issueId, input });
 }

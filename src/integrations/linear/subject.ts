@@ -7,6 +7,8 @@ export const linearSubjectSchema = z.object({
   issueIdentifier: z.string(),
   teamId: z.string().nullable(),
   appUserId: z.string(),
+  /** Begun by a delegation: whose the issue is now is for people to say. */
+  isDelegated: z.boolean().default(false),
   /** As whom Berth is called there. */
   appUserName: z.string(),
 });

@@ -43,6 +43,12 @@ export function refused({ key }: Ask, outcome: AskOutcome, text: string | null):
   return { state: 'refused', outcome, say };
 }
 
+/** It was stopped before it began. A sign of life may have been given for it, and no other end follows. */
+export function stopped({ key }: Pick<Ask, 'key'>): Ending {
+  const say: Said[] = [{ key: `stopped/${key}`, content: { type: 'stopped', text: 'Stopped.' } }];
+  return { state: 'refused', outcome: 'stopped', say };
+}
+
 /** What is said, each to the comment that asked. */
 export function answersTo({ key, about }: Ask, said: Said[]): NewReply[] {
   return said.map((reply) => ({ ...reply, about: { ...about, askKey: key } }));

@@ -1,5 +1,5 @@
 import type { ExternalSystem } from '../../contracts/index.js';
-import type { JsonObject } from '../../database/index.js';
+import type { JsonObject, Tenant } from '../../database/index.js';
 import type { ExternalPerson } from '../../identity/index.js';
 import type { ReplyAbout } from '../replies/content.js';
 
@@ -34,6 +34,12 @@ export interface Ask {
   /** The delivery that brought it, to be handled again when what it waits for has come; null: it was looked for, and will be again. */
   deliveryRowId: string | null;
   conversation: { key: string; url: string; subject: JsonObject };
+  /** When it was written there, by that system's clock: a stop of that moment or later ends it, whichever of them is told first. */
+  writtenAt?: Date | null;
+  /** What it is a part of and may be stopped with, besides its conversation: by names of its integration. */
+  partOf?: string[];
+  /** Whether the system can still be answered, by rows that are held until the transaction ends. Asked last: it may have left while facts were asked for. */
+  isConnected?: (tenant: Tenant) => Promise<boolean>;
   /** Null: no person, but an automation. */
   asker: ExternalPerson | null;
   /** The prompt for the agent. It is data: nothing is decided by it. */
@@ -64,7 +70,9 @@ export type AskOutcome =
   | 'no-agent-credential'
   | 'stopped'
   | 'stopped-by-breaker'
+  | 'withdrawn'
   | 'ignored-nothing-here'
+  | 'ignored-not-connected'
   | `refused-${string}`;
 
 export interface Taken {

@@ -3,17 +3,19 @@ import { API_KEY, Bench } from '../../../test/support/bench.js';
 import type { TestMember } from '../../../test/support/app.js';
 import type { ExternalPerson } from '../../identity/index.js';
 import { ExternalAccounts } from '../../identity/index.js';
-import { Asks, type Ask } from '../index.js';
+import { Asks, Stops, type Ask } from '../index.js';
 import { breaker } from './breaker.js';
 
 describe('asks', () => {
   let bench: Bench;
   let asks: Asks;
+  let stops: Stops;
   let accounts: ExternalAccounts;
   let ann: ExternalPerson;
   beforeAll(async () => {
     bench = await Bench.start();
     asks = bench.app.app.get(Asks, { strict: false });
+    stops = bench.app.app.get(Stops, { strict: false });
     accounts = bench.app.app.get(ExternalAccounts, { strict: false });
     ann = await connected(bench.owner);
   });
@@ -259,13 +261,13 @@ describe('asks', () => {
       },
       ...{ key: randomUUID(), conversationKey: first.conversation.key },
     };
-    expect(await asks.stop(stop)).toEqual({ outcome: 'stopped', workspaceId });
-    expect(await asks.stop(stop)).toEqual({ outcome: 'already-done' });
+    expect(await stops.stop(stop)).toEqual({ outcome: 'stopped', workspaceId });
+    expect(await stops.stop(stop)).toEqual({ outcome: 'already-done' });
     expect(await bench.api.messages(workspaceId)).toMatchObject([{ state: 'canceled' }]);
     expect((await said(conversationId)).filter(({ type }) => type === 'stopped')).toMatchObject([
       { text: 'Stopped.' },
     ]);
-    expect(await asks.stop({ ...stop, conversationKey: 'nothing' })).toEqual({
+    expect(await stops.stop({ ...stop, conversationKey: 'nothing' })).toEqual({
       outcome: 'ignored-nothing-here',
     });
   });

@@ -1,19 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import type { ExternalSystem } from '../../contracts/index.js';
 import { Audit, systemActor } from '../../audit/index.js';
-import { ChatsService } from '../../chats/index.js';
 import { Database, type Tenant } from '../../database/index.js';
 import { eventsStore } from '../../events/index.js';
-import { ExternalAccounts, Preferences, type ExternalPerson } from '../../identity/index.js';
-import { crashPoint, World } from '../../kernel/index.js';
+import { ExternalAccounts, Preferences } from '../../identity/index.js';
+import { BerthError, crashPoint, World } from '../../kernel/index.js';
 import { WorkspacesService } from '../../workspaces/index.js';
+import { Conversations } from '../conversations/conversations.service.js';
 import { conversationsStore, type ConversationRow } from '../conversations/conversations.store.js';
 import { Deliveries } from '../deliveries/deliveries.service.js';
 import { Replies } from '../replies/replies.service.js';
-import { answersTo, causeOf, decisionOn, paused, refused, type Case, type Ending } from './ask-case.js';
+import {
+  answersTo,
+  causeOf,
+  decisionOn,
+  paused,
+  refused,
+  stopped,
+  type Case,
+  type Ending,
+} from './ask-case.js';
 import type { Ask, Taken } from './ask.js';
 import { asksStore, type Windows } from './asks.store.js';
 import { timesAtOnce } from './at-once.js';
+import { stopsStore } from './stops.store.js';
 import { breaker, isPauseOver, tooMuch } from './breaker.js';
 import { decideAsk, type AskDecision } from './decision.js';
 import { Messages } from './messages.service.js';
@@ -39,19 +49,6 @@ export interface AskToKnow {
   askerId: string | null;
 }
 
-/** Somebody wants an end of what is under way. */
-export interface Stop {
-  organizationId: string;
-  system: ExternalSystem;
-  /** Of its meaning, so that it is confirmed once. */
-  key: string;
-  conversationKey: string;
-  deliveryRowId: string | null;
-  asker: ExternalPerson | null;
-  /** What is ended by it even when it was not heard of yet; a stop may be told before it. */
-  overtaken?: Pick<Ask, 'key' | 'conversation' | 'asker'>;
-}
-
 /** What people ask for at other systems: each becomes a message in a workspace once, or is answered why not. */
 @Injectable()
 export class Asks {
@@ -59,12 +56,12 @@ export class Asks {
     private readonly database: Database,
     private readonly accounts: ExternalAccounts,
     private readonly preferences: Preferences,
-    private readonly chats: ChatsService,
     private readonly workspaces: WorkspacesService,
     private readonly starting: Starting,
     private readonly messages: Messages,
     private readonly replies: Replies,
     private readonly deliveries: Deliveries,
+    private readonly conversations: Conversations,
     private readonly world: World,
     private readonly audit: Audit,
   ) {
@@ -93,7 +90,7 @@ export class Asks {
 
   /**
    * Decides what becomes of an ask, and does it: who asks, what is behind the conversation, the message, what is said. One transaction, so that killed anywhere it is done as a whole or not at all; and
-   * one at a time per conversation, so that two who ask at once do not get two workspaces.
+   * one at a time per conversation, so that two who ask at once do not get two workspaces. Throws `not-connected` where its system has left meanwhile: nothing of it is done.
    */
   async take(ask: Ask): Promise<Taken> {
     for (let plan: Case['plan'] | undefined; ;) {
@@ -105,100 +102,37 @@ export class Asks {
 
   /** Null: a workspace is to be made of it, and what of is not looked up yet (`plan` undefined). That asks other systems: no transaction waits for it, and nobody who only goes on with a workspace. */
   private async decided(ask: Ask, plan: Case['plan'] | undefined): Promise<Taken | null> {
-    const taken = await this.database.tenant(ask.organizationId, async (tenant): Promise<Taken | null> => {
-      const at = this.world.clock.now();
-      await conversationsStore.hold(tenant, ask.system, ask.conversation.key);
-      const conversation = await this.conversationOf(tenant, ask, at);
-      const known = await asksStore.find(tenant, ask.system, ask.key);
-      const conversationId = conversation.id;
-      if (known && known.state !== 'waiting') return { outcome: 'already-done', conversationId };
-      const who = ask.asker && (await this.accounts.find(tenant, ask.asker));
-      const stand = ask.asker === null ? await this.preferences.automationActor(tenant) : null;
-      const atOnce = known ? 0 : await this.timesAtOnce(tenant, ask, conversation, at);
-      const isKnown = known !== null;
-      const one: Case = { tenant, ask, conversation, isKnown, who, stand, plan: plan ?? null, atOnce, at };
-      const decision = await this.decide(one);
-      if (decision.do === 'start' && plan === undefined) return null;
-      const ending = await this.carryOut(one, decision);
-      await this.write(one, ending);
-      crashPoint('ask.written');
-      const { outcome, workspaceId } = ending;
-      return { outcome, conversationId, ...(workspaceId ? { workspaceId } : {}) };
-    });
+    const taken = await this.database.tenant(ask.organizationId, (tenant) => this.takeIn(tenant, ask, plan));
     if (taken) crashPoint('ask.committed');
     return taken;
   }
 
-  /** Ends what is under way in a conversation, and what waits there. Whoever is heard there may ask for it: it takes nothing from anybody. */
-  async stop({
-    organizationId,
-    system,
-    key,
-    conversationKey,
-    asker,
-    deliveryRowId,
-    overtaken,
-  }: Stop): Promise<{ outcome: string; workspaceId?: string }> {
-    return this.database.tenant(organizationId, async (tenant) => {
-      await conversationsStore.hold(tenant, system, conversationKey);
-      if (overtaken) await this.forestall(tenant, system, overtaken);
-      const conversation = await conversationsStore.findByKey(tenant, system, conversationKey);
-      if (!conversation) return { outcome: 'ignored-nothing-here' };
-      if (await asksStore.find(tenant, system, key)) return { outcome: 'already-done' };
-      const { id, workspaceId } = conversation;
-      const at = this.world.clock.now();
-      const waited = await asksStore.giveUp(tenant, id, 'stopped', at);
-      const ended = workspaceId === null ? [] : await this.chats.stopAll(tenant, workspaceId);
-      const [told] = await asksStore.withMessages(tenant, id, ended);
-      const text = ended.length + waited > 0 ? 'Stopped.' : 'There was nothing under way.';
-      // Under the key of the turn's own end where there is one: it is said now, and not once more when the agent has stopped.
-      const reply = {
-        key: told ? `end/${told}` : `stopped/${key}`,
-        content: { type: 'stopped' as const, text },
-      };
-      await this.replies.add(tenant, id, reply);
-      // Remembered as what it was: asked for once.
-      await asksStore.write(
-        tenant,
-        { system, key, deliveryRowId, asker },
-        {
-          ...{ id: this.world.ids.next(), conversationId: id, userId: null, messageId: null },
-          ...{ state: 'taken', outcome: 'stopped', decision: {}, at },
-        },
-      );
-      return { outcome: 'stopped', ...(workspaceId === null ? {} : { workspaceId }) };
-    });
-  }
-
-  /** What was stopped before it was told of is known as that when it comes, and so does not start. */
-  private async forestall(
-    tenant: Tenant,
-    system: ExternalSystem,
-    { key, conversation, asker }: NonNullable<Stop['overtaken']>,
-  ): Promise<void> {
-    if (await asksStore.find(tenant, system, key)) return;
+  private async takeIn(tenant: Tenant, ask: Ask, plan: Case['plan'] | undefined): Promise<Taken | null> {
     const at = this.world.clock.now();
-    const { id: conversationId } = await this.conversationOf(tenant, { system, conversation }, at);
-    await asksStore.write(
+    await conversationsStore.hold(tenant, ask.system, ask.conversation.key);
+    await stopsStore.among(tenant, ask.system, ask.partOf ?? []);
+    const conversation = await conversationsStore.findOrOpen(
       tenant,
-      { system, key, deliveryRowId: null, asker },
-      {
-        ...{ id: this.world.ids.next(), conversationId, userId: null, messageId: null },
-        ...{ state: 'refused', outcome: 'stopped', decision: {}, at },
-      },
+      { system: ask.system, ...ask.conversation },
+      { id: this.world.ids.next(), at },
     );
-  }
-
-  /** The conversation as it stands. Its row is written last, since others lock it after a workspace. */
-  private async conversationOf(
-    tenant: Tenant,
-    { system, conversation }: Pick<Ask, 'system' | 'conversation'>,
-    at: Date,
-  ): Promise<ConversationRow> {
-    const found = await conversationsStore.findByKey(tenant, system, conversation.key);
-    return (
-      found ?? conversationsStore.open(tenant, { system, ...conversation }, { id: this.world.ids.next(), at })
-    );
+    const known = await asksStore.find(tenant, ask.system, ask.key);
+    const conversationId = conversation.id;
+    if (known && known.state !== 'waiting') return { outcome: 'already-done', conversationId };
+    const who = ask.asker && (await this.accounts.find(tenant, ask.asker));
+    const stand = ask.asker === null ? await this.preferences.automationActor(tenant) : null;
+    const atOnce = known ? 0 : await this.timesAtOnce(tenant, ask, conversation, at);
+    const isKnown = known !== null;
+    const one: Case = { tenant, ask, conversation, isKnown, who, stand, plan: plan ?? null, atOnce, at };
+    const decision = (await stopsStore.isStopped(tenant, ask)) ? null : await this.decide(one);
+    if (decision?.do === 'start' && plan === undefined) return null;
+    const ending = decision ? await this.carryOut(one, decision) : stopped(ask);
+    // All of it is undone where there is nobody to answer any more.
+    if (ask.isConnected && !(await ask.isConnected(tenant))) throw notConnected();
+    await this.write(one, ending);
+    crashPoint('ask.written');
+    const { outcome, workspaceId } = ending;
+    return { outcome, conversationId, ...(workspaceId ? { workspaceId } : {}) };
   }
 
   private async decide(one: Case): Promise<AskDecision> {
@@ -319,7 +253,9 @@ export class Asks {
       messageId: ending.messageId ?? null,
     });
     const workspaceId = ending.workspaceId ?? null;
-    await conversationsStore.touch(tenant, conversation, ask.conversation, { workspaceId, outcome, at });
+    const touched = { workspaceId, outcome, at };
+    if (await conversationsStore.touch(tenant, conversation, ask.conversation, touched))
+      this.conversations.settleSoon(tenant);
     for (const reply of answersTo(ask, ending.say ?? []))
       await this.replies.add(tenant, conversation.id, reply);
     tenant.metrics.count('berth_asks_total', { system: ask.system, outcome });
@@ -343,3 +279,7 @@ function windowsOf({ countedFrom }: ConversationRow, at: Date): Windows {
 }
 
 const pausedAt = ({ countedFrom, updatedAt }: ConversationRow): Date => countedFrom ?? updatedAt;
+
+function notConnected(): BerthError {
+  return new BerthError('not-connected', 'The other system was disconnected meanwhile.');
+}

@@ -6,7 +6,7 @@ import type { AskCounts } from './breaker.js';
 import type { AskState } from './decision.js';
 
 /** What an ask is known by. */
-export type AskName = Pick<Ask, 'system' | 'key' | 'deliveryRowId' | 'asker'>;
+export type AskName = Pick<Ask, 'system' | 'key' | 'deliveryRowId' | 'asker' | 'writtenAt'>;
 
 /** What is written of an ask. */
 export interface AskEntry {
@@ -28,13 +28,14 @@ export const asksStore = {
 
   /** What was asked, and what became of it: once by its key. */
   async write({ db, organizationId }: Tenant, ask: AskName, entry: AskEntry): Promise<void> {
-    const { system, key, deliveryRowId, asker } = ask;
+    const { system, key, deliveryRowId, asker, writtenAt } = ask;
     const { id, at, ...became } = entry;
     await db.ask.upsert({
       where: { organizationId_system_key: { organizationId, system, key } },
       create: {
         ...{ id, organizationId, system, key, deliveryId: deliveryRowId, ...became },
         ...{ askerId: asker?.externalId ?? null, askerHandle: asker?.handle ?? null },
+        ...{ askedAt: writtenAt ?? null },
         ...{ createdAt: at, updatedAt: at },
       },
       update: { ...became, updatedAt: at },
@@ -61,6 +62,29 @@ export const asksStore = {
     const rows = await db.ask.findMany({
       where: { organizationId, conversationId, messageId: { in: messageIds } },
       orderBy: { id: 'asc' },
+      select: { messageId: true },
+    });
+    return rows.flatMap(({ messageId }) => messageId ?? []);
+  },
+
+  /** What was asked in a conversation by these messages. */
+  ofMessages({ db, organizationId }: Tenant, conversationId: string, messageIds: string[]) {
+    return db.ask.findMany({
+      where: { organizationId, conversationId, messageId: { in: messageIds } },
+      orderBy: { id: 'asc' },
+      select: { key: true, messageId: true, decision: true },
+    });
+  },
+
+  /** Which of these messages were asked for in a conversation after that moment, as its system tells the time. */
+  async writtenAfter(
+    { db, organizationId }: Tenant,
+    conversationId: string,
+    messageIds: string[],
+    moment: Date,
+  ): Promise<string[]> {
+    const rows = await db.ask.findMany({
+      where: { organizationId, conversationId, messageId: { in: messageIds }, askedAt: { gt: moment } },
       select: { messageId: true },
     });
     return rows.flatMap(({ messageId }) => messageId ?? []);
@@ -95,15 +119,17 @@ export const asksStore = {
     });
   },
 
-  /** What waited will not be done. */
+  /** What waited will not be done: all of it, or what was written up to a moment. */
   async giveUp(
     { db, organizationId }: Tenant,
     conversationId: string,
     outcome: string,
     at: Date,
+    moment: Date | null = null,
   ): Promise<number> {
+    const isMeant = moment ? { OR: [{ askedAt: null }, { askedAt: { lte: moment } }] } : {};
     const { count } = await db.ask.updateMany({
-      where: { organizationId, conversationId, state: 'waiting' },
+      where: { organizationId, conversationId, state: 'waiting', ...isMeant },
       data: { state: 'refused', outcome, updatedAt: at },
     });
     return count;

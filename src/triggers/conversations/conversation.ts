@@ -5,6 +5,21 @@ import type { JsonObject } from '../../database/index.js';
 export const conversationStates = ['open', 'paused', 'closed'] as const;
 export type ConversationState = (typeof conversationStates)[number];
 
+/** Those of a system that are meant, by what their integration put into their subjects: one of these values in this field, and none of those in that. */
+export interface Meant {
+  field: string;
+  values: string[];
+  but?: { field: string; values: string[] };
+}
+
+/** Why nothing can be heard or said in a conversation. */
+export interface Closing {
+  /** For people. */
+  reason: string;
+  /** Berth was removed there: what waits to be said is dropped. Else it waits for its system to come back, as long as a reply is kept. */
+  isOver: boolean;
+}
+
 /** A place at another system where people and an agent talk, as its integration names it. */
 export interface ConversationPlace {
   system: ExternalSystem;

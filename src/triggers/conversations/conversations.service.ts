@@ -1,11 +1,12 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Audit } from '../../audit/index.js';
 import type { ConversationView, ExternalSystem, PageQuery } from '../../contracts/index.js';
-import { Database, type Tenant } from '../../database/index.js';
+import { Database, type JsonObject, type Tenant } from '../../database/index.js';
 import { pageOf, sliceOf, type Page } from '../../http/index.js';
 import { auditedMember, IdentityService, type Actor } from '../../identity/index.js';
-import { BerthError, World } from '../../kernel/index.js';
-import type { ConversationPlace, ConversationState } from './conversation.js';
+import { BerthError, LOG, messageOf, World, type Log } from '../../kernel/index.js';
+import { JobQueue } from '../../queue/index.js';
+import type { Closing, ConversationPlace, ConversationState, Meant } from './conversation.js';
 import { conversationsStore, type ConversationRow } from './conversations.store.js';
 
 /** Where people and an agent talk at another system. */
@@ -15,7 +16,9 @@ export class Conversations {
     private readonly database: Database,
     private readonly identity: IdentityService,
     private readonly world: World,
+    private readonly queue: JobQueue,
     private readonly audit: Audit,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   list(actor: Actor, query: PageQuery): Promise<Page<ConversationView>> {
@@ -63,26 +66,39 @@ export class Conversations {
     return { id };
   }
 
-  /** Its system has left: nothing can be heard or said there. Inside a transaction of the caller. */
-  closeAll(tenant: Tenant, system: ExternalSystem, reason: string): Promise<void> {
-    return conversationsStore.moveAll(
-      tenant,
-      system,
-      { from: ['open', 'paused'], to: 'closed' },
-      reason,
-      this.world.clock.now(),
-    );
+  /**
+   * Their system has left: nothing can be heard or said there, and what was asked there is ended after the commit (`Settling`). Inside a transaction of the caller, who holds the row of the tie to that
+   * system: of two who tell it at once one waits for the other.
+   */
+  async closeAll(tenant: Tenant, system: ExternalSystem, meant: Meant, closing: Closing): Promise<void> {
+    const count = await conversationsStore.closeAll(tenant, system, meant, closing, this.world.clock.now());
+    if (count > 0) this.settleSoon(tenant);
   }
 
-  /** Its system is back. Inside a transaction of the caller. */
-  openAll(tenant: Tenant, system: ExternalSystem): Promise<void> {
-    return conversationsStore.moveAll(
-      tenant,
-      system,
-      { from: ['closed'], to: 'open' },
-      null,
-      this.world.clock.now(),
-    );
+  /** Their system is back. `reached`: what of their subjects is another now. Inside a transaction of the caller, as `closeAll`. */
+  async openAll(
+    tenant: Tenant,
+    system: ExternalSystem,
+    meant: Omit<Meant, 'but'>,
+    reached: JsonObject = {},
+  ): Promise<void> {
+    const count = await conversationsStore.openAll(tenant, system, meant, reached, this.world.clock.now());
+    if (count > 0) this.settleSoon(tenant);
+  }
+
+  /** Has a worker settle what is not settled of an organization; never throws, since the sweep asks as well. */
+  async askToSettle(organizationId: string): Promise<void> {
+    await this.queue.add('conversations.settle', { organizationId }).catch((error: unknown) => {
+      this.log.warn(
+        { reason: messageOf(error) },
+        'could not ask for conversations to be settled; they are found later',
+      );
+    });
+  }
+
+  /** After the commit of the caller's transaction. */
+  settleSoon(tenant: Tenant): void {
+    tenant.afterCommit(() => this.askToSettle(tenant.organizationId));
   }
 
   /** The names of those whose subject has this value, which its integration put there. */

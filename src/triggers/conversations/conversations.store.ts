@@ -1,6 +1,7 @@
-import type { Tenant } from '../../database/index.js';
+import type { Conversation } from '../../database/generated/client.js';
+import type { JsonObject, Tenant } from '../../database/index.js';
 import type { Slice } from '../../http/index.js';
-import type { ConversationPlace, ConversationState } from './conversation.js';
+import type { Closing, ConversationPlace, ConversationState, Meant } from './conversation.js';
 
 /** The only writer of conversations, but for the counters of their replies (src/triggers/replies). */
 export const conversationsStore = {
@@ -32,6 +33,16 @@ export const conversationsStore = {
     });
   },
 
+  /** As it stands; one that is there is not written, since others lock it after a workspace. */
+  async findOrOpen(
+    tenant: Tenant,
+    place: ConversationPlace,
+    made: { id: string; at: Date },
+  ): Promise<Conversation> {
+    const found = await conversationsStore.findByKey(tenant, place.system, place.key);
+    return found ?? conversationsStore.open(tenant, place, made);
+  },
+
   find({ db, organizationId }: Tenant, id: string) {
     return db.conversation.findFirst({ where: { organizationId, id } });
   },
@@ -42,24 +53,27 @@ export const conversationsStore = {
     });
   },
 
-  /** What the latest ask said of it, and the workspace that is behind it from now on: what a new one tells is told there from its first event on. Opens what was closed, or paused for long enough. */
+  /** What the latest ask said of it, and the workspace that is behind it from now on: what a new one tells is told there from its first event on. Opens what was closed, or paused for long enough. True: it was closed, and is to be settled. */
   async touch(
     { db, organizationId }: Tenant,
     { id, workspaceId: before, state }: { id: string; workspaceId: string | null; state: string },
     { url, subject }: Pick<ConversationPlace, 'url' | 'subject'>,
     { workspaceId, outcome, at }: { workspaceId: string | null; outcome: string; at: Date },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const isOther = workspaceId !== null && workspaceId !== before;
-    const opens = state !== 'open' && outcome !== 'stopped-by-breaker';
+    const opens = state !== 'open' && outcome !== 'stopped-by-breaker' && outcome !== 'stopped';
+    const isBack = opens && state === 'closed';
     await db.conversation.update({
       where: { organizationId_id: { organizationId, id } },
       data: {
         ...{ url, subject, updatedAt: at },
         ...(isOther ? { workspaceId, eventCursor: 0 } : {}),
         ...(opens ? { state: 'open', stateReason: null } : {}),
+        ...(isBack ? { isOver: false, isSettled: false } : {}),
       },
       select: { id: true },
     });
+    return isBack;
   },
 
   /** Paused from now on, or resumed: what was asked before is not counted again. False: it is so already. */
@@ -77,16 +91,54 @@ export const conversationsStore = {
     return count === 1;
   },
 
-  async moveAll(
+  /** Closes those that are meant; what is closed already gets the reason if it is another. Each is to be settled after it. Answers how many. */
+  closeAll(
     { db, organizationId }: Tenant,
     system: string,
-    { from, to }: { from: ConversationState[]; to: ConversationState },
-    reason: string | null,
+    { field, values, but = { field, values: [] } }: Meant,
+    { reason, isOver }: Closing,
     at: Date,
-  ): Promise<void> {
+  ): Promise<number> {
+    return db.$executeRaw`
+      update conversation
+         set state = 'closed', state_reason = ${reason}, is_over = ${isOver}, is_settled = false, updated_at = ${at}
+       where organization_id = ${organizationId}::uuid and system = ${system}
+         and subject->>${field} = any (${values}) and not coalesce(subject->>${but.field} = any (${but.values}), false)
+         and (state <> 'closed' or is_over <> ${isOver} or state_reason is distinct from ${reason})`;
+  },
+
+  /** Opens those that are meant and closed, and writes into their subjects how they are reached now. Each is to be settled after it. Answers how many. */
+  openAll(
+    { db, organizationId }: Tenant,
+    system: string,
+    { field, values }: Omit<Meant, 'but'>,
+    reached: JsonObject,
+    at: Date,
+  ): Promise<number> {
+    return db.$executeRaw`
+      update conversation
+         set state = 'open', state_reason = null, is_over = false, is_settled = false, updated_at = ${at},
+             subject = subject || ${JSON.stringify(reached)}::jsonb
+       where organization_id = ${organizationId}::uuid and system = ${system} and state = 'closed'
+         and subject->>${field} = any (${values})`;
+  },
+
+  /** Those that are to be settled, in pages by id. */
+  unsettled({ db, organizationId }: Tenant, after: string | null, take: number) {
+    return db.conversation.findMany({
+      where: { organizationId, isSettled: false, ...(after ? { id: { gt: after } } : {}) },
+      select: { id: true, system: true, key: true },
+      orderBy: { id: 'asc' },
+      take,
+    });
+  },
+
+  /** As it was when it was looked at: one that was closed or opened since is to be settled once more. */
+  async settled({ db, organizationId }: Tenant, seen: Conversation): Promise<void> {
+    const { id, state, stateReason, isOver } = seen;
     await db.conversation.updateMany({
-      where: { organizationId, system, state: { in: from } },
-      data: { state: to, stateReason: reason, updatedAt: at },
+      where: { organizationId, id, state, stateReason, isOver },
+      data: { isSettled: true },
     });
   },
 
@@ -113,4 +165,4 @@ export const conversationsStore = {
   },
 };
 
-export type ConversationRow = Awaited<ReturnType<typeof conversationsStore.open>>;
+export type ConversationRow = Conversation;

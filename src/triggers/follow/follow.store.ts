@@ -27,14 +27,6 @@ export const followStore = {
     return rows[0] ?? null;
   },
 
-  /** What was asked there by these messages. */
-  asks({ db, organizationId }: Tenant, conversationId: string, messageIds: string[]) {
-    return db.ask.findMany({
-      where: { organizationId, conversationId, messageId: { in: messageIds } },
-      select: { key: true, messageId: true, decision: true },
-    });
-  },
-
   async move({ db, organizationId }: Tenant, conversationId: string, eventCursor: number): Promise<void> {
     await db.conversation.update({
       where: { organizationId_id: { organizationId, id: conversationId } },

@@ -1,18 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { z } from 'zod';
 import { ChatsService } from '../../chats/index.js';
 import { Database, type Tenant } from '../../database/index.js';
 import { eventsStore, type WorkspaceEvent } from '../../events/index.js';
-import { replyAboutSchema, type ReplyAbout } from '../replies/content.js';
+import { aboutOf, type ReplyAbout } from '../replies/content.js';
 import { Replies } from '../replies/replies.service.js';
+import { asksStore } from '../asks/asks.store.js';
 import { followStore } from './follow.store.js';
 import { repliesOf } from './telling.js';
 
 /** So many events in one look. */
 const PAGE = 200;
-
-/** Where an ask says what of the conversation it is about. */
-const decisionSchema = z.object({ about: replyAboutSchema.default({}) });
 
 /** Says in conversations what their workspaces tell. It reads rows and wakes nothing. */
 @Injectable()
@@ -60,12 +57,7 @@ export class Following {
     const ids = new Set(
       events.flatMap(({ data: { messageId } }) => (typeof messageId === 'string' ? [messageId] : [])),
     );
-    const asks = ids.size === 0 ? [] : await followStore.asks(tenant, conversationId, [...ids]);
-    return new Map(
-      asks.map(({ key, messageId, decision }) => {
-        const { data } = decisionSchema.safeParse(decision);
-        return [messageId ?? '', { ...data?.about, askKey: key }];
-      }),
-    );
+    const asks = ids.size === 0 ? [] : await asksStore.ofMessages(tenant, conversationId, [...ids]);
+    return new Map(asks.map(({ key, messageId, decision }) => [messageId ?? '', aboutOf(decision, key)]));
   }
 }

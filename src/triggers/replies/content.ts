@@ -70,6 +70,14 @@ export const replyAboutSchema = z.object({
 });
 export type ReplyAbout = z.output<typeof replyAboutSchema>;
 
+/** Where what is kept of an ask says what of the conversation it is about. */
+const decisionSchema = z.object({ about: replyAboutSchema.default({}) });
+
+/** What an answer to an ask is to, by what is kept of it. */
+export function aboutOf(decision: unknown, askKey: string): ReplyAbout {
+  return { ...decisionSchema.safeParse(decision).data?.about, askKey };
+}
+
 /** As the row keeps it. */
 export const storedReplySchema = z.object({ content: replyContentSchema, about: replyAboutSchema });
 export type StoredReply = z.output<typeof storedReplySchema>;

@@ -220,7 +220,7 @@ describe('replies', () => {
     expect(await rows(id)).toMatchObject(ends);
     await add(id, 'b', answer('b'));
     await query(
-      `UPDATE conversation SET state = 'closed', state_reason = 'It was uninstalled.' WHERE id = $1`,
+      `UPDATE conversation SET state = 'closed', state_reason = 'It was uninstalled.', is_over = true WHERE id = $1`,
       [id],
     );
     await send(id);

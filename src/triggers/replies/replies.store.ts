@@ -18,6 +18,7 @@ export interface Place {
   stateReason: string | null;
   /** Since when, where it is paused. */
   pausedAt: Date;
+  isOver: boolean;
 }
 
 /** A reply as it is said. */
@@ -81,7 +82,8 @@ export const repliesStore = {
   /** The conversation, held until the transaction ends: whose turn it is there, one decides at a time. Null: it is gone. */
   async lock({ db, organizationId }: Tenant, conversationId: string): Promise<Place | null> {
     const rows = await db.$queryRaw<Place[]>`
-      select id, system, key, url, subject, made, state, state_reason as "stateReason", coalesce(counted_from, updated_at) as "pausedAt"
+      select id, system, key, url, subject, made, state, state_reason as "stateReason", coalesce(counted_from, updated_at) as "pausedAt",
+             is_over as "isOver"
         from conversation
        where organization_id = ${organizationId}::uuid and id = ${conversationId}::uuid for update`;
     return rows[0] ?? null;

@@ -68,21 +68,23 @@ export class Sending {
     const waiting = await repliesStore.waiting(tenant, conversationId);
     if (waiting.length === 0) return null;
     const now = this.world.clock.now();
-    if (place.state === 'closed') {
+    if (place.state === 'closed' && place.isOver) {
       const ids = waiting.map(({ id }) => id);
       const error = place.stateReason ?? 'The conversation is over.';
       await this.giveUp(tenant, place, ids, 'dropped', error);
       return null;
     }
+    const { late } = dueOf(waiting, now);
+    await this.giveUp(tenant, place, late, 'failed', 'It could not be said in time.');
     const sender = this.replies.senderOf(place.system);
-    const sayable = sender ? sayableIn(place, waiting, now) : [];
-    // Also signs of life: what went in circles would go on with whatever is said.
+    const left = waiting.filter(({ id }) => !late.includes(id));
+    const sayable = sender ? sayableIn(place, left, now) : [];
+    // Also signs of life: what went in circles would go on with whatever is said, and where the system left nobody would see one.
     const until = new Date(now.getTime() + CLOSED_MS);
-    for (const reply of waiting)
+    for (const reply of left)
       if (!sayable.includes(reply) && reply.nextAt <= now) await repliesStore.hold(tenant, reply, until);
     if (!sender || sayable.length === 0) return null;
     const due = dueOf(sayable, now);
-    await this.giveUp(tenant, place, due.late, 'failed', 'It could not be said in time.');
     await this.giveUp(tenant, place, due.folded, 'dropped', 'A newer one was said in its place.');
     if (!due.next) {
       if (due.at) await repliesStore.putOff(tenant, conversationId, due.at);
@@ -245,6 +247,8 @@ export class Sending {
 
 /** What may be said now: in a paused conversation that it is paused, and nothing else until that is over. */
 function sayableIn({ state, pausedAt }: Place, waiting: WaitingReply[], now: Date): WaitingReply[] {
+  // What is closed may be opened again, and then it is said if it is not too late.
+  if (state === 'closed') return [];
   if (state !== 'paused' || isPauseOver(pausedAt, now)) return waiting;
   return waiting.filter(({ type }) => type === 'paused');
 }

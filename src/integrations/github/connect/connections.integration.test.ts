@@ -15,9 +15,10 @@ import {
   type TestApp,
   type TestOrganization,
 } from '../../../../test/support/app.js';
+import { writeConversation } from '../../../../test/support/conversations.js';
 import { withClient } from '../../../../test/support/tables.js';
 import type { GithubIntegration, GithubRepositoryView } from '../../../contracts/index.js';
-import { GithubApp } from '../../../credentials/index.js';
+import { GithubApp, GithubInstallations } from '../../../credentials/index.js';
 import { ExternalAccounts } from '../../../identity/index.js';
 import { RepositoryKnowledge } from '../../../triggers/index.js';
 import { GithubEvents } from '../github-events.js';
@@ -232,6 +233,99 @@ it('keeps current what is reached, and with which rights, by what is so and not 
   expect(await told('installation')).toBe('installation-gone');
   github.world.installations.delete(-1);
   expect((await shown()).installations).toEqual([]);
+});
+
+/** A conversation about a repository, as the handler opens it. */
+const converse = (repository: GithubRepository): Promise<string> =>
+  writeConversation(app.database.ownerUrl, organization.id, {
+    subject: { installationId: String(installed().id), repositoryId: String(repository.id) },
+  });
+const standing = async (id: string): Promise<unknown[]> => {
+  const sql = 'SELECT state, state_reason, is_over, subject FROM conversation WHERE id = $1';
+  const [row] = (
+    await withClient(app.database.ownerUrl, (client) => client.query<Record<string, unknown>>(sql, [id]))
+  ).rows;
+  return [row?.state, row?.state_reason, row?.is_over, row?.subject];
+};
+const SUSPENDED = ['closed', 'The GitHub App is suspended there.', false];
+
+it('closes what it cannot hear any more, by what is so now, and opens it when it is back', async () => {
+  const gadget = await github.make.repository(acme, 'gadget');
+  await connect();
+  const [one, other] = [await converse(widget), await converse(gadget)];
+  installed().suspendedAt = new Date().toISOString();
+  await told('installation');
+  expect((await standing(one)).slice(0, 3)).toEqual(SUSPENDED);
+  expect((await standing(other)).slice(0, 3)).toEqual(SUSPENDED);
+  installed().suspendedAt = null;
+  // Told late that it was suspended: it is not any more. And by all at once.
+  const all = await Promise.all(Array.from({ length: 5 }, () => told('installation')));
+  expect(new Set(all)).toEqual(new Set(['installation-updated']));
+  expect((await standing(one))[0]).toBe('open');
+  // One repository of it goes; the other one is heard.
+  Object.assign(installed(), { selection: 'selected', repositoryIds: new Set([widget.id]) });
+  await told('installation_repositories');
+  expect((await standing(one))[0]).toBe('open');
+  expect((await standing(other)).slice(0, 3)).toEqual([
+    'closed',
+    'The GitHub App does not reach this repository any more.',
+    false,
+  ]);
+  Object.assign(installed(), { selection: 'all' });
+  await told('installation_repositories');
+  expect((await standing(other))[0]).toBe('open');
+});
+
+it('takes over nothing that it heard before somebody else heard better', async () => {
+  await connect();
+  const one = await converse(widget);
+  const installations = app.app.get(GithubInstallations, { strict: false });
+  let asked = 0;
+  const heard = await installations.bringUpToDate(
+    organization.id,
+    String(installed().id),
+    async () => {
+      asked += 1;
+      // While this one's answer is on its way it is suspended, which another hears.
+      if (asked === 1) {
+        installed().suspendedAt = new Date().toISOString();
+        await told('installation');
+      }
+      return asked;
+    },
+    (_, which) => Promise.resolve(which),
+  );
+  expect(heard).toBe(2);
+  expect((await standing(one)).slice(0, 3)).toEqual(SUSPENDED);
+  installed().suspendedAt = null;
+});
+
+it('keeps what waits when an admin disconnects it, also for another installation; and not where it was uninstalled', async () => {
+  await connect();
+  const one = await converse(widget);
+  const before = String(installed().id);
+  const gone = await Promise.all([1, 2].map(() => organization.owner.api.call('DELETE', path())));
+  expect(gone.every(({ status }) => [204, 409].includes(status))).toBe(true);
+  expect((await standing(one)).slice(0, 3)).toEqual(['closed', 'GitHub was disconnected from Berth.', false]);
+  expect((await connect()).status).toBe(200);
+  const now = String(installed().id);
+  expect(now).not.toBe(before);
+  expect(await standing(one)).toEqual([
+    'open',
+    null,
+    false,
+    { installationId: now, repositoryId: String(widget.id) },
+  ]);
+  const { id } = installed();
+  github.world.installations.set(-1, { ...installed() });
+  github.world.installations.delete(id);
+  await told('installation');
+  github.world.installations.delete(-1);
+  expect((await standing(one)).slice(0, 3)).toEqual([
+    'closed',
+    'The GitHub App was uninstalled there.',
+    true,
+  ]);
 });
 
 it('reads files of the default branch of what it reaches, and of nothing else', async () => {

@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { RequestError } from 'octokit';
 import { z } from 'zod';
-import type { GithubIntegration, GithubRepositoryView, PageQuery } from '../../../contracts/index.js';
+import { systemActor } from '../../../audit/index.js';
+import type {
+  AuditActor,
+  GithubIntegration,
+  GithubRepositoryView,
+  PageQuery,
+} from '../../../contracts/index.js';
 import {
   GithubApp,
   GithubInstallations,
@@ -23,7 +29,7 @@ import {
   type Person,
 } from '../../../identity/index.js';
 import { BerthError, type Secret } from '../../../kernel/index.js';
-import { Conversations } from '../../../triggers/index.js';
+import { Conversations, type Meant } from '../../../triggers/index.js';
 import { ConnectionAttempts, type Claimed } from '../../accounts/connection-attempts.js';
 import { installUrl, manifestOf, missingOf, newAppUrl } from './manifest.js';
 import { GithubMembers } from './members.service.js';
@@ -39,7 +45,17 @@ const madeSchema = z.object({
   pem: z.string().min(1),
 });
 
-const CLOSED = 'GitHub was disconnected.';
+const DISCONNECTED = { reason: 'GitHub was disconnected from Berth.', isOver: false };
+const REMOVED = { reason: 'The GitHub App was uninstalled there.', isOver: true };
+const SUSPENDED = { reason: 'The GitHub App is suspended there.', isOver: false };
+const NOT_REACHED = { reason: 'The GitHub App does not reach this repository any more.', isOver: false };
+
+/** What GitHub says of an installation. */
+interface Told {
+  facts: InstallationFacts;
+  /** None where it is suspended. */
+  repositories: RepositoryFacts[];
+}
 
 /** What came back with a browser from GitHub. */
 export interface CameBack {
@@ -150,42 +166,79 @@ export class GithubConnections {
     for (const row of rows) {
       await this.database.tenant(organizationId, async (tenant) => {
         mustAdminister(await this.identity.hold(tenant, actor));
-        await this.installations.untie(tenant, row.installationId, auditedMember(actor));
-        await this.closeIfNone(tenant);
+        await this.untie(tenant, row.installationId, auditedMember(actor), DISCONNECTED);
       });
       // Forgotten here already: what GitHub still tells of it is nobody's. An admin there can remove it as well.
       await this.uninstall(row);
     }
   }
 
-  /** GitHub says that an installation changed: it is asked what is so now, so that nothing told late or twice does harm. */
+  /** GitHub says that an installation changed: it is asked what is so now, so that nothing told late or twice, or by two at once, does harm. */
   async refresh(organizationId: string, installationId: string): Promise<'gone' | 'suspended' | 'updated'> {
-    const facts = await this.factsOf(installationId);
-    if (!facts) {
-      const by = { type: 'system', id: null, name: 'github', apiKeyId: null } as const;
-      await this.database.tenant(organizationId, async (tenant) => {
-        await this.installations.untie(tenant, installationId, by);
-        await this.closeIfNone(tenant);
-      });
-      return 'gone';
-    }
-    await this.database.tenant(organizationId, async (tenant) => {
-      await this.installations.update(tenant, facts);
-      await this.installations.accountRenamed(tenant, installationId, facts.accountLogin);
-      if (facts.suspendedAt) await this.closeIfNone(tenant);
-      else await this.conversations.openAll(tenant, 'github');
-    });
-    if (facts.suspendedAt) return 'suspended';
-    await this.refreshRepositories(organizationId, installationId);
-    return 'updated';
+    const ask = async (): Promise<Told | null> => {
+      const facts = await this.factsOf(installationId);
+      return (
+        facts && { facts, repositories: facts.suspendedAt ? [] : await this.repositoriesOf(installationId) }
+      );
+    };
+    const done = await this.installations.bringUpToDate(organizationId, installationId, ask, (tenant, told) =>
+      this.takeOver(tenant, installationId, told),
+    );
+    return done ?? 'gone';
   }
 
   /** What it reaches now, all of it. */
   async refreshRepositories(organizationId: string, installationId: string): Promise<void> {
-    const repositories = await this.repositoriesOf(installationId);
-    await this.database.tenant(organizationId, (tenant) =>
-      this.installations.setRepositories(tenant, installationId, repositories),
+    await this.installations.bringUpToDate(
+      organizationId,
+      installationId,
+      () => this.repositoriesOf(installationId),
+      (tenant, repositories) => this.reach(tenant, installationId, repositories),
     );
+  }
+
+  private async takeOver(
+    tenant: Tenant,
+    installationId: string,
+    told: Told | null,
+  ): Promise<'gone' | 'suspended' | 'updated'> {
+    if (!told) {
+      await this.untie(tenant, installationId, systemActor('github'), REMOVED);
+      return 'gone';
+    }
+    const { facts, repositories } = told;
+    await this.installations.update(tenant, facts);
+    await this.installations.accountRenamed(tenant, installationId, facts.accountLogin);
+    if (facts.suspendedAt) {
+      await this.conversations.closeAll(tenant, 'github', ofInstallation(installationId), SUSPENDED);
+      return 'suspended';
+    }
+    await this.reach(tenant, installationId, repositories);
+    return 'updated';
+  }
+
+  /** What of it was under way is ended, and says why. */
+  private async untie(
+    tenant: Tenant,
+    installationId: string,
+    by: AuditActor,
+    closing: { reason: string; isOver: boolean },
+  ): Promise<void> {
+    if (await this.installations.untie(tenant, installationId, by))
+      await this.conversations.closeAll(tenant, 'github', ofInstallation(installationId), closing);
+  }
+
+  private async reach(
+    tenant: Tenant,
+    installationId: string,
+    repositories: RepositoryFacts[],
+  ): Promise<void> {
+    await this.installations.setRepositories(tenant, installationId, repositories);
+    const reached = ofRepositories(repositories);
+    const others = { ...ofInstallation(installationId), but: reached };
+    await this.conversations.closeAll(tenant, 'github', others, NOT_REACHED);
+    // Also those of an installation before it: the App may have been installed anew.
+    await this.conversations.openAll(tenant, 'github', reached, { installationId });
   }
 
   private get redirectUrl(): string {
@@ -253,7 +306,7 @@ export class GithubConnections {
     };
     let linked: string | null = self.login;
     await this.installations.tie(actor, facts, repositories, async (tenant) => {
-      await this.conversations.openAll(tenant, 'github');
+      await this.conversations.openAll(tenant, 'github', ofRepositories(repositories), { installationId });
       const linking = {
         userId: actor.userId,
         person,
@@ -334,13 +387,16 @@ export class GithubConnections {
       ?.request('DELETE /app/installations/{installation_id}', { installation_id: Number(installationId) })
       .catch(() => undefined);
   }
-
-  /** Nothing can be heard or said at GitHub any more when the last living installation is gone: what was under way there is paused, and says why. */
-  private async closeIfNone(tenant: Tenant): Promise<void> {
-    const living = await this.installations.livingIn(tenant);
-    if (living === 0) await this.conversations.closeAll(tenant, 'github', CLOSED);
-  }
 }
+
+const ofInstallation = (installationId: string): Meant => ({
+  field: 'installationId',
+  values: [installationId],
+});
+const ofRepositories = (repositories: RepositoryFacts[]): Meant => ({
+  field: 'repositoryId',
+  values: repositories.map(({ repositoryId }) => repositoryId),
+});
 
 function mustAdminister(actor: Actor): void {
   if (!administers(actor))
