@@ -208,7 +208,8 @@ class Outage {
   async #checkSession({ id }: LinearSession, note: Note): Promise<void> {
     await checkWork(this.receiving, this.#tracked, `#agent-session-${id.slice(0, 8)}`, 2, note);
     const { kept, signs } = saidIn(this.receiving, id);
-    note(kept === 1 && signs === 2, `a session has ${kept} comments and ${signs} signs of life`);
+    const isOnce = kept.length === 1 && signs === 2;
+    note(isOnce, `a session has ${signs} signs of life and the comments ${kept.join(' | ')}`);
   }
 
   async #checkMention(number: number, note: Note): Promise<void> {

@@ -16,7 +16,7 @@ interface Outage {
 
 /** So many sets of scenes in each outage, and each delivery so often. */
 const SETS = playsInFull ? 3 : 1;
-const TIMES = playsInFull ? 20 : 4;
+const TIMES = playsInFull ? 10 : 4;
 /** Over so long they come; the outage begins in the middle of it. */
 const SPREAD_MS = playsInFull ? 4_000 : 600;
 const PAUSE_MS = 30_000;

@@ -72,7 +72,8 @@ export class Receiving {
       ...options,
       parts: {
         loginEndpoints: loginEndpoints({ linear, github: github.github }),
-        workspaceSettings: new WorkspaceSettings(repositories, models, 1, isSwept ? 60 : 86_400),
+        // Nobody says here that a host is there.
+        workspaceSettings: new WorkspaceSettings(repositories, models, 1, 86_400),
         ...options.parts,
       },
     };

@@ -40,7 +40,7 @@ const session: Make = async (receiving, tracked) => {
       const note = noted(findings, `session ${told.session.id}`);
       await checkWork(receiving, tracked, url, WORDS + 1, note);
       const said = saidIn(receiving, told.session.id);
-      note(said.kept === 1, `has ${said.kept} comments`);
+      note(said.kept.length === 1, `has ${said.kept.length} comments: ${said.kept.join(' | ')}`);
       note(said.signs === WORDS + 1, `has ${said.signs} signs of life for ${WORDS + 1} words`);
       const state = there.stateOf(issue).name;
       note(state === 'In Progress' && issue.delegateId === there.appUser.id, `the issue is ${state}`);
@@ -146,14 +146,19 @@ function checkPull(
   note(checks.length === 1, `has ${checks.length} checks`);
 }
 
-/** What Berth wrote into a session: for good, and until the next word alone. */
-export function saidIn({ linear }: Receiving, sessionId: string): { kept: number; signs: number } {
+/** What Berth wrote into a session: for good, and (how often) until the next word alone. */
+export function saidIn({ linear }: Receiving, sessionId: string): { kept: string[]; signs: number } {
   const inputs = linear.calls
     .filter(({ operation, errors }) => operation === 'agentActivityCreate' && errors.length === 0)
-    .map(({ variables }) => variables.input as { agentSessionId: string; ephemeral?: boolean })
+    .map(
+      ({ variables }) => variables.input as { agentSessionId: string; ephemeral?: boolean; content: object },
+    )
     .filter(({ agentSessionId }) => agentSessionId === sessionId);
-  const signs = inputs.filter(({ ephemeral }) => ephemeral === true).length;
-  return { kept: inputs.length - signs, signs };
+  const kept = inputs.filter(({ ephemeral }) => ephemeral !== true);
+  return {
+    kept: kept.map(({ content }) => JSON.stringify(content)),
+    signs: inputs.length - kept.length,
+  };
 }
 
 function newsOfLinear({ linear }: Receiving, body: string): News {
