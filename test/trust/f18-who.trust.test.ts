@@ -141,7 +141,7 @@ figure(
     id: 'F18',
     scenario: `mentions on pull requests by ${nobodies.length} sorts of people and texts that may start nothing, and two by a member (on a branch, on a stranger’s fork); each delivered twice, at once and again`,
     line: 'nothing is started for who may not, each has the outcome of its reason, and who is not connected gets one link; a member’s runs once, as that member, and on a stranger’s fork without rights',
-    rounds: { small: 1, full: 50 },
+    rounds: { small: 1, full: 20 },
     countedAt: 'rows of workspaces, messages, replies',
     time: 'real',
   },

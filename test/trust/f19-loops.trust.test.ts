@@ -17,7 +17,7 @@ figure(
     id: 'F19',
     scenario: `one person asks, and then ${TURNS} times somebody writes back to each answer: by ${loops.length} ways in which software writes at GitHub and Linear, from Berth's own comment to what has a person's own token; and a person who is quick. Where somebody takes their time, rows are set back by it`,
     line: `whoever a payload shows to be software starts nothing more and costs no call; an automation that may ask starts 1 job more; what has a person's token and answers at once is stopped after ${breaker.atOnce - 1} more, what takes its time within ${breaker.inConversation} messages in ${breaker.windowSeconds / 60} minutes; it is said once, seen in the conversation's state, and 0 calls are made after it; a quick person is never stopped`,
-    rounds: { small: 1, full: 10 },
+    rounds: { small: 1, full: 5 },
     countedAt: 'rows of asks that became messages; what GitHub and Linear were sent, in their emulators',
     time: 'real',
   },
