@@ -15,9 +15,9 @@ const ROUNDS_EACH = 4;
 figure(
   {
     id: 'F16',
-    scenario: `at Linear a session with further words; at GitHub comments, one of them by an edit, and a review with comments on lines. Each delivery ${TIMES} times at once to two replicas and at the same time under another delivery id, in an order chosen by a seed, and all once more at the end; each job four times at once, on both`,
-    line: 'each conversation one workspace, each request one message, one sign that it was seen, and the work one comment; nothing else, and nothing is left waiting',
-    rounds: { small: scenes.length, full: 300 },
+    scenario: `at Linear a session with further words, and an issue that is taken away again, which is told before that it was given; at GitHub comments, one of them by an edit, and a review with comments on lines. Each delivery ${TIMES} times at once to two replicas and at the same time under another delivery id, in an order chosen by a seed, and all once more at the end; each job four times at once, on both`,
+    line: 'each conversation one workspace, each request one message, one sign that it was seen, and the work one comment; what was taken away is not worked on, and stands as its people left it; nothing else, and nothing is left waiting',
+    rounds: { small: scenes.length, full: 400 },
     countedAt:
       'comments, activities, reactions, checks and issues at the emulated trackers; rows of workspaces, messages and deliveries',
     time: 'real',

@@ -48,6 +48,34 @@ const session: Make = async (receiving, tracked) => {
   };
 };
 
+/** An issue is given to Berth and taken away again; told of in reverse. */
+const takenAway: Make = async (receiving, tracked) => {
+  const { linear } = receiving;
+  const { there, team, ann } = tracked;
+  const issue = there.addIssue(team.id, { title: 'Something else after all' });
+  const told = await linear.delegate(there, issue, ann);
+  const taken = await linear.undelegate(there, issue, ann);
+  const url = `#agent-session-${told.session.id.slice(0, 8)}`;
+  return {
+    name: `taken away ${told.session.id}`,
+    news: [told.delivery.body, taken.body].map((body) => newsOfLinear(receiving, body)),
+    isReversed: true,
+    check: async (findings) => {
+      const note = noted(findings, `taken away ${told.session.id}`);
+      const open = await receiving.sql(
+        `SELECT 1 FROM turn t JOIN workspace w ON w.id = t.workspace_id
+          WHERE w.origin->>'url' LIKE '%' || $1 AND t.state IN ('queued', 'running', 'reauthenticating')`,
+        [url],
+      );
+      note(open.length === 0, `${open.length} turns are under way for what is not Berth's`);
+      note(issue.delegateId === null, 'Berth took it back');
+      // That it was begun, where it was, and that it was stopped.
+      const said = saidIn(receiving, told.session.id);
+      note(said.kept.length <= 2, `has ${said.kept.length} comments: ${said.kept.join(' | ')}`);
+    },
+  };
+};
+
 /** Berth is mentioned in a comment, and in another that did not mention it before it was edited. */
 const comments: Make = async (receiving, tracked) => {
   const { github, app } = receiving.github;
@@ -100,7 +128,7 @@ const review: Make = async (receiving, tracked) => {
   };
 };
 
-export const scenes: readonly Make[] = [session, comments, review];
+export const scenes: readonly Make[] = [session, takenAway, comments, review];
 
 export type Note = (holds: boolean, what: string) => void;
 
