@@ -1,8 +1,6 @@
-import { isNativeError } from 'node:util/types';
-
-/** The system's or fetch's code of a failed connection; '' when it has none. isNativeError and not instanceof: fetch's errors come from Node's own realm, also where the caller runs in another (Jest). */
+/** The system's or fetch's code of a failed connection; '' when it has none. */
 export function networkCode(error: unknown): string {
-  if (!isNativeError(error)) return '';
+  if (!(error instanceof Error)) return '';
   if ('code' in error && typeof error.code === 'string') return error.code;
   return networkCode('errors' in error && Array.isArray(error.errors) ? error.errors[0] : error.cause);
 }
@@ -27,6 +25,6 @@ export function networkReason(error: unknown): string {
   if (known !== undefined) return known;
   // OpenSSL's own words are lines of hexadecimal digits and names of C files.
   if (isTlsFailure(networkCode(error))) return 'no TLS connection comes about (it may speak http there)';
-  if (!isNativeError(error)) return String(error);
-  return isNativeError(error.cause) ? error.cause.message : error.message;
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }
