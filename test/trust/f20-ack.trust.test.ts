@@ -1,3 +1,4 @@
+import { messageOf } from '../../src/kernel/index.js';
 import { eventually } from '../support/eventually.js';
 import { ordinaryDeliveries } from '../support/ordinary-deliveries.js';
 import { paced } from '../support/paced.js';
@@ -62,9 +63,15 @@ async function send(told: ToldCluster, findings: Findings): Promise<{ acks: numb
     const { status, text } = await deliver(told.cluster.api.url, ordinary());
     if (status !== 200) throw new Error(`A delivery was answered ${status}: ${text}`);
   };
+  const failures: string[] = [];
   const acks = await paced(PER_SECOND, findings.rounds, (at) =>
-    at % ASKS_ONE_IN === 0 ? ask(at / ASKS_ONE_IN) : one(),
+    // The wait for one that nobody answered counts like the others.
+    (at % ASKS_ONE_IN === 0 ? ask(at / ASKS_ONE_IN) : one()).catch((error: unknown) =>
+      failures.push(messageOf(error)),
+    ),
   );
+  findings.number('not acknowledged', failures.length);
+  findings.expect(failures.length === 0, `${failures.length} were not acknowledged (${failures[0]})`);
   return { acks, asks };
 }
 
