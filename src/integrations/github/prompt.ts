@@ -2,6 +2,7 @@ import { isFork } from './gates.js';
 import type { Spoken } from './heard.js';
 import type { GithubLineComment, GithubPull } from './payload.js';
 import { withoutUnseen } from '../markdown/unseen.js';
+import { cut, line1 } from './line.js';
 import { requestOf, shownOf } from './request.js';
 
 /** What is known of a request when it is put into words for the agent. */
@@ -116,13 +117,4 @@ export function titleOf({ subject, repository }: Spoken): string {
     .slice(0, 100)
     .replace(/\p{Surrogate}$/u, '')
     .trim();
-}
-
-/** One line without anything unseen. */
-export function line1(text: string, maximum: number): string {
-  return cut(shownOf(text).replace(/\s+/g, ' ').trim(), maximum);
-}
-
-function cut(text: string, maximum: number): string {
-  return text.length <= maximum ? text : `${text.slice(0, maximum).replace(/\p{Surrogate}$/u, '')}…`;
 }

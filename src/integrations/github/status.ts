@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ReplyContent } from '../../triggers/index.js';
-import { line1 } from './prompt.js';
+import { line1 } from './line.js';
 import { fitting, quiet } from '../markdown/quiet.js';
 
 /** Longest body of a comment (github.md 6). */
