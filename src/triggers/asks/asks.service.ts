@@ -49,6 +49,9 @@ export interface AskToKnow {
   askerId: string | null;
 }
 
+/** What of a case is looked up last. */
+type Asking = 'who' | 'stand' | 'atOnce';
+
 /** What people ask for at other systems: each becomes a message in a workspace once, or is answered why not. */
 @Injectable()
 export class Asks {
@@ -119,11 +122,8 @@ export class Asks {
     const known = await asksStore.find(tenant, ask.system, ask.key);
     const conversationId = conversation.id;
     if (known && known.state !== 'waiting') return { outcome: 'already-done', conversationId };
-    const who = ask.asker && (await this.accounts.find(tenant, ask.asker));
-    const stand = ask.asker === null ? await this.preferences.automationActor(tenant) : null;
-    const atOnce = known ? 0 : await this.timesAtOnce(tenant, ask, conversation, at);
-    const isKnown = known !== null;
-    const one: Case = { tenant, ask, conversation, isKnown, who, stand, plan: plan ?? null, atOnce, at };
+    const facts = { tenant, ask, conversation, isKnown: known !== null, plan: plan ?? null, at };
+    const one: Case = { ...facts, ...(await this.asking(facts)) };
     const decision = (await stopsStore.isStopped(tenant, ask)) ? null : await this.decide(one);
     if (decision?.do === 'start' && plan === undefined) return null;
     const ending = decision ? await this.carryOut(one, decision) : stopped(ask);
@@ -133,6 +133,16 @@ export class Asks {
     crashPoint('ask.written');
     const { outcome, workspaceId } = ending;
     return { outcome, conversationId, ...(workspaceId ? { workspaceId } : {}) };
+  }
+
+  /** Who asks, who stands for nobody, and how often it was asked at once. */
+  private async asking(facts: Omit<Case, Asking>): Promise<Pick<Case, Asking>> {
+    const { tenant, ask, conversation, isKnown, at } = facts;
+    return {
+      who: ask.asker && (await this.accounts.find(tenant, ask.asker)),
+      stand: ask.asker === null ? await this.preferences.automationActor(tenant) : null,
+      atOnce: isKnown ? 0 : await this.timesAtOnce(tenant, ask, conversation, at),
+    };
   }
 
   private async decide(one: Case): Promise<AskDecision> {

@@ -90,15 +90,14 @@ export class Stops {
     { key, writtenAt = null }: Stop,
   ): Promise<void> {
     const waited = await asksStore.giveUp(tenant, id, 'stopped', this.world.clock.now(), writtenAt);
-    let isMore = false;
+    const spared: string[] = [];
     const butLater = async (ids: string[]): Promise<string[]> => {
-      const later = writtenAt ? await asksStore.writtenAfter(tenant, id, ids, writtenAt) : [];
-      isMore = later.length > 0;
-      return ids.filter((each) => !later.includes(each));
+      if (writtenAt) spared.push(...(await asksStore.writtenAfter(tenant, id, ids, writtenAt)));
+      return ids.filter((each) => !spared.includes(each));
     };
     const ended = workspaceId === null ? [] : await this.chats.stopAll(tenant, workspaceId, butLater);
     // It came late, and there is nothing of what it meant: what was asked after it goes on, and is not to look ended.
-    if (isMore && ended.length + waited === 0) return;
+    if (spared.length > 0 && ended.length + waited === 0) return;
     const [told] = await asksStore.withMessages(tenant, id, ended);
     const text = ended.length + waited > 0 ? 'Stopped.' : 'There was nothing under way.';
     // Under the key of the turn's own end where there is one: it is said now, and not once more when the agent has stopped.

@@ -64,7 +64,7 @@ describe('conversations whose system leaves', () => {
   /** Whose subject says so, as one installation of the App is of them. */
   const of = ({ conversation }: Ask) => ({
     field: 'installationId',
-    values: [String(conversation.subject.installationId)],
+    values: [conversation.subject.installationId as string],
   });
   const close = (one: Ask, closing = AWAY): Promise<void> =>
     inside((tenant) => conversations.closeAll(tenant, 'github', of(one), closing));

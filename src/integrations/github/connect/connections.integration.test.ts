@@ -81,7 +81,7 @@ const installed = (): GithubInstallation => {
   return found;
 };
 /** As the handler of deliveries hands it on. */
-const told = (event: string, of = organization) =>
+const told = async (event: string, of = organization) =>
   app.app.get(GithubEvents, { strict: false }).handlerOf(event)?.({
     ...{ organizationId: of.id, id: 'a row', event, action: null },
     body: { installation: { id: installed().id } },

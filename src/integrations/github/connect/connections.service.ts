@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { RequestError } from 'octokit';
 import { z } from 'zod';
 import { systemActor } from '../../../audit/index.js';
 import type {
@@ -33,7 +32,8 @@ import { Conversations, type Meant } from '../../../triggers/index.js';
 import { ConnectionAttempts, type Claimed } from '../../accounts/connection-attempts.js';
 import { installUrl, manifestOf, missingOf, newAppUrl } from './manifest.js';
 import { GithubMembers } from './members.service.js';
-import { installationTold, repositoryTold } from './told.js';
+import { InstallationReader } from './installation-reader.js';
+import { refused } from './refused.js';
 
 /** GitHub's answer to a manifest's code. */
 const madeSchema = z.object({
@@ -76,6 +76,7 @@ export class GithubConnections {
     private readonly app: GithubApp,
     private readonly installations: GithubInstallations,
     private readonly users: GithubUsers,
+    private readonly reader: InstallationReader,
     private readonly attempts: ConnectionAttempts,
     private readonly accounts: ExternalAccounts,
     private readonly members: GithubMembers,
@@ -176,9 +177,12 @@ export class GithubConnections {
   /** GitHub says that an installation changed: it is asked what is so now, so that nothing told late or twice, or by two at once, does harm. */
   async refresh(organizationId: string, installationId: string): Promise<'gone' | 'suspended' | 'updated'> {
     const ask = async (): Promise<Told | null> => {
-      const facts = await this.factsOf(installationId);
+      const facts = await this.reader.factsOf(installationId);
       return (
-        facts && { facts, repositories: facts.suspendedAt ? [] : await this.repositoriesOf(installationId) }
+        facts && {
+          facts,
+          repositories: facts.suspendedAt ? [] : await this.reader.repositoriesOf(installationId),
+        }
       );
     };
     const done = await this.installations.bringUpToDate(organizationId, installationId, ask, (tenant, told) =>
@@ -192,7 +196,7 @@ export class GithubConnections {
     await this.installations.bringUpToDate(
       organizationId,
       installationId,
-      () => this.repositoriesOf(installationId),
+      () => this.reader.repositoriesOf(installationId),
       (tenant, repositories) => this.reach(tenant, installationId, repositories),
     );
   }
@@ -294,12 +298,12 @@ export class GithubConnections {
       throw refused(saidBy(error));
     });
     // An installation's number can be forged: only what GitHub lists for this very person counts.
-    if (!(await this.listsFor(token, installationId)))
+    if (!(await this.reader.listsFor(token, installationId)))
       throw refused('GitHub does not list this installation for you');
-    const facts = await this.factsOf(installationId);
+    const facts = await this.reader.factsOf(installationId);
     if (!facts) throw refused('GitHub does not know this installation');
     await this.mustOwn(facts, self);
-    const repositories = await this.repositoriesOf(installationId);
+    const repositories = await this.reader.repositoriesOf(installationId);
     const person = {
       ...({ system: 'github', externalId: self.id, handle: self.login, name: self.name } as const),
       ...{ email: null, emailProven: false, isApp: false, isActive: true },
@@ -329,56 +333,15 @@ export class GithubConnections {
     return { step: 'connected', account: login, repositories: repositories.length, members, self: linked };
   }
 
-  private async listsFor(token: Secret, installationId: string): Promise<boolean> {
-    const octokit = this.app.octokitAs(token, 'people');
-    const listed = await octokit.paginate('GET /user/installations', { per_page: 100 });
-    return listed.some(({ id }) => String(id) === installationId);
-  }
-
   /** Whoever may read one repository sees an installation too. It is theirs to give away who own the account. Throws `forbidden`. */
   private async mustOwn(facts: InstallationFacts, self: GithubSelf): Promise<void> {
     if (facts.accountId === self.id) return;
-    const role = await this.roleIn(facts, self);
+    const role = await this.reader.roleIn(facts, self);
     if (role !== 'admin')
       throw new BerthError(
         'forbidden',
         `Only an owner of ${facts.accountLogin} at GitHub connects it to Berth; ${self.login} is not one, or the App may not read the members there.`,
       );
-  }
-
-  private async roleIn({ installationId, accountLogin }: InstallationFacts, { login }: GithubSelf) {
-    const octokit = this.installations.octokitBeforeTie(installationId);
-    try {
-      const { data } = await octokit.rest.orgs.getMembershipForUser({ org: accountLogin, username: login });
-      return data.state === 'active' ? data.role : null;
-    } catch (error) {
-      if (error instanceof RequestError && [403, 404].includes(error.status)) return null;
-      throw refused(saidBy(error));
-    }
-  }
-
-  /** Null when GitHub does not know it. */
-  private async factsOf(installationId: string): Promise<InstallationFacts | null> {
-    const octokit = await this.app.octokit();
-    try {
-      const answer = await octokit.request('GET /app/installations/{installation_id}', {
-        installation_id: Number(installationId),
-      });
-      return installationTold(answer.data);
-    } catch (error) {
-      if (error instanceof RequestError && error.status === 404) return null;
-      throw new BerthError('not-ready', `${saidBy(error)}. Try again.`, { retryAfterSeconds: 30 });
-    }
-  }
-
-  private async repositoriesOf(installationId: string): Promise<RepositoryFacts[]> {
-    const octokit = this.installations.octokitBeforeTie(installationId);
-    try {
-      const all = await octokit.paginate('GET /installation/repositories', { per_page: 100 });
-      return all.map((one) => repositoryTold(one));
-    } catch (error) {
-      throw new BerthError('not-ready', `${saidBy(error)}. Try again.`, { retryAfterSeconds: 30 });
-    }
   }
 
   private async uninstall({ installationId }: InstallationRow): Promise<void> {
@@ -401,10 +364,6 @@ const ofRepositories = (repositories: RepositoryFacts[]): Meant => ({
 function mustAdminister(actor: Actor): void {
   if (!administers(actor))
     throw new BerthError('forbidden', 'Only an admin connects and disconnects GitHub.');
-}
-
-function refused(reason: string): BerthError {
-  return new BerthError('login-refused', `${reason}. Nothing was connected; begin again.`);
 }
 
 function viewOf(row: InstallationRow): GithubIntegration['installations'][number] {

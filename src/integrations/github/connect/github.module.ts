@@ -8,6 +8,7 @@ import { WebhookSecretsModule } from '../../webhooks/webhooks.module.js';
 import { GithubTalkModule } from '../github-talk.module.js';
 import { GithubConnections } from './connections.service.js';
 import { GithubController } from './github.controller.js';
+import { InstallationReader } from './installation-reader.js';
 import { InstallationEvents } from './installation-events.js';
 import { GithubAccounts } from './personal.js';
 import { GithubFiles } from './repository-files.js';
@@ -23,7 +24,14 @@ import { GithubMembers } from './members.service.js';
     TriggersModule,
     WebhookSecretsModule,
   ],
-  providers: [GithubAccounts, GithubConnections, GithubFiles, GithubMembers, InstallationEvents],
+  providers: [
+    GithubAccounts,
+    GithubConnections,
+    GithubFiles,
+    GithubMembers,
+    InstallationEvents,
+    InstallationReader,
+  ],
   exports: [GithubConnections],
 })
 export class GithubModule {
