@@ -89,7 +89,7 @@ export class DeliveriesStore {
    * for one of many at once.
    */
   async receive(delivery: NewDelivery): Promise<StoredDelivery> {
-    const { id, system, deliveryId } = delivery;
+    const { id, system, deliveryId, receivedAt } = delivery;
     const arrival: Arrival = { delivery, tenantId: null, isNew: false };
     await this.#arrivals.add(arrival);
     const { tenantId } = arrival;
@@ -99,7 +99,7 @@ export class DeliveriesStore {
     const [again] =
       state === 'received'
         ? await this.#client.$queryRaw<{ id: string; organizationId: string }[]>`
-            update delivery set state = 'received', outcome = null, body = ${body}, claim = null, claimed_at = null, error = null, finished_at = null
+            update delivery set state = 'received', outcome = null, body = ${body}, claim = null, claimed_at = null, error = null, finished_at = null, reopened_at = ${receivedAt}
              where system = ${system} and delivery_id = ${deliveryId} and state = 'failed' and organization_id = ${tenantId}::uuid
             returning id, organization_id as "organizationId"`
         : [];

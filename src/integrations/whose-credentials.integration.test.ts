@@ -237,7 +237,7 @@ describe('what was asked at Linear', () => {
     await person('sue', 'Same@case.example');
     const before = anthropic.requests.length;
     const { outcome, workspaceId } = await delegates(acme.addUser({ email: 'SAME@case.example' }));
-    expect([outcome, workspaceId]).toEqual(['refused-ambiguous', '']);
+    expect([outcome, workspaceId]).toEqual(['awaiting-link', '']);
     expect(anthropic.requests.length).toBe(before);
   });
 

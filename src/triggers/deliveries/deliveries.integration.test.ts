@@ -150,6 +150,28 @@ describe('deliveries', () => {
     expect(await listed(one.deliveryId)).toMatchObject({ state: 'processed', error: null, attempts: 3 });
   });
 
+  it('that waited for longer than a day have a day once what they waited for has come, or they are delivered again', async () => {
+    const one = received();
+    await deliveries.receive(one);
+    const id = (await listed(one.deliveryId))?.id ?? '';
+    await jobs.handle(acme.id, id);
+    await withClient(berth.database.ownerUrl, (client) =>
+      client.query(`UPDATE delivery SET received_at = now() - interval '3 days' WHERE id = $1`, [id]),
+    );
+    const away = new BerthError('not-ready', 'Linear does not answer.', { retryAfterSeconds: 5 });
+    const broken = new TypeError('broken');
+    await berth.parts.database.tenant(acme.id, (tenant) => deliveries.again(tenant, [id]));
+    for (const begin of [() => Promise.resolve('new'), () => deliveries.receive(one)]) {
+      expect(await begin()).toBe('new');
+      obstacle = away;
+      await expect(jobs.handle(acme.id, id)).rejects.toMatchObject({ code: 'not-ready' });
+      expect(await listed(one.deliveryId)).toMatchObject({ state: 'received' });
+      obstacle = broken;
+      await jobs.handle(acme.id, id);
+      expect(await listed(one.deliveryId)).toMatchObject({ state: 'failed' });
+    }
+  });
+
   it('are another’s while they are handled, and nobody’s any more when that one was silent', async () => {
     const one = received();
     await deliveries.receive(one);

@@ -121,7 +121,7 @@ export class Deliveries {
 
   /** Has handled deliveries handled once more, after the commit of the caller's transaction: what they waited for has come. */
   async again(tenant: Tenant, ids: string[]): Promise<void> {
-    for (const id of await deliveriesStore.reopen(tenant, ids))
+    for (const id of await deliveriesStore.reopen(tenant, ids, this.world.clock.now()))
       tenant.afterCommit(() => this.handleSoon(tenant.organizationId, id));
   }
 

@@ -18,6 +18,8 @@ export interface ClaimedDelivery extends Attempt {
   body: string | null;
   attempts: number;
   receivedAt: Date;
+  /** Since when it is handled once more; null: it never was. */
+  reopenedAt: Date | null;
 }
 
 /** What people see of a delivery: never what was delivered. */
@@ -55,7 +57,7 @@ export const deliveriesStore = {
          order by delivery.id for update of delivery)
       update delivery set state = 'processing', claim = free.claim, claimed_at = ${at}, attempts = attempts + 1
         from free where delivery.id = free.id and delivery.organization_id = ${organizationId}::uuid
-      returning delivery.id, delivery.claim, system, delivery_id as "deliveryId", event, action, body, attempts, received_at as "receivedAt"`;
+      returning delivery.id, delivery.claim, system, delivery_id as "deliveryId", event, action, body, attempts, received_at as "receivedAt", reopened_at as "reopenedAt"`;
   },
 
   /** Of these, those that somebody is at. */
@@ -109,9 +111,9 @@ export const deliveriesStore = {
   },
 
   /** Handled ones that are to be handled once more, since what they waited for has come. Those whose body is gone stay as they are. Answers which. */
-  async reopen({ db, organizationId }: Tenant, ids: string[]): Promise<string[]> {
+  async reopen({ db, organizationId }: Tenant, ids: string[], at: Date): Promise<string[]> {
     const rows = await db.$queryRaw<{ id: string }[]>`
-      update delivery set state = 'received', outcome = null, error = null, claim = null, claimed_at = null, finished_at = null
+      update delivery set state = 'received', outcome = null, error = null, claim = null, claimed_at = null, finished_at = null, reopened_at = ${at}
        where organization_id = ${organizationId}::uuid and id = any(${ids}::uuid[]) and state in ('processed', 'failed') and body is not null
       returning id`;
     return rows.map(({ id }) => id);

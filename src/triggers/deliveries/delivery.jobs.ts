@@ -128,7 +128,7 @@ export class DeliveryJobs {
   private async giveBack(organizationId: string, delivery: ClaimedDelivery, error: unknown): Promise<void> {
     const { id, claim, system, event } = delivery;
     const at = this.world.clock.now();
-    const state = afterFailure(error, delivery.receivedAt, at);
+    const state = afterFailure(error, delivery.reopenedAt ?? delivery.receivedAt, at);
     await this.database.tenant(organizationId, (tenant) =>
       deliveriesStore.giveBack(tenant, { id, claim, at }, state, sentenceOf(error)),
     );

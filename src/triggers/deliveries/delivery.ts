@@ -25,11 +25,11 @@ export const STALE_SECONDS = 150;
 /** An outage of a day is survived. */
 const GIVE_UP_MS = 24 * 3600 * 1000;
 
-/** What becomes of a delivery whose handler threw. Only what says that it may pass, or what stood in the way of another transaction, is worth another try. */
-export function afterFailure(error: unknown, receivedAt: Date, now: Date): 'received' | 'failed' {
+/** What becomes of a delivery whose handler threw. Only what says that it may pass, or what stood in the way of another transaction, is worth another try. `since`: when it came, or was to be handled once more. */
+export function afterFailure(error: unknown, since: Date, now: Date): 'received' | 'failed' {
   const mayPass =
     isUnavailable(error) ||
     isConflict(error) ||
     (error instanceof BerthError && error.retryAfterSeconds !== undefined);
-  return mayPass && now.getTime() - receivedAt.getTime() < GIVE_UP_MS ? 'received' : 'failed';
+  return mayPass && now.getTime() - since.getTime() < GIVE_UP_MS ? 'received' : 'failed';
 }
