@@ -6,6 +6,7 @@ import { BindRoute } from '../../http/index.js';
 import { Deliveries } from '../../triggers/index.js';
 import { bytesOf, nameIn, nameOf, notSetUp, notSigned, objectOf } from '../webhooks/reading.js';
 import { WebhookSecrets } from '../webhooks/webhook-secrets.js';
+import { isNews } from './news.js';
 import { isFromGithub } from './signature.js';
 
 /** Whose it is: the installation's. What comes from a webhook of a repository or an organization has none. */
@@ -31,6 +32,7 @@ export class GithubWebhookController {
     const found = installationSchema.safeParse(body);
     const received = await this.deliveries.receive({
       ...{ system: 'github', deliveryId, event, action: nameOf(body.action), body: text },
+      isNews: isNews(event, body),
       tenantKey: found.success ? { installationId: String(found.data.installation.id) } : null,
     });
     return { received };

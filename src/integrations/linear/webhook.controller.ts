@@ -9,6 +9,14 @@ import { bytesOf, nameIn, nameOf, notSetUp, notSigned, objectOf } from '../webho
 import { WebhookSecrets } from '../webhooks/webhook-secrets.js';
 import { isFromLinear, isInTime } from './signature.js';
 
+/** What asks for work, or takes something back. The rest tells what goes on in issues, which is more by far. */
+const PRESSING: ReadonlySet<unknown> = new Set([
+  'AgentSessionEvent',
+  'AppUserNotification',
+  'OAuthApp',
+  'PermissionChange',
+]);
+
 /** Where Linear tells what happened. Proven first, read then, stored, and answered: everything else is a job's. */
 @Controller()
 export class LinearWebhookController {
@@ -41,6 +49,7 @@ export class LinearWebhookController {
       tenantKey: linearOrganizationId === null ? null : { linearOrganizationId },
       body: text,
       isLate,
+      isNews: !PRESSING.has(body.type),
     });
     return { received };
   }

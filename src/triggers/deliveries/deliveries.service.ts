@@ -28,6 +28,8 @@ export interface Received {
   body: string;
   /** Signed well, and long ago: it is noted and not worked on, and what may have been missed is looked for. */
   isLate?: boolean;
+  /** It cannot ask for anything, nor take anything back: what may is handled before it. */
+  isNews?: boolean;
 }
 
 /** A delivery as its system's handler gets it. */
@@ -76,7 +78,7 @@ export class Deliveries {
    * asked for: no handler is waited for.
    */
   async receive(received: Received): Promise<'new' | 'again'> {
-    const { system, deliveryId, event, action, tenantKey, isLate = false } = received;
+    const { system, deliveryId, event, action, tenantKey, isLate = false, isNews = false } = received;
     const stored = await this.system.deliveries.receive({
       id: this.world.ids.next(),
       ...{
@@ -98,7 +100,7 @@ export class Deliveries {
     });
     // One that waits already is asked for once more: its job may have been lost, and an equal one adds nothing.
     if (organizationId && stored.state === 'received') {
-      await this.handleSoon(organizationId, stored.id);
+      await this.handleSoon(organizationId, stored.id, isNews);
       crashPoint('delivery.enqueued');
     }
     if (isLate && tenantId) await this.lookForMissed(system, tenantId);
@@ -148,9 +150,9 @@ export class Deliveries {
   }
 
   /** It never fails: the row is there, and who is answered with an error would deliver it again. */
-  private async handleSoon(organizationId: string, deliveryId: string): Promise<void> {
+  private async handleSoon(organizationId: string, deliveryId: string, isNews = false): Promise<void> {
     try {
-      await this.queue.add('delivery.handle', { organizationId, deliveryId });
+      await this.queue.add('delivery.handle', { organizationId, deliveryId }, { yields: isNews });
     } catch (error) {
       this.log.warn(
         { deliveryId, reason: messageOf(error) },
