@@ -208,8 +208,8 @@ class Outage {
   async #checkSession({ id }: LinearSession, note: Note): Promise<void> {
     await checkWork(this.receiving, this.#tracked, `#agent-session-${id.slice(0, 8)}`, 2, note);
     const { kept, signs } = saidIn(this.receiving, id);
-    const isOnce = kept.length === 1 && signs === 2;
-    note(isOnce, `a session has ${signs} signs of life and the comments ${kept.join(' | ')}`);
+    const isOnce = kept.length === 1 && signs.length === 2;
+    note(isOnce, `a session has the signs of life ${signs.join(' | ')} and the comments ${kept.join(' | ')}`);
   }
 
   async #checkMention(number: number, note: Note): Promise<void> {

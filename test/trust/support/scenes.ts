@@ -41,7 +41,10 @@ const session: Make = async (receiving, tracked) => {
       await checkWork(receiving, tracked, url, WORDS + 1, note);
       const said = saidIn(receiving, told.session.id);
       note(said.kept.length === 1, `has ${said.kept.length} comments: ${said.kept.join(' | ')}`);
-      note(said.signs === WORDS + 1, `has ${said.signs} signs of life for ${WORDS + 1} words`);
+      note(
+        said.signs.length === WORDS + 1,
+        `has not one sign of life for each of ${WORDS + 1} words: ${said.signs.join(' | ')}`,
+      );
       const state = there.stateOf(issue).name;
       note(state === 'In Progress' && issue.delegateId === there.appUser.id, `the issue is ${state}`);
     },
@@ -174,19 +177,19 @@ function checkPull(
   note(checks.length === 1, `has ${checks.length} checks`);
 }
 
-/** What Berth wrote into a session: for good, and (how often) until the next word alone. */
-export function saidIn({ linear }: Receiving, sessionId: string): { kept: string[]; signs: number } {
+/** What Berth wrote into a session: for good, and until the next word alone. */
+export function saidIn({ linear }: Receiving, sessionId: string): { kept: string[]; signs: string[] } {
   const inputs = linear.calls
     .filter(({ operation, errors }) => operation === 'agentActivityCreate' && errors.length === 0)
     .map(
       ({ variables }) => variables.input as { agentSessionId: string; ephemeral?: boolean; content: object },
     )
     .filter(({ agentSessionId }) => agentSessionId === sessionId);
-  const kept = inputs.filter(({ ephemeral }) => ephemeral !== true);
-  return {
-    kept: kept.map(({ content }) => JSON.stringify(content)),
-    signs: inputs.length - kept.length,
-  };
+  const text = (isSign: boolean): string[] =>
+    inputs
+      .filter(({ ephemeral = false }) => ephemeral === isSign)
+      .map(({ content }) => JSON.stringify(content));
+  return { kept: text(false), signs: text(true) };
 }
 
 function newsOfLinear({ linear }: Receiving, body: string): News {
