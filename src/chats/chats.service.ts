@@ -140,6 +140,12 @@ export class ChatsService {
     return new Map(rows.map(({ turnId, text }) => [turnId ?? '', text]));
   }
 
+  /** What was asked of the agent of a workspace and is not over: the turn under way first, then those that wait. */
+  async openTurns(tenant: Tenant, workspaceId: string): Promise<{ id: string; state: TurnState }[]> {
+    const turns = await chatsStore.openTurnsIn(tenant, workspaceId);
+    return turns.map(({ id, state }) => ({ id, state: state as TurnState }));
+  }
+
   /** What people asked of the agent so far and it began to work on, oldest first, and by whom. Inside a transaction of the caller. */
   asked(tenant: Tenant, workspaceId: string): Promise<{ author: string; text: string }[]> {
     return askedOf(tenant, workspaceId);

@@ -38,6 +38,18 @@ export class ConversationsStore {
        order by c.id limit ${limit}`;
   }
 
+  /** Those of a system in which nothing was said since then though their workspace is awake, in pages by id. Whether anything goes on there that was asked there, the rows of its turns say, which are not read here. */
+  silent(system: string, since: Date, after: string | null, limit: number): Promise<BehindConversation[]> {
+    return this.#client.$queryRaw<BehindConversation[]>`
+      select c.organization_id as "organizationId", c.id as "conversationId", c.workspace_id as "workspaceId"
+        from conversation c join workspace w on w.organization_id = c.organization_id and w.id = c.workspace_id
+             cross join lateral (select sent_at from reply where conversation_id = c.id and external_id is not null
+                                  order by seq desc limit 1) as word
+       where c.system = ${system} and c.state = 'open' and w.state in ('provisioning', 'waking', 'running')
+         and word.sent_at <= ${since} and c.id > ${after ?? NIL_ID}::uuid
+       order by c.id limit ${limit}`;
+  }
+
   /** Whose conversations are closed, or open again, without their workspaces knowing. In the words of the index conversation_unsettled. */
   async withUnsettled(): Promise<string[]> {
     const rows = await this.#client.$queryRaw<{ organizationId: string }[]>`

@@ -15,6 +15,9 @@ import { LinearRecovery } from './recovery.js';
 import { linearSender } from './sender.js';
 import { bySuggestion } from './suggestions.js';
 
+/** After half an hour without an activity Linear takes a session for stale (linear.md 2). Ten minutes are left to a limit or a failure that passes. */
+const MAX_SILENCE_SECONDS = 20 * 60;
+
 /** In every process: how Linear is connected, asked and answered, and by what its deliveries are known. */
 @Module({
   imports: [
@@ -41,7 +44,7 @@ export class LinearModule {
     deliveries.handledBy('linear', (delivery) => handler.handle(delivery));
     secrets.from('linear', () => (linear.app ? [linear.app.webhookSecret] : []));
     knowledge.orderWith(bySuggestion(api));
-    replies.sentBy('linear', linearSender(api));
+    replies.sentBy('linear', linearSender(api), { maxSilenceSeconds: MAX_SILENCE_SECONDS });
   }
 }
 

@@ -1,4 +1,5 @@
 import { startLinearEmulator, type LinearEmulator } from '../../../test/emulators/linear.js';
+import { statusOf } from '../../../test/emulators/linear-activities.js';
 import type { LinearOrganization, LinearSession, LinearUser } from '../../../test/emulators/linear-world.js';
 import { loginEndpoints, startTestApp, type TestApp } from '../../../test/support/app.js';
 import { API_KEY } from '../../../test/support/bench.js';
@@ -8,11 +9,15 @@ import { machinesOf, type TestProxy, type TestRunner } from '../../../test/suppo
 import { withClient } from '../../../test/support/tables.js';
 import type { ClaimedTurn } from '../../contracts/index.js';
 import { FakeClock } from '../../kernel/index.js';
+import { JobQueue } from '../../queue/index.js';
 
 /** Linear's clock is so much ahead of Berth's: it refuses a token that Berth still takes for good. */
 const AHEAD_MS = 30_000;
 /** How long Linear's tokens live (linear.md 4), and how long before their end Berth does not use them any more. */
 const [TOKEN_MS, MARGIN_MS] = [86_399_000, 5_000];
+const MINUTE_MS = 60_000;
+/** How long the agent says nothing. */
+const SILENT_MS = 36 * MINUTE_MS;
 
 let clock: FakeClock;
 let linear: LinearEmulator;
@@ -84,9 +89,17 @@ it('is told in the session while its token lives', async () => {
   expect(linear.logins.calls).toEqual([]);
 });
 
+it('is not taken for stale while the agent is silent and works on', async () => {
+  clock.advance(21 * MINUTE_MS);
+  await app.app.get(JobQueue, { strict: false }).add('sweep', {});
+  await eventually('it is told that it goes on', () => said('thought').includes('Still working.'));
+  clock.advance(SILENT_MS - 21 * MINUTE_MS);
+  expect(statusOf(acme, session)).toBe('active');
+});
+
 it('goes on when the token ends in the middle of a turn, and the answer of its renewal is lost', async () => {
   // By Berth's clock it lives for some seconds more, by Linear's it has ended.
-  clock.advance(TOKEN_MS + AHEAD_MS - 2 * MARGIN_MS);
+  clock.advance(TOKEN_MS + AHEAD_MS - 2 * MARGIN_MS - SILENT_MS);
   expect(linear.logins.grantOf(tokens.accessToken)).toBeNull();
   linear.fail({ mode: 'lost-answer', match: { grant: 'refresh_token' } });
   await answer('A label was added.');

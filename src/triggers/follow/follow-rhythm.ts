@@ -1,9 +1,10 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { SystemStore } from '../../database/index.js';
+import { SystemStore, type BehindConversation } from '../../database/index.js';
 import { followedOfTopic, WorkspaceFeed, type Followed } from '../../events/index.js';
-import { LOG, messageOf, type Log } from '../../kernel/index.js';
+import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
 import { JobHandlers, JobQueue } from '../../queue/index.js';
 import { Sweep } from '../../workspaces/index.js';
+import { Replies } from '../replies/replies.service.js';
 import { Following } from './following.service.js';
 
 /** An agent tells many times a second; its conversations are told once. */
@@ -19,6 +20,8 @@ export class FollowRhythm implements OnModuleDestroy {
   constructor(
     private readonly system: SystemStore,
     private readonly queue: JobQueue,
+    private readonly replies: Replies,
+    private readonly world: World,
     @Inject(LOG) private readonly log: Log,
     following: Following,
     feed: WorkspaceFeed,
@@ -40,10 +43,19 @@ export class FollowRhythm implements OnModuleDestroy {
     this.#pausing.clear();
   }
 
-  /** Asks for every workspace whose conversations were not told of all of its events. */
+  /** Asks for every workspace whose conversations were not told of all of its events, or heard nothing for too long. */
   async askForAll(): Promise<void> {
+    const { conversations } = this.system;
+    await this.askFor((after) => conversations.behind(after, PAGE));
+    for (const [system, seconds] of this.replies.maxSilences) {
+      const since = new Date(this.world.clock.now().getTime() - seconds * 1000);
+      await this.askFor((after) => conversations.silent(system, since, after, PAGE));
+    }
+  }
+
+  private async askFor(pageAfter: (after: string | null) => Promise<BehindConversation[]>): Promise<void> {
     for (let after: string | null = null; ;) {
-      const page = await this.system.conversations.behind(after, PAGE);
+      const page = await pageAfter(after);
       for (const { organizationId, workspaceId } of page) await this.ask({ organizationId, workspaceId });
       const last = page.at(-1);
       if (!last || page.length < PAGE) return;

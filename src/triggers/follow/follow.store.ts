@@ -2,6 +2,7 @@ import type { Tenant } from '../../database/index.js';
 
 /** A conversation that is told of its workspace. */
 export interface Follower {
+  system: string;
   url: string;
   state: string;
   workspaceId: string | null;
@@ -22,7 +23,7 @@ export const followStore = {
   /** Held until the transaction ends, so that two looks at once say nothing twice. */
   async lock({ db, organizationId }: Tenant, conversationId: string): Promise<Follower | null> {
     const rows = await db.$queryRaw<Follower[]>`
-      select url, state, workspace_id as "workspaceId", event_cursor as "eventCursor" from conversation
+      select system, url, state, workspace_id as "workspaceId", event_cursor as "eventCursor" from conversation
        where organization_id = ${organizationId}::uuid and id = ${conversationId}::uuid for update`;
     return rows[0] ?? null;
   },

@@ -124,6 +124,107 @@ describe('a workspace is followed', () => {
     expect((await said(id)).map((each) => (each as string[])[1])).toEqual(['progress', 'progress', 'answer']);
   });
 
+  describe('where silence is taken for an end', () => {
+    const ago = (minutes: number): Date => new Date(Date.now() - minutes * 60_000);
+    const turn = (id: string, seq: number, state: string): Promise<void> =>
+      owner((client) =>
+        insertRow(client, 'turn', {
+          ...{ id, organization_id: rows.organizationId, workspace_id: rows.workspaceId, seq, state },
+          ...{ created_at: ago(60), started_at: ago(50) },
+        }),
+      );
+    /** As something that was said there so many minutes ago. */
+    const saidIn = (
+      id: string,
+      seq: number,
+      minutes: number,
+      content: object,
+      askKey: string,
+      word = 'a',
+    ): Promise<void> =>
+      owner(async (client) => {
+        await insertRow(client, 'reply', {
+          ...{ id: app.world.ids.next(), organization_id: rows.organizationId, conversation_id: id, seq },
+          ...{ key: `event/${seq}`, content: { content, about: { askKey } }, state: 'sent' },
+          ...{ created_at: ago(minutes), sent_at: ago(minutes), external_id: word || null },
+        });
+        await client.query('UPDATE conversation SET last_reply_seq = $2 WHERE id = $1', [id, seq]);
+      });
+    const goingOn = async (id: string): Promise<unknown[]> =>
+      (await repliesIn(app.database.ownerUrl, id)).filter(({ key }) => key.startsWith('going-on/'));
+    const followed = (): Promise<unknown> =>
+      Promise.all(
+        Array.from({ length: 5 }, () => app.app.get(Following).follow(rows.organizationId, rows.workspaceId)),
+      );
+
+    beforeEach(async () => {
+      rows = await writeWorkspace(app.database.ownerUrl);
+    });
+
+    it('says once that a turn goes on, with what it is at; of others of the workspace nothing', async () => {
+      const [id, other] = [
+        await conversation({ system: 'linear', key: 'session/1' }),
+        await conversation({ system: 'linear', key: 'session/2' }),
+      ];
+      const asked = await ask(id);
+      await turn(asked, 1, 'running');
+      const tool = { name: 'Bash', parameter: 'make world' };
+      await saidIn(id, 1, 21, { type: 'progress', text: '', tool }, `ask/${asked}`);
+      // No word there: a session with a new plan is as silent as before.
+      await saidIn(id, 2, 1, { type: 'plan', items: [] }, `ask/${asked}`, '');
+      await saidIn(other, 1, 21, { type: 'progress', text: '' }, 'ask/none');
+      await app.app.get(FollowRhythm).askForAll();
+      await eventually('it is said', async () => (await goingOn(id)).length === 1);
+      // Whoever looks again, and however many at once.
+      await followed();
+      expect(await goingOn(id)).toMatchObject([
+        {
+          type: 'progress',
+          content: { text: 'Still working: Bash make world' },
+          about: { askKey: `ask/${asked}` },
+        },
+      ]);
+      expect(await goingOn(other)).toEqual([]);
+    });
+
+    it('says it again after as long a silence, and never after the end', async () => {
+      const id = await conversation({ system: 'linear' });
+      const asked = await ask(id);
+      await turn(asked, 1, 'running');
+      await saidIn(id, 1, 45, { type: 'seen' }, `ask/${asked}`);
+      await followed();
+      expect(await goingOn(id)).toHaveLength(1);
+      const pass = (): Promise<unknown> =>
+        owner((client) =>
+          client.query(
+            `UPDATE reply SET state = 'sent', sent_at = $2, created_at = $2, external_id = 'b' WHERE conversation_id = $1`,
+            [id, ago(20)],
+          ),
+        );
+      await pass();
+      await followed();
+      expect(await goingOn(id)).toHaveLength(2);
+      await pass();
+      await owner((client) => client.query(`UPDATE turn SET state = 'completed' WHERE id = $1`, [asked]));
+      await followed();
+      expect(await goingOn(id)).toHaveLength(2);
+    });
+
+    it.each([
+      ['something was said a while ago', 'linear', 19, 'open', 'running'],
+      ['silence is nothing there', 'github', 30, 'open', 'running'],
+      ['the conversation is paused', 'linear', 30, 'paused', 'running'],
+      ['nothing goes on', 'linear', 30, 'open', 'completed'],
+    ])('says nothing where %s', async (_, system, minutes, state, turnState) => {
+      const id = await conversation({ system, state });
+      const asked = await ask(id);
+      await turn(asked, 1, turnState);
+      await saidIn(id, 1, minutes, { type: 'seen' }, `ask/${asked}`);
+      await followed();
+      expect(await goingOn(id)).toEqual([]);
+    });
+  });
+
   it('when nobody heard of its events, and not where nobody listens', async () => {
     const nobodys = rows;
     await append({ type: 'workspace.state', data: { state: 'hibernated' } });

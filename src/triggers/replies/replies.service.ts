@@ -19,6 +19,7 @@ export interface NewReply {
 @Injectable()
 export class Replies {
   readonly #senders = new Map<string, ReplySender>();
+  readonly #silences = new Map<string, number>();
 
   constructor(
     private readonly world: World,
@@ -26,9 +27,22 @@ export class Replies {
     @Inject(LOG) private readonly log: Log,
   ) {}
 
-  /** For integrations, which say how their system is answered: the arrow points down. */
-  sentBy(system: ExternalSystem, sender: ReplySender): void {
+  /**
+   * For integrations, which say how their system is answered: the arrow points down. `maxSilenceSeconds`: so long after the last word there a turn that goes on is said to (src/triggers/follow); not given: silence is
+   * taken for nothing there.
+   */
+  sentBy(
+    system: ExternalSystem,
+    sender: ReplySender,
+    { maxSilenceSeconds }: { maxSilenceSeconds?: number } = {},
+  ): void {
     this.#senders.set(system, sender);
+    if (maxSilenceSeconds !== undefined) this.#silences.set(system, maxSilenceSeconds);
+  }
+
+  /** The systems that take silence for an end, and how many seconds of it are too many. */
+  get maxSilences(): ReadonlyMap<string, number> {
+    return this.#silences;
   }
 
   /** Null: this system is not answered by this process. */

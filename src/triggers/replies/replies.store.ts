@@ -29,6 +29,12 @@ export interface StoredRow {
   createdAt: Date;
 }
 
+/** The last word in a conversation: when it was said or, where it was not yet, added. */
+export interface LastWord {
+  id: string;
+  at: Date;
+}
+
 /** How a try at a reply ended. */
 export interface Ending {
   state: 'sent' | 'failed' | 'dropped';
@@ -96,6 +102,29 @@ export const repliesStore = {
         from reply
        where organization_id = ${organizationId}::uuid and conversation_id = ${conversationId}::uuid and state = 'waiting'
        order by (content->'content'->>'type' = ${'seen' satisfies ReplyContent['type']}) desc, seq limit ${PAGE}`;
+  },
+
+  /** What was said there last, or is to be. What made no word there is not meant: a plan, a link to a pull request. Null: nothing. */
+  async lastWord({ db, organizationId }: Tenant, conversationId: string): Promise<LastWord | null> {
+    const row = await db.reply.findFirst({
+      where: {
+        ...{ organizationId, conversationId },
+        OR: [{ state: { not: 'sent' } }, { externalId: { not: null } }],
+      },
+      orderBy: { seq: 'desc' },
+      select: { id: true, sentAt: true, createdAt: true },
+    });
+    return row && { id: row.id, at: row.sentAt ?? row.createdAt };
+  },
+
+  /** The tool that was told of last for an ask, as its reply says. Null: none was. */
+  async lastTool({ db, organizationId }: Tenant, conversationId: string, askKey: string): Promise<unknown> {
+    const rows = await db.$queryRaw<{ tool: unknown }[]>`
+      select content->'content'->'tool' as tool from reply
+       where organization_id = ${organizationId}::uuid and conversation_id = ${conversationId}::uuid
+         and content->'content'->'tool' is not null and content->'about'->>'askKey' = ${askKey}
+       order by seq desc limit 1`;
+    return rows[0]?.tool ?? null;
   },
 
   /** Begins a try. Nobody else does before `until`; the number of tries is what this one is known by. Null: it does not wait any more. */
