@@ -46,6 +46,8 @@ export interface GithubEmulator extends Emulator {
   readonly pushes: readonly GithubPush[];
   /** What was sent to the API, in order of arrival: only calls that had an effect or a body. */
   readonly sent: readonly GithubSent[];
+  /** How many calls are held now (`hold-before`, `hold-after`). */
+  readonly waiting: number;
 }
 
 /** One call that was taken, with its body. */

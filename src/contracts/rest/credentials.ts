@@ -119,7 +119,7 @@ export type RotationReason = z.infer<typeof rotationReasonSchema>;
 
 /**
  * What came of a renewal. `open`: under way. `succeeded`. `failed`: not carried out, and tried again later. `rejected`: the provider ended the login. `unknown`: nobody can tell
- * whether it was carried out (the answer was lost), so that it is never asked again. `superseded`: a new login came in between.
+ * whether it was carried out (the answer was lost), so that it is never asked again. `superseded`: a new login came in between, or the workspace fell asleep.
  */
 export const rotationStateSchema = z.enum([
   'open',

@@ -45,6 +45,9 @@ export class InstallationTokens implements TokenSource {
   async renew({ organizationId, workspaceId, settings }: RenewalRequest): Promise<Renewal> {
     const installationId = settings.installation ?? '';
     const found = await this.database.apart(organizationId, async (tenant) => {
+      // After the claim of this generation: one that falls asleep from here on ends the generation, and with it what is minted now.
+      const living = await this.subjects.all.living(tenant, [workspaceId ?? '']);
+      if (living.length === 0) return 'asleep';
       const place = await this.subjects.all.gitPlaceOf(tenant, workspaceId ?? '');
       if (!place) return null;
       const { repository: fullName, repositoryId } = place;
@@ -56,6 +59,7 @@ export class InstallationTokens implements TokenSource {
         (await this.subjects.all.staysWith(tenant, workspaceId ?? '', repository.repositoryId));
       return isSame ? { place, repository } : null;
     });
+    if (found === 'asleep') return failed('the workspace does not run any more');
     if (!found) return failed('the installation does not reach the repository of the workspace any more');
     const { place, repository } = found;
     try {
@@ -72,22 +76,23 @@ export class InstallationTokens implements TokenSource {
   }
 
   /**
-   * Ends, at GitHub too, the tokens that a workspace has of its own: it sleeps, has failed or is deleted. Called again it ends what is left. What cannot be ended ends by itself within the hour; nobody
-   * waits for GitHub longer than for one short answer. What it needs when it wakes is minted anew.
+   * Ends, at GitHub too, the tokens that a workspace has of its own: it sleeps, has failed or is deleted, and its row says so. One that is being minted meanwhile finds its generation over, and is ended by
+   * whoever minted it (`unused`). Called again it ends what is left. What cannot be ended ends by itself within the hour; nobody waits for GitHub longer than for one short answer. What it needs when it wakes is
+   * minted anew.
    */
   async endOf(organizationId: string, workspaceId: string): Promise<void> {
     const rows = await this.database.tenant(organizationId, (tenant) =>
-      tokensStore.mintedOfKind(tenant, 'github_installation', { workspaceId }),
+      tokensStore.takeMinted(tenant, 'github_installation', workspaceId),
     );
     await this.endAll(organizationId, rows);
-    // After it: who is killed in between ends them once more. One that was minted meanwhile is left: nobody has ended that.
+    // After it: who is killed in between ends them once more. One that was minted since it woke is left: nobody has ended that.
     if (rows.length > 0)
       await this.database.tenant(organizationId, (tenant) => tokensStore.forgetMinted(tenant, rows));
   }
 
   /** As `endOf`, of every workspace, for an installation that goes. Inside the transaction of whoever removes it: the calls follow its commit. */
   async endWith(tenant: Tenant, credentialId: string): Promise<void> {
-    const sealed = await tokensStore.mintedOfKind(tenant, 'github_installation', { credentialId });
+    const sealed = await tokensStore.mintedBy(tenant, credentialId);
     tenant.afterCommit(() => this.endAll(tenant.organizationId, sealed));
   }
 
@@ -97,28 +102,36 @@ export class InstallationTokens implements TokenSource {
     if (token) await tokensStore.mintAnew(tenant, token, this.world.clock.now());
   }
 
+  /** It was minted while its generation was ended: nobody was lent it. */
+  unused({ workspaceId }: RenewalRequest, secret: Record<string, string>): Promise<void> {
+    return this.end(workspaceId ?? '', () => Promise.resolve(secret));
+  }
+
   private async endAll(
     organizationId: string,
     rows: { credentialId: string; workspaceId: string; sealed: string }[],
   ): Promise<void> {
-    for (const { sealed, ...ref } of rows) {
-      try {
+    for (const { sealed, ...ref } of rows)
+      await this.end(ref.workspaceId, async () => {
         const text = await this.vault.open(sealed, placeOf(organizationId, ref));
-        const { token = '' } = JSON.parse(text) as Record<string, string>;
-        await this.app
-          .octokitAs(new Secret(token), `token/${ref.workspaceId}`)
-          .request('DELETE /installation/token', { request: { signal: AbortSignal.timeout(END_MS) } });
-      } catch (error) {
-        // It is over already: exactly what was wanted.
-        if (error instanceof RequestError && error.status === 401) continue;
-        this.log.warn(
-          {
-            workspaceId: ref.workspaceId,
-            reason: error instanceof RequestError ? saidBy(error) : messageOf(error),
-          },
-          'a token of a GitHub installation could not be ended; it ends within the hour',
-        );
-      }
+        return JSON.parse(text) as Record<string, string>;
+      });
+  }
+
+  private async end(workspaceId: string, read: () => Promise<Record<string, string>>): Promise<void> {
+    try {
+      const { token = '' } = await read();
+      await this.app
+        .octokitAs(new Secret(token), `token/${workspaceId}`)
+        .request('DELETE /installation/token', { request: { signal: AbortSignal.timeout(END_MS) } });
+    } catch (error) {
+      // It is over already: exactly what was wanted.
+      if (error instanceof RequestError && error.status === 401) return;
+      const reason = error instanceof RequestError ? saidBy(error) : messageOf(error);
+      this.log.warn(
+        { workspaceId, reason },
+        'a token of a GitHub installation could not be ended; it ends within the hour',
+      );
     }
   }
 

@@ -190,6 +190,41 @@ describe('a token of the installation', () => {
     await until('the other is ended', () => rightsOf(second) === null);
     await expect(lease(left)).rejects.toMatchObject({ code: 'no-git-credential' });
   });
+
+  it('is ended at GitHub also where it is being minted while its workspace falls asleep', async () => {
+    await tie();
+    const tokens = berth.app.get(InstallationTokens, { strict: false });
+    const served = await workspace();
+    const move = (state: string): Promise<unknown> =>
+      withClient(berth.database.ownerUrl, (client) =>
+        client.query('UPDATE workspace SET state = $2 WHERE id = $1', [served, state]),
+      );
+    const fallAsleepWhileMinted = async (): Promise<Lease> => {
+      github.fail({ mode: 'hold-after', match: { method: 'POST', path: '/api/v3/app/installations/' } });
+      const asked = lease(served);
+      await until('GitHub has minted', () => github.waiting === 1);
+      const minted = github.tokens.minted.at(-1) ?? '';
+      await move('hibernating');
+      await tokens.endOf(acme.id, served);
+      expect(rightsOf(minted)).not.toBeNull();
+      github.release();
+      await until('it is ended', () => rightsOf(minted) === null);
+      const count = mints();
+      const request = { organizationId: acme.id, workspaceId: served, secret: {} };
+      expect(await tokens.renew({ ...request, settings: { installation: id() } })).toMatchObject({
+        outcome: 'failed',
+      });
+      expect(mints()).toBe(count);
+      await move('running');
+      return asked;
+    };
+    // The first one, and one that takes another's place. Awake again the workspace is lent a token that serves.
+    const first = await fallAsleepWhileMinted();
+    expect(rightsOf(tokenOf(first))).not.toBeNull();
+    await berth.parts.database.tenant(acme.id, (tenant) => tokens.mintAnew(tenant, first.credentialId));
+    const second = await fallAsleepWhileMinted();
+    expect([rightsOf(tokenOf(first)), rightsOf(tokenOf(second)) === null]).toEqual([null, false]);
+  });
 });
 
 describe('an installation', () => {

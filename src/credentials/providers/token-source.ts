@@ -40,6 +40,8 @@ export interface TokenSource {
   /** Why no tokens can be got with these settings, as in "has an identity that …"; null when they can. Absent: they always can. */
   obstacle?(settings: CredentialSettings): string | null;
   renew(request: RenewalRequest): Promise<Renewal>;
+  /** These are not kept, since the generation they were to follow was over when they came: what can be ended is. Absent: they run out. Never throws. */
+  unused?(request: RenewalRequest, secret: Renewed['secret']): Promise<void>;
 }
 
 /** The sources by kind. Rooms and files add theirs when they are made. */

@@ -264,6 +264,7 @@ export class Renewer implements OnApplicationShutdown {
       at,
     });
     if (!stored) {
+      tenant.afterCommit(() => this.discard(claim, renewed));
       await this.end(tenant, claim, { state: 'superseded', message: 'another came in between' });
       return;
     }
@@ -275,6 +276,13 @@ export class Renewer implements OnApplicationShutdown {
       return Promise.resolve();
     });
     await this.end(tenant, claim, { state: 'succeeded', nextGeneration, message: null });
+  }
+
+  /** The secret is no part of it: that of a login serves on, whatever was made of it. */
+  private async discard({ organizationId, token }: Claim, { secret }: Renewed): Promise<void> {
+    const { ref, kind, settings } = token;
+    const request = { organizationId, workspaceId: ref.workspaceId, secret: {}, settings };
+    await this.sources.of(kind).unused?.(request, secret);
   }
 
   /** (d), and (f) where nothing else is left. */

@@ -149,27 +149,46 @@ export const tokensStore = {
     });
   },
 
-  /** What is sealed of the tokens that workspaces have of their own, of one kind: of one workspace, or of one credential. */
-  async mintedOfKind(
+  /** What is sealed of the tokens that workspaces have of their own of a credential. */
+  async mintedBy(
     { db, organizationId }: Tenant,
-    kind: Kind,
-    of: { workspaceId: string } | { credentialId: string },
+    credentialId: string,
   ): Promise<{ credentialId: string; workspaceId: string; sealed: string }[]> {
     const rows = await db.mintedToken.findMany({
-      where: { organizationId, ...of, sealed: { not: null }, credential: { kind } },
+      where: { organizationId, credentialId, sealed: { not: null } },
       select: { credentialId: true, workspaceId: true, sealed: true },
     });
     return rows.flatMap(({ sealed, ...ref }) => (sealed === null ? [] : [{ ...ref, sealed }]));
   },
 
-  /** They serve no more, and nothing of them is kept; each only if it is still the one that was read. */
+  /** What is sealed of a workspace's own tokens of one kind. They serve no more, and their generation is over: what is being minted at the moment is not stored. */
+  async takeMinted(
+    { db, organizationId }: Tenant,
+    kind: Kind,
+    workspaceId: string,
+  ): Promise<{ credentialId: string; workspaceId: string; sealed: string }[]> {
+    const rows = await db.$queryRaw<{ credentialId: string; sealed: string | null }[]>`
+      update minted_token
+         set generation = minted_token.generation + 1, expires_at = ${RUN_OUT}, renew_at = null, refused_generation = null,
+             failures = 0, retry_at = null
+        from credential
+       where minted_token.organization_id = ${organizationId}::uuid and minted_token.workspace_id = ${workspaceId}::uuid
+         and credential.organization_id = minted_token.organization_id and credential.id = minted_token.credential_id
+         and credential.kind = ${kind}
+       returning minted_token.credential_id as "credentialId", minted_token.sealed`;
+    return rows.flatMap(({ credentialId, sealed }) =>
+      sealed === null ? [] : [{ credentialId, workspaceId, sealed }],
+    );
+  },
+
+  /** Nothing of them is kept; each only if it is still the one that was read. */
   async forgetMinted(
     { db, organizationId }: Tenant,
     rows: { credentialId: string; workspaceId: string; sealed: string }[],
   ): Promise<void> {
     await db.mintedToken.updateMany({
       where: { organizationId, OR: rows },
-      data: { ...none, sealed: null, keyId: null },
+      data: { sealed: null, keyId: null },
     });
   },
 
