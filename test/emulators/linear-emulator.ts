@@ -29,6 +29,8 @@ export interface LinearEmulator extends Emulator {
   readonly organizations: ReadonlyMap<string, LinearOrganization>;
   /** All GraphQL calls since the start or the last `reset()` that took effect, in order. */
   readonly calls: readonly LinearCall[];
+  /** How many answers that are held wait for `release()` now. */
+  readonly waiting: number;
   /** What becomes of an id that is there already. */
   duplicates: 'refuse' | 'same';
   /** An organization with the app's user in it. The first one's admin is who is signed in. */

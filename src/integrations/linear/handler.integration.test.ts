@@ -81,6 +81,12 @@ const replies = () =>
   );
 
 const said = (sessionId: string) => acme.activitiesOf(sessionId).map(({ content }) => content);
+/** Signs of life that were given, whether they are shown still or not. */
+const signs = (sessionId: string) =>
+  linear.calls.filter(({ operation, variables, errors }) => {
+    const isSign = [sessionId, 'Looking into it.'].every((part) => JSON.stringify(variables).includes(part));
+    return isSign && operation === 'agentActivityCreate' && errors.length === 0;
+  });
 
 it('gives a first sign of life within seconds, and asks who is unknown to connect, them alone', async () => {
   const bob = acme.addUser({ name: 'Bob', email: 'bob@elsewhere.example' });
@@ -89,6 +95,7 @@ it('gives a first sign of life within seconds, and asks who is unknown to connec
   expect(await outcomes()).toEqual(['awaiting-link']);
   await eventually('Bob is asked', () => said(session.id).some(({ type }) => type === 'elicitation'));
   expect(acme.activitiesOf(session.id)).toMatchObject([
+    { content: { type: 'thought' } },
     { content: { type: 'elicitation' }, signal: 'auth', signalMetadata: { userId: bob.id } },
   ]);
 });
@@ -163,13 +170,19 @@ it('gives a sign of life at once, and tries again what Linear was too tired for'
   await eventually('it was tried again', async () => (await deliveries())[0]?.state === 'processed');
   expect(await outcomes()).toEqual(['started']);
   await eventually('it works', () => acme.stateOf(issue).name === 'In Progress');
-  const given = linear.calls.filter(
-    ({ operation, variables, errors }) =>
-      operation === 'agentActivityCreate' &&
-      errors.length === 0 &&
-      JSON.stringify(variables).includes('Looking into it.'),
-  );
-  expect(given).toHaveLength(1);
+  expect(signs(session.id)).toHaveLength(1);
+});
+
+it('gives one sign of life for a beginning, also where what was written after it was done while that sign was on its way', async () => {
+  linear.fail({ mode: 'hold-before', match: { operation: 'agentActivityCreate' } });
+  const { session } = await linear.delegate(acme, issue, ann);
+  await eventually('its sign is on its way', () => linear.waiting === 1);
+  await linear.prompt(acme, session, ann, 'and the tests');
+  await eventually('both are taken', async () => (await messages()).length === 2);
+  await eventually('all of it is said', async () => (await waitingReplies()) === 0);
+  linear.release();
+  expect((await outcomes()).sort()).toEqual(['already-done', 'continued']);
+  expect(signs(session.id)).toHaveLength(2);
 });
 
 it('goes on with the next token when Linear refuses the one that is there', async () => {
@@ -358,10 +371,8 @@ it('begins the issue, and links the workspace', async () => {
   await eventually('it is begun', () => acme.stateOf(issue).name === 'In Progress');
   expect(session.externalUrls).toMatchObject([{ label: 'Workspace' }]);
   expect(said(session.id)).toMatchObject([
-    {
-      type: 'thought',
-      body: `Working on acme/web with claude, as ${member.name}.`,
-    },
+    { body: 'Looking into it.' },
+    { type: 'thought', body: `Working on acme/web with claude, as ${member.name}.` },
   ]);
 });
 
@@ -372,6 +383,7 @@ it('asks which repository, the likeliest first, and goes on with the answer', as
   expect(await outcomes()).toEqual(['repository-asked']);
   await eventually('it is asked', () => said(session.id).some(({ type }) => type === 'elicitation'));
   expect(acme.activitiesOf(session.id)).toMatchObject([
+    { content: { type: 'thought' } },
     { signal: 'select', signalMetadata: { options: [{ value: 'acme/app' }, { value: 'acme/web' }] } },
   ]);
   await linear.prompt(acme, session, ann, 'acme/app');

@@ -16,8 +16,12 @@ import { connectLinear } from '../../../test/support/linear-connection.js';
 import type { ReplyContent, ReplySender, SendOutcome } from '../../triggers/index.js';
 import { AppTokens } from '../../credentials/index.js';
 import { LinearApi } from './api.js';
+import { firstThoughtId } from './first-thought.js';
+import { CREATE_ACTIVITY } from './operations.js';
 import { beginning, linearSender } from './sender.js';
+import { FIRST_THOUGHT } from './speech.js';
 
+const SIGN = { type: 'thought', body: 'Looking into it.' };
 const PULL = 'https://github.com/acme/web/pull/7';
 
 let linear: LinearEmulator;
@@ -92,12 +96,59 @@ const STARTED: ReplyContent = {
   member: 'Ann',
 };
 
-it('gives a first sign of life at once, which the next one takes away', async () => {
+it('gives a first sign of life at once', async () => {
   expect(await say({ type: 'seen' })).toMatchObject({ outcome: 'sent' });
-  expect(said()).toEqual([{ type: 'thought', body: 'Looking into it.' }]);
+  expect(said()).toEqual([SIGN]);
   expect(session.firstSignAt).not.toBeNull();
+});
+
+const word = () => ({ askKey: `activity/${randomUUID()}` });
+
+describe.each(['refuse', 'same'] as const)('where an id that is there is taken as: %s', (duplicates) => {
+  const beginning = () => ({ askKey: `session/${session.id}` });
+  const there = () => [...acme.activitiesOf(session.id)];
+  beforeEach(() => {
+    linear.duplicates = duplicates;
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['it went on', () => say(STARTED)],
+    ['another word was seen', () => say({ type: 'seen' }, randomUUID(), word())],
+    ['it was done', () => say({ type: 'answer', text: 'Done.' })],
+  ])('gives no sign again of which it was not kept that it was given, when %s meanwhile', async (_, act) => {
+    for (const about of [beginning(), word()]) {
+      const key = randomUUID();
+      await say({ type: 'seen' }, key, about);
+      await act();
+      const [before, state] = [there(), await status()];
+      expect(await say({ type: 'seen' }, key, about)).toMatchObject({ outcome: 'sent' });
+      expect(there()).toEqual(before);
+      // What is done does not look as though it were worked on.
+      expect(await status()).toBe(state);
+    }
+  });
+
+  it('finds the sign that the handler gave a beginning, whatever was said since', async () => {
+    const id = firstThoughtId(organization.id, beginning().askKey);
+    const input = { id, agentSessionId: session.id, ...FIRST_THOUGHT };
+    await app.app.get(LinearApi, { strict: false }).ask(organization.id, CREATE_ACTIVITY, { input });
+    await say({ type: 'seen' }, randomUUID(), word());
+    const before = there();
+    expect(await say({ type: 'seen' }, randomUUID(), beginning())).toMatchObject({
+      outcome: 'sent',
+      calls: 1,
+    });
+    expect(there()).toEqual(before);
+  });
+});
+
+it('makes good a sign that was lost, also when more was said since', async () => {
+  linear.fail({ mode: 'cut-before-head', match: { operation: 'agentActivityCreate' } });
+  const [key, about] = [randomUUID(), word()];
+  expect(await say({ type: 'seen' }, key, about)).toMatchObject({ outcome: 'later' });
   await say(STARTED);
-  expect(said()).toHaveLength(1);
+  expect(await say({ type: 'seen' }, key, about)).toMatchObject({ outcome: 'sent' });
+  expect(said()).toContainEqual(SIGN);
 });
 
 it('begins the issue: its team’s first state for that, itself as the one who does it, a link to the workspace', async () => {

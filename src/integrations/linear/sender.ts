@@ -13,7 +13,7 @@ import {
   type Standing,
 } from './operations.js';
 import { firstThoughtId } from './first-thought.js';
-import { endsWith, FIRST_THOUGHT, speechOf, type Activity, type Speech } from './speech.js';
+import { endsWith, speechOf, type Activity, type Speech } from './speech.js';
 import { linearMadeSchema, linearSubjectSchema, type LinearSubject } from './subject.js';
 import { LinearTrouble } from './trouble.js';
 
@@ -47,28 +47,32 @@ export function linearSender(api: Pick<LinearApi, 'ask'>): ReplySender {
 /** Each step may be done again: links and URLs are one per URL, an issue that was begun stays so, an activity has the reply's own id. */
 async function say(ask: Ask, subject: LinearSubject, speech: Speech, job: ReplyToSend): Promise<SendOutcome> {
   const { begins, session, pullRequest, activity } = speech;
-  const { externalKey, content, about } = job.reply;
+  const { content } = job.reply;
+  const id = activityIdOf(job);
   // The first sign of life first: ten seconds after a session began it counts as unresponsive (linear.md 2).
   if (session) await ask(UPDATE_SESSION, { session: subject.sessionId, input: session });
-  if (activity && content.type === 'seen' && about.askKey !== undefined)
-    await giveSign(ask, subject, firstThoughtId(job.organizationId, about.askKey));
-  else if (activity) await create(ask, subject, activity, externalKey);
+  if (activity && !(isOfBeginning(job) && (await isThere(ask, id)))) await create(ask, subject, activity, id);
   if (begins) await unlessRefused(() => begin(ask, subject));
   if (pullRequest) await unlessRefused(() => link(ask, subject, pullRequest));
   const isOver = endsWith(speech);
   return {
     outcome: 'sent',
-    ...(activity ? { externalId: externalKey } : {}),
+    ...(activity ? { externalId: id } : {}),
     ...(isOver === null
       ? {}
       : { made: { isOver, stopped: content.type === 'stopped' ? content.text : null } }),
   };
 }
 
-/** The handler has most likely given it by now. */
-async function giveSign(ask: Ask, subject: LinearSubject, id: string): Promise<void> {
-  if (!(await isThere(ask, id))) await create(ask, subject, FIRST_THOUGHT, id);
+/** A sign of life has that of its ask, under which the handler may give it as well. */
+function activityIdOf({ organizationId, reply: { content, about, externalKey } }: ReplyToSend): string {
+  if (content.type !== 'seen' || about.askKey === undefined) return externalKey;
+  return firstThoughtId(organizationId, about.askKey);
 }
+
+/** A sign of life for the session's beginning, which the handler has most likely given by now. */
+const isOfBeginning = ({ conversation, reply: { content, about } }: ReplyToSend): boolean =>
+  content.type === 'seen' && about.askKey === conversation.key;
 
 async function create(ask: Ask, { sessionId }: LinearSubject, activity: Activity, id: string): Promise<void> {
   try {

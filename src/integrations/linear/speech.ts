@@ -4,6 +4,7 @@ import { plain, readable, said } from './text.js';
 /** An activity as Linear wants it; its `id` is set by whoever sends it. */
 export interface Activity {
   content: Record<string, string> & { type: 'thought' | 'action' | 'elicitation' | 'response' | 'error' };
+  /** Shown until the next activity. What became of its id then nobody says: said once more, it may be shown once more. */
   ephemeral?: true;
   signal?: 'auth' | 'select';
   signalMetadata?: object;
@@ -22,11 +23,11 @@ export interface Speech {
 }
 
 const PROVIDER_NAME = 'Berth';
-/** Shown until the next activity. */
-export const FIRST_THOUGHT: Activity = {
-  content: { type: 'thought', body: 'Looking into it.' },
-  ephemeral: true,
-};
+/**
+ * The first sign of life. It stays, as GitHub's `eyes` do: several may be about to give the same one, and one that comes late is known by its id alone, whatever was said meanwhile. With an activity that the next one
+ * takes away its id went, too, and the sign was given again, also where the work was done.
+ */
+export const FIRST_THOUGHT: Activity = { content: { type: 'thought', body: 'Looking into it.' } };
 
 /** How a reply of Berth's sounds at Linear. `isOver`: the session counts as ended there. */
 export function speechOf(reply: ReplyContent, { name, isOver }: { name: string; isOver: boolean }): Speech {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { FIRST_THOUGHT } from '../../../src/integrations/linear/speech.js';
 import type { GithubComment } from '../../emulators/github-world.js';
 import { fromGithub, fromLinear, type SignedDelivery } from '../../support/webhooks.js';
 import type { Findings } from '../figure.js';
@@ -177,19 +178,17 @@ function checkPull(
   note(checks.length === 1, `has ${checks.length} checks`);
 }
 
-/** What Berth wrote into a session: for good, and until the next word alone. */
+/** What Berth wrote into a session for good: signs of life, and the rest. */
 export function saidIn({ linear }: Receiving, sessionId: string): { kept: string[]; signs: string[] } {
-  const inputs = linear.calls
+  const said = linear.calls
     .filter(({ operation, errors }) => operation === 'agentActivityCreate' && errors.length === 0)
     .map(
       ({ variables }) => variables.input as { agentSessionId: string; ephemeral?: boolean; content: object },
     )
-    .filter(({ agentSessionId }) => agentSessionId === sessionId);
-  const text = (isSign: boolean): string[] =>
-    inputs
-      .filter(({ ephemeral = false }) => ephemeral === isSign)
-      .map(({ content }) => JSON.stringify(content));
-  return { kept: text(false), signs: text(true) };
+    .filter(({ agentSessionId, ephemeral = false }) => agentSessionId === sessionId && !ephemeral)
+    .map(({ content }) => JSON.stringify(content));
+  const sign = JSON.stringify(FIRST_THOUGHT.content);
+  return { kept: said.filter((text) => text !== sign), signs: said.filter((text) => text === sign) };
 }
 
 function newsOfLinear({ linear }: Receiving, body: string): News {
