@@ -272,6 +272,9 @@ export const githubIntegrationSchema = z.looseObject({
 });
 export type GithubIntegration = z.infer<typeof githubIntegrationSchema>;
 
+export const githubAppSchema = z.looseObject({ slug: z.string(), formerWebhookSecretsUntil: optionalText });
+export type GithubApp = z.infer<typeof githubAppSchema>;
+
 export const linearIntegrationSchema = z.looseObject({
   isConfigured: z.boolean(),
   webhookUrl: z.string(),

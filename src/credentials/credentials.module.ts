@@ -6,6 +6,7 @@ import { CredentialPlaces } from './credential-places.js';
 import { CredentialsController } from './credentials.controller.js';
 import { CredentialCare } from './care.service.js';
 import { CredentialsService } from './credentials.service.js';
+import { GithubAppController } from './github/github-app.controller.js';
 import { GithubApp } from './github/github-app.service.js';
 import { InstallationTokens } from './github/installation-tokens.js';
 import { GithubInstallations } from './github/installations.service.js';
@@ -116,7 +117,13 @@ export class CredentialsModule {}
 @Module({
   imports: [CredentialsModule],
   providers: [LoginsService],
-  controllers: [CredentialsController, LoginsController, KeysController, IssuerController],
+  controllers: [
+    CredentialsController,
+    LoginsController,
+    KeysController,
+    IssuerController,
+    GithubAppController,
+  ],
 })
 export class CredentialsApiModule {}
 

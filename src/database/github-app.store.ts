@@ -43,6 +43,20 @@ export class GithubAppStore {
     });
   }
 
+  /** Other secrets in place of these. False when they are others by now. */
+  async replace(
+    id: string,
+    before: string,
+    after: { sealed: string; keyId: string },
+    inside: Inside,
+  ): Promise<boolean> {
+    return this.#write(async (db, last) => {
+      const { count } = await db.githubApp.updateMany({ where: { id, sealed: before }, data: after });
+      if (count > 0) last(inside);
+      return count > 0;
+    });
+  }
+
   async notUnder(keyId: string, after: string | null, take: number): Promise<SealedAddress[]> {
     const rows = await this.#current().githubApp.findMany({
       where: { keyId: { not: keyId }, ...(after === null ? {} : { id: { gt: after } }) },

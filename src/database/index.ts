@@ -17,6 +17,7 @@ export type {
 export { DatabaseModule } from './database.module.js';
 export { HostLock, type Host, type HostLockOptions } from './host-lock.js';
 export type { SeenHost } from './hosts.store.js';
+export type { GithubAppRow } from './github-app.store.js';
 export type { IssuerKeyRow, NewIssuerKey, PublicJwk } from './issuer-keys.store.js';
 export type { KeysStore, SealedAddress } from './keys.store.js';
 export type { EndingRow, RenewalCursor, RenewalRow } from './renewals.store.js';

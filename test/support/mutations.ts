@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { takesKey } from '../../src/app/idempotency/key.js';
 import * as contracts from '../../src/contracts/rest/index.js';
 import type { RouteContract } from '../../src/contracts/index.js';
+import { GithubApp } from '../../src/credentials/index.js';
 import { hashPassword } from '../../src/identity/password.js';
 import { Secret } from '../../src/kernel/index.js';
 import { JobWorker, PATIENT_QUEUE } from '../../src/queue/index.js';
@@ -38,6 +39,16 @@ const bearer = (apiKey: string): Record<string, string> => ({ authorization: `Be
 export function knowLinear(berth: TestApp): void {
   const secret = new Secret('of-the-app-at-linear');
   berth.parts.loginEndpoints.linear.app = { clientId: 'x', clientSecret: secret, webhookSecret: secret };
+}
+
+/** Berth has an App of its own making at GitHub from here on. */
+export async function makeGithubApp(berth: TestApp): Promise<void> {
+  berth.parts.loginEndpoints.github.app = null;
+  const app = berth.app.get(GithubApp, { strict: false });
+  if (await app.facts()) return;
+  const secrets = { clientSecret: 'of-the-client', webhookSecret: 'of-the-hook', privateKey: 'of-the-app' };
+  const by = { type: 'system', id: null, name: 'a test', apiKeyId: null } as const;
+  await app.store({ appId: '7', slug: 'berth', clientId: 'x', ...secrets }, by);
 }
 
 /** Makes an owner an administrator of the instance. */
@@ -183,6 +194,12 @@ const instance: Record<
       client.query('UPDATE issuer_key SET signs_from = created_at'),
     );
     return { headers: bearer(owner.apiKey), body: { publishAheadSeconds: 900 } };
+  },
+  replaceGithubAppSecretsRoute: async (berth) => {
+    const { owner } = await berth.founded(newSlug());
+    await letAdminister(berth, { owner });
+    await makeGithubApp(berth);
+    return { headers: bearer(owner.apiKey), body: { webhookSecret: `of-the-hook-${newSlug()}` } };
   },
   createOrganizationRoute: async (berth) => {
     const { owner } = await berth.founded(newSlug());

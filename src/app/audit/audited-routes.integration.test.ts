@@ -9,7 +9,7 @@ import { requestJson } from '../../../test/support/http.js';
 import { machinesOf } from '../../../test/support/machines.js';
 import { withClient } from '../../../test/support/tables.js';
 import { tieAccount } from '../../../test/support/connections.js';
-import { bodiesInTime, knowLinear } from '../../../test/support/mutations.js';
+import { bodiesInTime, knowLinear, makeGithubApp } from '../../../test/support/mutations.js';
 import { call, furnish, routes } from '../../../test/support/tenant-routes.js';
 import * as contracts from '../../contracts/index.js';
 import type { AuditAction, RouteContract } from '../../contracts/index.js';
@@ -63,6 +63,11 @@ const others: Record<string, () => Promise<{ status: number; requestId: string }
     answered(await administrator.api.post('/api/v1/instance/keys/rotate', undefined, 202)),
   rotateIssuerKeyRoute: async () =>
     answered(await administrator.api.post('/api/v1/instance/issuer/rotate', {}, 202)),
+  replaceGithubAppSecretsRoute: async () => {
+    await makeGithubApp(berth);
+    const body = { webhookSecret: 'another-secret-of-the-hook' };
+    return answered(await administrator.api.call('PATCH', '/api/v1/instance/github-app', body, 200));
+  },
   proxyLeaseRoute: async () => {
     const { workspaceId } = await furnish(berth, acme);
     const { proxy } = await machinesOf(berth, workspaceId);

@@ -5,11 +5,17 @@ import { QuietExit } from '../failure.js';
 import { withExamples } from '../help.js';
 import { jsonText, oneLine } from '../render.js';
 import { githubIntegrationSchema, githubLinkSchema, type GithubIntegration } from '../wire.js';
+import { replaceSecretCommand } from './github-secrets.js';
 
 /** `berth integrations github`: the App, and where it is installed. */
 export function githubCommand(context: CliContext): Command {
   const group = new Command('github').description('pull requests and issues of GitHub');
-  for (const command of [showCommand(context), connectCommand(context), disconnectCommand(context)])
+  for (const command of [
+    showCommand(context),
+    connectCommand(context),
+    disconnectCommand(context),
+    replaceSecretCommand(context),
+  ])
     group.addCommand(command);
   return group;
 }

@@ -20,6 +20,7 @@ export const auditActions = {
     'somebody at another system has the name, or the address, of a member and is not known to be them: refused',
   'external-account.unlinked': 'a member disconnected an account at another system',
   'github-app.made': 'this Berth got an App at GitHub',
+  'github-app.secrets-replaced': 'secrets of the App at GitHub were replaced',
   'limits.changed': 'the limits of an organization were changed',
   'session.opened': 'a person signed in with a password',
   'session.refused': 'somebody tried to sign in and failed',

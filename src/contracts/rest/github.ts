@@ -83,6 +83,52 @@ export const disconnectGithubRoute = route({
   answer: { status: 204, body: null },
 });
 
+/** The App of this Berth, without its secrets. */
+export const githubAppViewSchema = z.object({
+  appId: z.string(),
+  slug: z.string(),
+  clientId: z.string(),
+  /** Until when deliveries may still be signed with a webhook secret that was replaced; null: not any more. */
+  formerWebhookSecretsUntil: timeSchema.nullable(),
+});
+export type GithubAppView = z.infer<typeof githubAppViewSchema>;
+
+const MOST_MINUTES = 24 * 60;
+/** Of secrets of GitHub's, and of ones that people make up for it. */
+const appSecretSchema = z
+  .string()
+  .regex(/^[!-~]{16,255}$/, 'must be 16 to 255 characters, without white space');
+
+/**
+ * Of the App that was made here alone. A private key is tried at GitHub first. The new webhook secret counts at once, and the one before for an hour, in which it is to be changed at GitHub: there and here at once
+ * nobody can. 409 `operation-not-possible`: the App is the environment's, or the key is not this App's.
+ */
+export const replaceGithubAppSecretsRoute = route({
+  method: 'PATCH',
+  path: '/api/v1/instance/github-app',
+  access: 'instance-administrator',
+  apart: true,
+  summary: 'Replace secrets of the GitHub App that this Berth made; none is ever shown',
+  body: z
+    .strictObject({
+      webhookSecret: appSecretSchema.optional(),
+      clientSecret: appSecretSchema.optional(),
+      privateKey: z
+        .string()
+        .max(20_000)
+        .regex(/^-----BEGIN (RSA )?PRIVATE KEY-----/, 'must be the whole PEM file of the key')
+        .optional(),
+      /** 0 where somebody else may know the secret before: then none before is taken any more. */
+      acceptFormerMinutes: z.int().min(0).max(MOST_MINUTES).default(60),
+    })
+    .refine(
+      ({ webhookSecret, clientSecret, privateKey }) =>
+        [webhookSecret, clientSecret, privateKey].some((secret) => secret !== undefined),
+      { error: 'must change something' },
+    ),
+  answer: { status: 200, body: githubAppViewSchema },
+});
+
 /** The page that hands a manifest to GitHub: that takes a form, and no link. */
 export const githubAppPageRoute = route({
   method: 'GET',

@@ -52,7 +52,10 @@ const IDEMPOTENT = new Set(['GET', 'HEAD']);
 const nothing = (): void => undefined;
 
 /** The JWT by which the App itself speaks (RS256, within ten minutes). */
-export function appJwt({ appId, privateKey }: GithubAppKeys, clock: Clock): Promise<string> {
+export function appJwt(
+  { appId, privateKey }: Pick<GithubAppKeys, 'appId' | 'privateKey'>,
+  clock: Clock,
+): Promise<string> {
   const now = Math.floor(clock.now().getTime() / 1000);
   // In an environment the line breaks of a key are often written as text.
   const key = createPrivateKey(privateKey.reveal().replaceAll('\\n', '\n'));
