@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { messageOf, silentMetrics, type Metrics } from '../kernel/index.js';
 import { PrismaClient, type Prisma } from './generated/client.js';
+import { PooledClient } from './pooled-client.js';
 import { tellThroughPostgres, type Tell } from './tell.js';
 import { Transactions } from './transactions.js';
 import type { Tenant } from './unit.js';
@@ -54,6 +55,7 @@ export class Database {
 /** The connections of one login. */
 export function createPool(connectionString: string): pg.Pool {
   const pool = new pg.Pool({
+    Client: PooledClient,
     connectionString,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

@@ -26,6 +26,7 @@ export { runningEmbeddedUrl, startEmbeddedPostgres } from './embedded/index.js';
 export { assertRuntimeLogin } from './logins.js';
 export { openDatabase, openServer, type DatabaseServer, type OpenDatabase } from './open-database.js';
 export { SchemaWatch } from './schema-watch.js';
+export { PooledClient } from './pooled-client.js';
 export { readSealingKeys, type SealingKey } from './sealing-keys.js';
 export * from './system.store.js';
 export { tellThroughPostgres, type Tell } from './tell.js';

@@ -1,3 +1,4 @@
+import { startDyingPostgres } from '../../test/support/dying-postgres.js';
 import { asSuperuser, createTestDatabase, withDatabase } from '../../test/support/postgres.js';
 import { systemIds } from '../kernel/index.js';
 import { Database, isUnavailable, isUniqueViolation } from './database.js';
@@ -58,6 +59,17 @@ describe('isUnavailable', () => {
     expect(await receive(store)).toMatchObject({ organizationId: null, state: 'processed' });
     await Promise.all([database.close(), store.close()]);
     await test.drop();
+  });
+
+  it('is of a connection that ends as soon as it is there, which ends nothing else', async () => {
+    const dying = await startDyingPostgres();
+    const [database, store] = [new Database(dying.url), new SystemStore(dying.url)];
+    expect(
+      isUnavailable(await thrownBy(() => database.tenant(systemIds.next(), () => Promise.resolve()))),
+    ).toBe(true);
+    expect(isUnavailable(await thrownBy(() => store.isFirstRun()))).toBe(true);
+    expect(isUnavailable(await thrownBy(() => receive(store)))).toBe(true);
+    await Promise.all([database.close(), store.close(), dying.close()]);
   });
 
   it('is of a database that is gone', async () => {

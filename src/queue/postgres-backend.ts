@@ -1,5 +1,6 @@
 import { createPostgresBackend, withBackend, type Queue, type Worker } from 'bullmq';
 import pg from 'pg';
+import { PooledClient } from '../database/index.js';
 import type { QueueBackend } from './backend.js';
 
 const SCHEMA = 'bullmq';
@@ -13,6 +14,7 @@ const onPostgres = withBackend(createPostgresBackend);
 /** The queues on Postgres, in a schema of their own and with a login that can see nothing else. The owner has migrated the schema (rule 5). */
 export function postgresBackend(queueUrl: string): QueueBackend {
   const pool = new pg.Pool({
+    Client: PooledClient,
     connectionString: queueUrl,
     // BullMQ names its tables without their schema.
     options: `-c search_path="${SCHEMA}"`,
@@ -20,7 +22,13 @@ export function postgresBackend(queueUrl: string): QueueBackend {
     keepAlive: true,
     application_name: 'berth queue',
   });
-  const own = { connectionString: queueUrl, schema: SCHEMA, migrate: false, max: WORKER_POOL_SIZE };
+  const own = {
+    Client: PooledClient,
+    connectionString: queueUrl,
+    schema: SCHEMA,
+    migrate: false,
+    max: WORKER_POOL_SIZE,
+  };
   return {
     store: 'Postgres',
     gathers: true,
