@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 import 'reflect-metadata';
 import { createLog } from './app/log.js';
 import { startBerth } from './app/compose.js';
@@ -7,13 +7,15 @@ import { armCrashPoints, BerthError, messageOf, type CrashPoint, type Log } from
 
 /** A stop that hangs must not hang forever; supervisors give less time than that anyway. */
 const STOP_SECONDS = 30;
+/** Of the built program: `dist`. */
+const folder = import.meta.dirname;
 
 async function main(): Promise<void> {
   if (process.argv[2] === 'doctor') return examine();
   const config = loadConfig();
   const log = createLog(config.logLevel);
   if (config.crashPoint) killAt(config.crashPoint);
-  const berth = await startBerth(config, log, () => process.exit(1));
+  const berth = await startBerth(config, folder, log, () => process.exit(1));
   stopOnSignal(() => berth.close(), log);
   log.info({ role: config.role, url: berth.url, dataDirectory: config.dataDirectory }, 'Berth is ready');
   process.stdout.write(
@@ -24,7 +26,7 @@ async function main(): Promise<void> {
 /** `main.js doctor`: looks at everything and starts nothing; one line of JSON for each finding, for the berth command to show. */
 async function examine(): Promise<void> {
   const { runDoctor } = await import('./app/doctor/index.js');
-  const migrations = fileURLToPath(new URL('../prisma/migrations', import.meta.url));
+  const migrations = path.join(folder, '../prisma/migrations');
   await runDoctor(diagnoseEnvironment(), migrations, (line) => {
     process.stdout.write(`${JSON.stringify(line)}\n`);
   });

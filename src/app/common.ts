@@ -1,7 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/index.js';
 import { pollSeconds } from '../contracts/index.js';
 import {
@@ -40,12 +39,11 @@ import { openWires } from './wires.js';
 /** A runner of which so many heartbeats are missing is suspected to hang. */
 const POLLS_MISSED = 4;
 
-/** The folder of the built program: `dist`. */
-export const sources = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-
 /** What every role opens, and what it is made of. */
 export interface Common {
   config: Config;
+  /** Of the built program: `dist`. */
+  folder: string;
   log: Log;
   closing: Closing;
   world: World;
@@ -57,14 +55,19 @@ export interface Common {
 }
 
 /** Opens what every role needs: the database, brought up to date, and the key ring, found to be the right one. */
-export async function openCommon(config: Config, log: Log, closing: Closing): Promise<Common> {
+export async function openCommon(
+  config: Config,
+  folder: string,
+  log: Log,
+  closing: Closing,
+): Promise<Common> {
   const world = new World(systemClock, systemIds, randomBytes);
   const metrics = new PrometheusMetrics(log);
   const { tracer, close: closeTracer } = await openTracer(config.traceExport, 'berth', log);
   closing.add('traces', closeTracer);
   const server = await openServer(config, log);
   closing.add('database server', () => server.stop());
-  const { ring, vault, opened } = await openSealed(config, log, world, server);
+  const { ring, vault, opened } = await openSealed({ config, folder, log, world }, server);
   closing.add('system login', () => opened.system.close());
   const wires = await openWires(config.redisUrl, opened, log);
   closing.add('wires', () => wires.close());
@@ -116,10 +119,11 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
   };
   return {
     config,
+    folder,
     log,
     closing,
     world,
-    version: await ownVersion(),
+    version: await ownVersion(folder),
     opened,
     address,
     parts,
@@ -128,9 +132,7 @@ export async function openCommon(config: Config, log: Log, closing: Closing): Pr
 
 /** The key ring is asked before the database is changed, and kept before anything is sealed with it. */
 async function openSealed(
-  config: Config,
-  log: Log,
-  world: World,
+  { config, folder, log, world }: Pick<Common, 'config' | 'folder' | 'log' | 'world'>,
   server: DatabaseServer,
 ): Promise<{ ring: RingKey[]; vault: Vault; opened: OpenDatabase }> {
   const given = config.encryptionKeys;
@@ -141,7 +143,7 @@ async function openSealed(
   const booked = await readSealingKeys(server.ownerUrl);
   await checkKeyRing(vault, booked);
   await ring.keep();
-  const opened = await openDatabase(server, config, path.resolve(sources, '../prisma/migrations'), log);
+  const opened = await openDatabase(server, config, path.join(folder, '../prisma/migrations'), log);
   // An api has no use for the directory: what it needs is in the database and in its environment.
   if (config.role !== 'api') await tieDataDirectory(config.dataDirectory, await opened.system.instanceId());
   const toBook = await sealingKeyToBook(vault, booked, world.clock);
@@ -174,7 +176,7 @@ async function repositoryPolicy({
   };
 }
 
-async function ownVersion(): Promise<string> {
-  const text = await readFile(path.resolve(sources, '../package.json'), 'utf8');
+async function ownVersion(folder: string): Promise<string> {
+  const text = await readFile(path.join(folder, '../package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -9,7 +9,7 @@ import { ReplyRhythm } from '../triggers/index.js';
 import { Sweep } from '../workspaces/index.js';
 import { AppModule } from './app.module.js';
 import { Closing } from './closing.js';
-import { openCommon, sources, type Common } from './common.js';
+import { openCommon, type Common } from './common.js';
 import { prepareEdge, serveAssets } from './edge.js';
 import { holdHost } from './host.js';
 import { EdgeServer } from './edge-server.js';
@@ -31,11 +31,16 @@ export interface Berth {
  * Opens everything that the role needs, in the order in which one needs the other, and starts to work. What was opened is closed again when a later step fails. `abandon` is called
  * when this process must end at once and touch nothing more: its data directory may be another's by now.
  */
-export async function startBerth(config: Config, log: Log, abandon: () => void): Promise<Berth> {
+export async function startBerth(
+  config: Config,
+  folder: string,
+  log: Log,
+  abandon: () => void,
+): Promise<Berth> {
   const closing = new Closing(log);
   const start = { all: startAll, api: startApi, worker: startWorker }[config.role];
   try {
-    const common = await openCommon(config, log, closing);
+    const common = await openCommon(config, folder, log, closing);
     return await start(common, abandon);
   } catch (error) {
     await closing.run();
@@ -69,7 +74,7 @@ async function startWorker(common: Common, abandon: () => void): Promise<Berth> 
 
 /** The runtime of the one data directory that this process holds. */
 async function takeHost(common: Common, abandon: () => void): Promise<Runtime> {
-  const { config, log, world, opened, address, closing } = common;
+  const { config, folder, log, world, opened, address, closing } = common;
   const { hostId, lock } = await holdHost(config, { ...common, ids: world.ids }, abandon);
   closing.add('data directory', () => lock.close());
   opened.schemaWatch.whenNewer(() => lock.silence());
@@ -80,7 +85,7 @@ async function takeHost(common: Common, abandon: () => void): Promise<Runtime> {
     world,
     log,
     metrics,
-    sources,
+    sources: folder,
   });
 }
 

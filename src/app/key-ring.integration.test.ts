@@ -62,6 +62,7 @@ describe('the key ring and the database', () => {
         BERTH_DATA_DIR: path.join(directory, 'data'),
         PORT: '0',
       }),
+      path.dirname(import.meta.dirname),
       new RecordingLog(),
       () => undefined,
     );

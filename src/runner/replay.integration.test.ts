@@ -30,7 +30,7 @@ describe.each<Agent>(['claude', 'codex'])('the real %s after a refused login', (
   let folder: string;
 
   beforeAll(async () => {
-    compiled = compileRunner();
+    compiled = await compileRunner();
     model = await (agent === 'claude' ? startAnthropicEmulator() : startOpenaiEmulator());
     model.accept(KEYS[agent]);
   });

@@ -49,7 +49,7 @@ describe('what a repository tells agents', () => {
   let openai: OpenaiEmulator;
 
   beforeAll(async () => {
-    compiled = compileRunner();
+    compiled = await compileRunner();
     anthropic = await startAnthropicEmulator();
     anthropic.accept(KEY.claude);
     openai = await startOpenaiEmulator();

@@ -32,7 +32,7 @@ describe('a runner with a fake control plane and the real agents', () => {
   let folder: string;
 
   beforeAll(async () => {
-    compiled = compileRunner();
+    compiled = await compileRunner();
     anthropic = await startAnthropicEmulator();
     anthropic.accept(ANTHROPIC_KEY);
     openai = await startOpenaiEmulator();

@@ -22,8 +22,8 @@ describe('a branch that people share', () => {
   let theirs: string;
   let source: RepositorySource;
 
-  beforeAll(() => {
-    compiled = compileRunner();
+  beforeAll(async () => {
+    compiled = await compileRunner();
   });
   afterAll(() => rmSync(compiled, { recursive: true, force: true }));
 

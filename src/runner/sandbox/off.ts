@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
-import { startForwarder } from '../inside/forwarder.js';
+import { startForwarder } from '../inside/start-forwarder.js';
 import { spawnGroup } from './process.js';
 import { realProgram, type Program } from './program.js';
 import type { Sandbox, SandboxCommand, SandboxPaths, SandboxProcess } from './sandbox.js';

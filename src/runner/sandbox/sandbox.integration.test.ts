@@ -15,8 +15,8 @@ describe('the bubblewrap sandbox', () => {
   let compiled: string;
   let place: Place;
 
-  beforeAll(() => {
-    compiled = compileRunner();
+  beforeAll(async () => {
+    compiled = await compileRunner();
   });
   afterAll(() => rmSync(compiled, { recursive: true, force: true }));
   beforeEach(() => {

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { bundle, bundleAlone } from '../../../scripts/bundle.js';
 import { runnerPaths } from '../../contracts/runner.js';
 import type { RuntimeStart } from '../runtime.js';
 import { eventually, Harness, isAlive } from '../testing/harness.js';
@@ -16,35 +17,17 @@ import { readProcess, scanProcesses } from './processes.js';
 
 const run = promisify(execFile);
 
-/** The real runner and proxy, compiled as the build does it, outside the checkout. */
+/** The real runner and proxy, built as `npm run build` does it, outside the checkout. */
 async function compile(directory: string): Promise<{ runnerEntry: string; proxyEntry: string }> {
-  const root = process.cwd();
-  await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'package.json'), '{"type":"module"}');
-  await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
-  const rooms = ['runner', 'proxy', 'telemetry', 'contracts', 'kernel', 'config'].map(
-    (room) => `src/${room}`,
-  );
-  const swc = join(root, 'node_modules', '@swc', 'cli', 'bin', 'swc.js');
-  const out = join(directory, 'dist');
-  await run(
-    process.execPath,
-    [
-      swc,
-      ...rooms,
-      '-d',
-      out,
-      '--strip-leading-paths',
-      '--config-file',
-      '.swcrc',
-      '--ignore',
-      '**/*.test.ts',
-    ],
-    {
-      cwd: root,
-    },
-  );
-  return { runnerEntry: join(out, 'runner', 'main.js'), proxyEntry: join(out, 'proxy', 'main.js') };
+  await Promise.all([
+    bundle(directory, ['runner/main', 'proxy/main']),
+    bundleAlone(directory, 'runner/inside/forwarder'),
+  ]);
+  return {
+    runnerEntry: join(directory, 'runner', 'main.js'),
+    proxyEntry: join(directory, 'proxy', 'main.js'),
+  };
 }
 
 /** A control plane that knows one workspace: it greets the runner, has no turn for it, and takes its reports. */

@@ -302,7 +302,7 @@ export async function refuseLogins(
   const clock = new JumpingClock();
   const models = { claude: await startAnthropicEmulator(), codex: await startOpenaiEmulator() };
   const app = await startTestApp({ clock });
-  const compiled = compileRunner();
+  const compiled = await compileRunner();
   const { id, slug } = await app.founded('acme');
   if (broken) breakClaims(app, broken);
   const world = { app, clock, models, compiled, organization: { id, slug } };
