@@ -24,6 +24,7 @@ export type {
   Opened,
   PullRequestHost,
   PullRequestPlace,
+  SuspendedPlace,
   WantedPull,
 } from './pull-requests/host.js';
 export { ownPartIn, withOwnPart } from './pull-requests/wording.js';

@@ -67,6 +67,11 @@ export class GithubInstallations {
     return installationsStore.reaching(tenant, ref);
   }
 
+  /** The installation that reaches it as soon as it is not suspended any more; null: none does. */
+  suspendedOf(tenant: Tenant, ref: RepositoryRef): Promise<string | null> {
+    return installationsStore.suspendedOf(tenant, ref);
+  }
+
   /** For rooms that hold repositories by number, and show their names. */
   whenNamed(hook: NamedHook): void {
     this.#namedHooks.push(hook);

@@ -184,13 +184,8 @@ export const installationsStore = {
     { db, organizationId }: Tenant,
     { repositoryId, fullName }: RepositoryRef,
   ): Promise<Reached | null> {
-    const equals = fullName.replaceAll(/[\\%_]/g, String.raw`\$&`);
     const row = await db.githubRepository.findFirst({
-      where: {
-        organizationId,
-        ...(repositoryId === null ? { fullName: { equals, mode: 'insensitive' } } : { repositoryId }),
-        installation: { suspendedAt: null },
-      },
+      where: { organizationId, ...meant({ repositoryId, fullName }), installation: { suspendedAt: null } },
       select: {
         ...repositoryColumns,
         installationId: true,
@@ -204,7 +199,23 @@ export const installationsStore = {
     const permissions = installation.permissions as Record<string, string>;
     return { ...repository, credentialId: installation.credentialId, permissions };
   },
+
+  /** The installation that would reach it and is suspended; null: there is none. */
+  async suspendedOf({ db, organizationId }: Tenant, ref: RepositoryRef): Promise<string | null> {
+    const row = await db.githubRepository.findFirst({
+      where: { organizationId, ...meant(ref), installation: { suspendedAt: { not: null } } },
+      select: { installationId: true },
+      orderBy: { updatedAt: 'desc' },
+    });
+    return row?.installationId ?? null;
+  },
 };
+
+function meant({ repositoryId, fullName }: RepositoryRef) {
+  if (repositoryId !== null) return { repositoryId };
+  const equals = fullName.replaceAll(/[\\%_]/g, String.raw`\$&`);
+  return { fullName: { equals, mode: 'insensitive' as const } };
+}
 
 function dataOf({ installationId: _key, permissions, ...facts }: InstallationFacts) {
   return { ...facts, permissions: permissions as JsonObject };

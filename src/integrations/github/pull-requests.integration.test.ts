@@ -228,6 +228,38 @@ describe('pull requests of work', () => {
     await attend(work.id);
   });
 
+  it('wait for an installation that is suspended, and are opened and told of more when it is back', async () => {
+    const { system } = bench.app.parts;
+    const suspend = (at: Date | null) => bench.sql('UPDATE github_installation SET suspended_at = $1', [at]);
+    const sweep = async (): Promise<number> => {
+      const back = await system.pullRequests.back(10);
+      for (const { workspaceId } of back) await attend(workspaceId);
+      return back.length;
+    };
+    const [before, during, open] = [await asked('Before'), await asked('During'), await asked('Open')];
+    await push(open);
+    await attend(open.id);
+    await push(before);
+    await suspend(bench.clock.now());
+    await push(during);
+    await push(open);
+    for (const { id } of [before, during, open]) await attend(id);
+    expect(pulls()).toHaveLength(1);
+    expect([await system.pullRequests.due(10), await system.pullRequests.back(10)]).toEqual([[], []]);
+    const changes = () => ground.github.sent.filter(({ method }) => method === 'PATCH').length;
+    const told = changes();
+    await suspend(null);
+    expect(await sweep()).toBe(3);
+    expect(
+      pulls()
+        .map(({ title }) => title)
+        .sort(),
+    ).toEqual(['Before', 'During', 'Open']);
+    expect(changes()).toBe(told + 1);
+    for (const { id } of [before, during, open]) expect(await opened(id)).toHaveLength(1);
+    expect([await sweep(), await system.pullRequests.due(10)]).toEqual([0, []]);
+  });
+
   it('that cannot be are said, and their jobs are found when they are lost', async () => {
     const nothing = await asked();
     const main = (await ground.github.git.sha(ground.widget, 'refs/heads/main')) ?? '';

@@ -11,6 +11,7 @@ import {
   type Opened,
   type PullRequestHost,
   type PullRequestPlace,
+  type SuspendedPlace,
   type WantedPull,
 } from '../../triggers/index.js';
 import { failureOf, orMissing } from './api-failure.js';
@@ -38,8 +39,14 @@ export class GithubPullRequests implements PullRequestHost {
     private readonly world: World,
   ) {}
 
-  placeOf(tenant: Tenant, repository: RepositoryRef): Promise<PullRequestPlace | null> {
-    return this.installations.reaching(tenant, repository);
+  async placeOf(
+    tenant: Tenant,
+    repository: RepositoryRef,
+  ): Promise<PullRequestPlace | SuspendedPlace | null> {
+    const place = await this.installations.reaching(tenant, repository);
+    if (place) return place;
+    const suspended = await this.installations.suspendedOf(tenant, repository);
+    return suspended === null ? null : { suspended };
   }
 
   async open(organizationId: string, place: PullRequestPlace, wanted: WantedPull): Promise<Opened> {

@@ -9,6 +9,11 @@ export interface PullRequestPlace {
   fullName: string;
 }
 
+/** What reaches a repository is suspended for the time being: the installation's number. */
+export interface SuspendedPlace {
+  suspended: string;
+}
+
 /** A pull request there. */
 export interface HostedPull {
   number: number;
@@ -38,7 +43,7 @@ export interface PullRequestHost {
   placeOf(
     tenant: Tenant,
     repository: { fullName: string; repositoryId: string | null },
-  ): Promise<PullRequestPlace | null>;
+  ): Promise<PullRequestPlace | SuspendedPlace | null>;
   /** Opens it, or finds the one that is open for the same branch: an answer may have been lost. */
   open(organizationId: string, place: PullRequestPlace, wanted: WantedPull): Promise<Opened>;
   /** Writes its text anew and says how it stands; null: it is gone. One that is not open is left as it is. */

@@ -9,8 +9,8 @@ import { JobHandlers } from '../../queue/index.js';
 import { Sweep, WorkspaceMachines, type LockedWorkspace } from '../../workspaces/index.js';
 import { Conversations } from '../conversations/conversations.service.js';
 import type { HostedPull, PullRequestHost, PullRequestPlace } from './host.js';
-import { isDue, ownPullOf, type OwnPull } from './own-pull.js';
-import { PullRequests } from './pull-requests.service.js';
+import { isDue, ownPullOf, suspendedOr, type OwnPull } from './own-pull.js';
+import { PullRequests, suspensionOf } from './pull-requests.service.js';
 import { bodyOf, titleOf, type PullRequestFacts } from './wording.js';
 
 /** So many in one round of the sweep. */
@@ -68,20 +68,26 @@ export class PullRequestJobs {
   }
 
   private async askForAll(): Promise<void> {
-    for (const due of await this.system.pullRequests.due(PER_ROUND)) await this.pulls.ask(due);
+    const { pullRequests } = this.system;
+    for (const due of await pullRequests.due(PER_ROUND)) await this.pulls.ask(due);
+    for (const back of await pullRequests.back(PER_ROUND)) await this.pulls.ask(back);
   }
 
   private async due(tenant: Tenant, workspaceId: string): Promise<Due | null> {
     const row = await this.machines.ofMachine(tenant, workspaceId);
-    const own = ownPullOf(row?.pullRequest);
+    const before = ownPullOf(row?.pullRequest);
     const { host } = this.pulls;
-    if (!row || !own || !host || !isDue(own)) return null;
+    if (!row || !before || !host || !(isDue(before) || before.state === 'suspended')) return null;
     const place = await this.pulls.placeOf(tenant, row);
     if (!place) {
       // The installation went meanwhile: what was pushed is on its branch.
-      await this.pulls.keep(tenant, row, { ...own, state: 'refused' });
+      await this.pulls.keep(tenant, row, { ...before, state: 'refused' });
       return null;
     }
+    const own = suspendedOr(before, suspensionOf(place));
+    if (own !== before) await this.pulls.keep(tenant, row, own);
+    // The sweep finds it when it is back.
+    if ('suspended' in place || !isDue(own)) return null;
     const facts = {
       workspaceUrl: `${this.publicUrl.url.replace(/\/+$/, '')}/workspaces/${row.id}`,
       name: row.name,

@@ -11,8 +11,8 @@ import {
   type LockedWorkspace,
 } from '../../workspaces/index.js';
 import { conversationsStore } from '../conversations/conversations.store.js';
-import type { PullRequestHost, PullRequestPlace } from './host.js';
-import { afterPush, isDue, ownPullOf, type OwnPull } from './own-pull.js';
+import type { PullRequestHost, PullRequestPlace, SuspendedPlace } from './host.js';
+import { afterPush, isDue, ownPullOf, suspendedOr, type OwnPull } from './own-pull.js';
 
 const GITHUB = 'github.com';
 
@@ -43,7 +43,7 @@ export class PullRequests {
   async placeOf(
     tenant: Tenant,
     workspace: Pick<LockedWorkspace, 'source' | 'repository' | 'repositoryId'>,
-  ): Promise<PullRequestPlace | null> {
+  ): Promise<PullRequestPlace | SuspendedPlace | null> {
     const place = httpsPlaceOf({ ...workspace, source: workspace.source as RepositorySource });
     if (!this.#host || place?.host !== GITHUB) return null;
     return this.#host.placeOf(tenant, { fullName: place.repository, repositoryId: place.repositoryId });
@@ -84,13 +84,18 @@ export class PullRequests {
   private async pushed(tenant: Tenant, workspace: LockedWorkspace, pushed: Pushed): Promise<void> {
     // A branch that people share has its pull request. And what a runner says of any other branch is no reason to write anywhere.
     if (workspace.readOnly || pushed.branch !== ownBranchOf(workspace.id)) return;
-    if (!(await this.placeOf(tenant, workspace))) return;
-    const own = afterPush(ownPullOf(workspace.pullRequest), pushed);
-    if (own) await this.keep(tenant, workspace, own);
+    const place = await this.placeOf(tenant, workspace);
+    const own = place && afterPush(ownPullOf(workspace.pullRequest), pushed);
+    if (own) await this.keep(tenant, workspace, suspendedOr(own, suspensionOf(place)));
   }
 
   private soon(tenant: Tenant, workspaceId: string): void {
     const { organizationId } = tenant;
     tenant.afterCommit(() => this.ask({ organizationId, workspaceId }));
   }
+}
+
+/** The installation for which all waits there; null: nothing does. */
+export function suspensionOf(place: PullRequestPlace | SuspendedPlace): string | null {
+  return 'suspended' in place ? place.suspended : null;
 }

@@ -1,4 +1,4 @@
-import { afterPush, isDue, ownPullOf, type OwnPull } from './own-pull.js';
+import { afterPush, isDue, ownPullOf, suspendedOr, type OwnPull } from './own-pull.js';
 import { bodyOf, ownPartIn, titleOf, withOwnPart, type PullRequestFacts } from './wording.js';
 
 const pushed = { branch: 'berth/1', commit: 'c2' };
@@ -16,6 +16,11 @@ describe('what a push means for the pull request', () => {
     ['it is open', pull('open', { told: 'c1', opened }), { ...wanted, state: 'open', told: 'c1', opened }],
     ['it was merged', pull('merged', { told: 'c1', opened }), wanted],
     ['it was refused', pull('refused'), wanted],
+    [
+      'it waits for an installation',
+      pull('suspended', { waitsFor: '3' }),
+      { ...wanted, state: 'suspended', waitsFor: '3' },
+    ],
     ['people closed it', pull('closed', { opened }), null],
   ] as const)('where %s', (_what, before, after) => {
     expect(afterPush(before, pushed)).toEqual(after);
@@ -28,8 +33,22 @@ describe('what a push means for the pull request', () => {
     [pull('merged'), false],
     [pull('closed'), false],
     [pull('refused'), false],
+    [pull('suspended', { waitsFor: '3' }), false],
   ])('%j is due: %s', (own, due) => {
     expect(isDue(own)).toBe(due);
+  });
+
+  it.each([
+    [pull('wanted'), '3', pull('suspended', { waitsFor: '3' })],
+    [pull('open', { opened }), '3', pull('suspended', { opened, waitsFor: '3' })],
+    [pull('suspended', { waitsFor: '2' }), '3', pull('suspended', { waitsFor: '3' })],
+    [pull('suspended', { waitsFor: '3' }), null, pull('wanted')],
+    [pull('suspended', { opened, waitsFor: '3' }), null, pull('open', { opened })],
+    [pull('open', { opened }), null, pull('open', { opened })],
+  ])('%j, of a repository whose installation is suspended (%j): %j', (own, by, after) => {
+    expect(suspendedOr(own, by)).toEqual(after);
+    // What does not change is not written.
+    expect(suspendedOr(after, by)).toBe(after);
   });
 
   it('is read from a row that may hold anything', () => {
