@@ -37,7 +37,7 @@ export interface StoredDelivery {
   tenantId: string | null;
   organizationId: string | null;
   state: string;
-  /** It waits to be handled because of this call: it was not there, or had failed. */
+  /** It waits to be handled, or is done, because of this call: it was not there, or had failed. */
   isNew: boolean;
 }
 
@@ -94,7 +94,8 @@ export class DeliveriesStore {
     await this.#arrivals.add(arrival);
     const { tenantId } = arrival;
     const { state, body } = tenantId === null ? { ...delivery.unknown, body: null } : delivery.known;
-    if (arrival.isNew) return { id, tenantId, organizationId: tenantId, state, isNew: state === 'received' };
+    const isNew = tenantId !== null && state !== 'failed';
+    if (arrival.isNew) return { id, tenantId, organizationId: tenantId, state, isNew };
     // What failed is tried again. Only for whom it came first: a tenant does not change between two deliveries of the same.
     const [again] =
       state === 'received'

@@ -93,13 +93,8 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
   });
 
   const atRest = async (): Promise<boolean> => {
-    const {
-      waiting = 0,
-      prioritized = 0,
-      active,
-      delayed,
-    } = await jobs.getJobCounts(...(['waiting', 'prioritized', 'active', 'delayed'] as const));
-    return waiting + prioritized === 0 && active === 0 && delayed === 0;
+    const { waiting, active, delayed } = await jobs.getJobCounts('waiting', 'active', 'delayed');
+    return waiting === 0 && active === 0 && delayed === 0;
   };
 
   it('runs a job once however often it was asked for before, whichever way round its ids stand', async () => {
@@ -117,27 +112,6 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     await eventually('the queue is empty', atRest);
     expect(runs).toHaveLength(2);
     expect(runs).toEqual(expect.arrayContaining([ref, other]));
-  });
-
-  it('takes first what does not yield, however late it came', async () => {
-    const [news, asked] = [Array.from({ length: 12 }, newRef), newRef()];
-    const gate = new Gate();
-    const runs: Ref[] = [];
-    reconcile = async (given) => {
-      runs.push(given);
-      await gate.pass();
-    };
-    for (const ref of news) await queue.add('workspace.reconcile', ref, { yields: true });
-    // Asked for once more, it still is one.
-    for (const ref of news) await queue.add('workspace.reconcile', ref);
-    await queue.add('workspace.reconcile', asked);
-    expect(await queue.counts()).toMatchObject({ waiting: 13 });
-    worker.start();
-    await eventually('ten run', () => gate.entered === 10);
-    expect(runs).toContainEqual(asked);
-    gate.open();
-    await eventually('the queue is empty', atRest);
-    expect(runs).toHaveLength(13);
   });
 
   it('runs exactly one more when it was asked for many times while one runs', async () => {

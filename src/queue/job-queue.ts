@@ -31,8 +31,6 @@ export interface JobOptions {
   host?: string | null;
   /** At most one in so many seconds, however many ask: for a rhythm that every process keeps and one of them follows. */
   onceInSeconds?: number;
-  /** Nobody waits for it: whatever else is in the queue is taken first, however late it came. */
-  yields?: boolean;
 }
 
 /**
@@ -40,9 +38,6 @@ export interface JobOptions {
  * by every job as it ends, is slow and could, as its code reads, end in a deadlock with that of another.
  */
 const KEEP_FAILED = { count: 1000 };
-
-/** BullMQ takes jobs without a priority first. */
-const LAST = 1;
 
 /** How many jobs of a queue are where. */
 export interface JobCounts {
@@ -94,7 +89,7 @@ export class JobQueue implements OnApplicationShutdown {
   async add<N extends JobName>(
     name: N,
     payload: JobPayload<N>,
-    { host = null, onceInSeconds, yields = false }: JobOptions = {},
+    { host = null, onceInSeconds }: JobOptions = {},
   ): Promise<void> {
     const definition: JobDefinition = jobs[name];
     const { attempts, backoffSeconds, isPatient } = definition;
@@ -110,7 +105,6 @@ export class JobQueue implements OnApplicationShutdown {
       deduplication: { id, ...once },
       removeOnComplete: true,
       removeOnFail: KEEP_FAILED,
-      ...(yields ? { priority: LAST } : {}),
     };
     const own = isPatient ? PATIENT_QUEUE : MAIN_QUEUE;
     const line = this.#line(host === null ? own : queueOf(host));
@@ -118,10 +112,9 @@ export class JobQueue implements OnApplicationShutdown {
   }
 
   async counts(queue = MAIN_QUEUE): Promise<JobCounts> {
-    const states = ['waiting', 'prioritized', 'active', 'delayed', 'failed'] as const;
-    const found = await this.#line(queue).queue.getJobCounts(...states);
-    const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = found;
-    return { waiting: waiting + prioritized, active, delayed, failed };
+    const found = await this.#line(queue).queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
+    const { waiting = 0, active = 0, delayed = 0, failed = 0 } = found;
+    return { waiting, active, delayed, failed };
   }
 
   /** Answers when the queue's store does; throws when it does not. */

@@ -5,14 +5,15 @@ import { World } from '../../kernel/index.js';
 import { Deliveries, Replies, TriggersModule } from '../../triggers/index.js';
 import { GithubEvents } from './github-events.js';
 import { GithubHandler } from './handler.js';
+import { GithubNews } from './news.js';
 import { GithubReach } from './reach.js';
 import { githubSender } from './sender.js';
 
 /** In every process: how GitHub is heard and answered. */
 @Module({
   imports: [CredentialsModule, IdentityModule, TriggersModule],
-  providers: [GithubEvents, GithubReach, GithubHandler],
-  exports: [GithubEvents, GithubReach],
+  providers: [GithubEvents, GithubReach, GithubHandler, GithubNews],
+  exports: [GithubEvents, GithubNews, GithubReach],
 })
 export class GithubTalkModule {
   constructor(

@@ -6,11 +6,16 @@ import { OpenElements } from './raw-html.js';
  * of code and links; besides, nothing in a quotation counts, since it repeats somebody else's words, often the bot's own.
  */
 export function mentions(markdown: string, slug: string): boolean {
-  // Most comments end here, unparsed. A character reference (`&#64;`) or a backslash may hide any part of the name.
-  const plain = markdown.toLowerCase();
-  if (!plain.includes(slug.toLowerCase()) && !/[&\\]/.test(plain)) return false;
+  // Most comments end here, unparsed.
+  if (!mayMention(markdown, slug)) return false;
   for (const text of spokenTexts(parseMarkdown(markdown))) if (names(text, slug)) return true;
   return false;
+}
+
+/** Told at once, and false for whatever holds no mention. A character reference (`&#64;`) or a backslash may hide any part of the name. */
+export function mayMention(markdown: string, slug: string): boolean {
+  const plain = markdown.toLowerCase();
+  return plain.includes(slug.toLowerCase()) || /[&\\]/.test(plain);
 }
 
 /**

@@ -81,6 +81,22 @@ export function hear(event: string, action: string | null, body: unknown, self: 
   }
 }
 
+/**
+ * Why nothing is to be done about a delivery, where that is so whoever Berth is there; null: to be found out. What goes on in issues all day, by the thousand, is known by this for what it is.
+ */
+export function newsOf(event: string, action: string | null, body: unknown): Ignored | null {
+  if (event === 'AgentSessionEvent' || (event === 'Issue' && tellsOfDelegate(body))) return null;
+  const heard = hear(event, action, body, NOBODY);
+  return heard.what === 'nothing' ? heard.outcome : null;
+}
+
+const NOBODY: Self = { appUserId: '', name: '' };
+
+function tellsOfDelegate(body: unknown): boolean {
+  const parsed = issueEventSchema.safeParse(body);
+  return Boolean(parsed.data?.updatedFrom?.delegateId);
+}
+
 function inSession(action: string | null, body: unknown, self: Self): Heard {
   if (action !== 'created' && action !== 'prompted') return nothing('ignored-action');
   const parsed = sessionEventSchema.safeParse(body);

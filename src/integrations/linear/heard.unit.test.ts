@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hear, type Heard } from './heard.js';
+import { hear, newsOf, type Heard } from './heard.js';
 
 const FIXTURES = join(process.cwd(), 'test', 'fixtures', 'linear');
 const SELF = { appUserId: '25caa59c-1d99-4324-8de7-5a736c7f2ef3', name: 'tryreplicas' };
@@ -71,6 +71,15 @@ it('knows every webhook of the fixtures', () => {
 it.each(Object.entries(EXPECTED))('%s', (name, expected) => {
   expect(heard(read(name))).toMatchObject(expected);
 });
+
+it.each(Object.entries(EXPECTED))(
+  '%s is news at once, or nobody says so before it is looked into',
+  (name, expected) => {
+    const body = read(name);
+    const outcome = 'outcome' in expected && body.type !== 'AgentSessionEvent' ? expected.outcome : null;
+    expect(newsOf(body.type, body.action, body)).toBe(outcome);
+  },
+);
 
 const created = read('agent-session-event.created.delegation.constructed');
 const mention = read('agent-session-event.created.mention.constructed');

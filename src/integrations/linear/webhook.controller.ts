@@ -7,17 +7,10 @@ import { BerthError, World } from '../../kernel/index.js';
 import { Deliveries } from '../../triggers/index.js';
 import { bytesOf, nameIn, nameOf, notSetUp, notSigned, objectOf } from '../webhooks/reading.js';
 import { WebhookSecrets } from '../webhooks/webhook-secrets.js';
+import { newsOf } from './heard.js';
 import { isFromLinear, isInTime } from './signature.js';
 
-/** What asks for work, or takes something back. The rest tells what goes on in issues, which is more by far. */
-const PRESSING: ReadonlySet<unknown> = new Set([
-  'AgentSessionEvent',
-  'AppUserNotification',
-  'OAuthApp',
-  'PermissionChange',
-]);
-
-/** Where Linear tells what happened. Proven first, read then, stored, and answered: everything else is a job's. */
+/** Where Linear tells what happened. Proven first, read then, stored, and answered: whatever is more than news is a job's. */
 @Controller()
 export class LinearWebhookController {
   constructor(
@@ -39,17 +32,19 @@ export class LinearWebhookController {
       throw new BerthError('bad-request', 'The delivery does not say in its signed body when it was sent.');
     const isLate = !isInTime(webhookTimestamp, this.world.clock.now());
     const linearOrganizationId = nameOf(organizationId);
+    // The header says it too; this is the one that is signed.
+    const event = nameOf(body.type) ?? 'unknown';
+    const action = nameOf(body.action);
     const received = await this.deliveries.receive({
       system: 'linear',
       // Its id is in no signed place: one old body under many ids must not become many rows.
       deliveryId: isLate ? `late-${createHash('sha256').update(bytes).digest('hex')}` : deliveryId,
-      // The header says it too; this is the one that is signed.
-      event: nameOf(body.type) ?? 'unknown',
-      action: nameOf(body.action),
+      event,
+      action,
       tenantKey: linearOrganizationId === null ? null : { linearOrganizationId },
       body: text,
       isLate,
-      isNews: !PRESSING.has(body.type),
+      outcome: newsOf(event, action, body),
     });
     return { received };
   }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TriggersModule } from '../../triggers/index.js';
+import { GithubTalkModule } from '../github/github-talk.module.js';
 import { GithubWebhookController } from '../github/webhook.controller.js';
 import { LinearWebhookController } from '../linear/webhook.controller.js';
 import { WebhookSecrets } from './webhook-secrets.js';
@@ -10,7 +11,7 @@ export class WebhookSecretsModule {}
 
 /** Where other systems tell what happened, in processes that serve the API. */
 @Module({
-  imports: [TriggersModule, WebhookSecretsModule],
+  imports: [GithubTalkModule, TriggersModule, WebhookSecretsModule],
   controllers: [GithubWebhookController, LinearWebhookController],
 })
 export class WebhooksModule {}

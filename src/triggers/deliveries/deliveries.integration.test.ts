@@ -104,6 +104,25 @@ describe('deliveries', () => {
     expect(await stored(other.deliveryId)).toMatchObject({ ...acmes, system: 'github', body: other.body });
   });
 
+  it('that need nothing are done as they come: no job is asked for, nothing of them is kept', async () => {
+    const news = received({ outcome: 'ignored-issue' });
+    const before = await berth.app.get(JobQueue).counts();
+    expect(await deliveries.receive(news)).toBe('new');
+    expect(await deliveries.receive(news)).toBe('again');
+    expect(await berth.app.get(JobQueue).counts()).toEqual(before);
+    expect(await stored(news.deliveryId)).toMatchObject({
+      ...{ organization_id: acme.id, state: 'processed', outcome: 'ignored-issue', body: null },
+      finished_at: expect.any(Date) as unknown,
+    });
+    await jobs.handle(acme.id, (await listed(news.deliveryId))?.id ?? '');
+    expect(handled).toEqual([]);
+    // Late all the same, where it is.
+    expect(await deliveries.receive(received({ outcome: 'ignored-issue', isLate: true }))).toBe('again');
+    const nobodys = received({ outcome: 'ignored-issue', tenantKey: null });
+    expect(await deliveries.receive(nobodys)).toBe('again');
+    expect(await stored(nobodys.deliveryId)).toMatchObject({ outcome: 'ignored-unknown-tenant' });
+  });
+
   it('are taken in a crowd, and one that is wanted twice at once by one', async () => {
     const some = await Promise.all(
       [received(), received(), received()].map(async (one) => {

@@ -28,8 +28,8 @@ export interface Received {
   body: string;
   /** Signed well, and long ago: it is noted and not worked on, and what may have been missed is looked for. */
   isLate?: boolean;
-  /** It cannot ask for anything, nor take anything back: what may is handled before it. */
-  isNews?: boolean;
+  /** Why nothing is to be done about it, where that is known by what it says alone. Then it is done as it comes, and no job asks for more. */
+  outcome?: string | null;
 }
 
 /** A delivery as its system's handler gets it. */
@@ -78,7 +78,7 @@ export class Deliveries {
    * asked for: no handler is waited for.
    */
   async receive(received: Received): Promise<'new' | 'again'> {
-    const { system, deliveryId, event, action, tenantKey, isLate = false, isNews = false } = received;
+    const { system, deliveryId, event, action, tenantKey, outcome = null, isLate = false } = received;
     const stored = await this.system.deliveries.receive({
       id: this.world.ids.next(),
       ...{
@@ -100,9 +100,11 @@ export class Deliveries {
     });
     // One that waits already is asked for once more: its job may have been lost, and an equal one adds nothing.
     if (organizationId && stored.state === 'received') {
-      await this.handleSoon(organizationId, stored.id, isNews);
+      await this.handleSoon(organizationId, stored.id);
       crashPoint('delivery.enqueued');
     }
+    if (stored.isNew && outcome !== null)
+      this.metrics.count('berth_deliveries_handled_total', { system, outcome });
     if (isLate && tenantId) await this.lookForMissed(system, tenantId);
     return stored.isNew ? 'new' : 'again';
   }
@@ -150,9 +152,9 @@ export class Deliveries {
   }
 
   /** It never fails: the row is there, and who is answered with an error would deliver it again. */
-  private async handleSoon(organizationId: string, deliveryId: string, isNews = false): Promise<void> {
+  private async handleSoon(organizationId: string, deliveryId: string): Promise<void> {
     try {
-      await this.queue.add('delivery.handle', { organizationId, deliveryId }, { yields: isNews });
+      await this.queue.add('delivery.handle', { organizationId, deliveryId });
     } catch (error) {
       this.log.warn(
         { deliveryId, reason: messageOf(error) },
@@ -176,9 +178,10 @@ export class Deliveries {
 /** What is nobody's here is none of our business to keep. */
 const NOBODYS = { state: 'processed', outcome: 'ignored-unknown-tenant' } as const;
 
-/** How a delivery begins that is somebody's. A late one counts as failed, so that the same in time is worked on. */
-function standingOf({ isLate = false, body }: Received): Standing {
-  return isLate
-    ? { state: 'failed', outcome: 'late', body: null }
-    : { state: 'received', outcome: null, body };
+/** How a delivery begins that is somebody's. A late one counts as failed, so that the same in time is worked on. What needs nothing is not kept: nobody will read it. */
+function standingOf({ isLate = false, outcome = null, body }: Received): Standing {
+  if (isLate) return { state: 'failed', outcome: 'late', body: null };
+  return outcome === null
+    ? { state: 'received', outcome: null, body }
+    : { state: 'processed', outcome, body: null };
 }
