@@ -3,7 +3,6 @@ import type { Kind } from '../contracts/index.js';
 import { Database } from '../database/index.js';
 import { BerthError, Secret, SharedLooks, World } from '../kernel/index.js';
 import { reasonToRenew, serves } from '../oauth/index.js';
-import { credentialsStore } from './credentials.store.js';
 import { kinds } from './kinds.js';
 import { placeOf } from './renewal/place.js';
 import { Renewals } from './renewal/renewals.service.js';
@@ -84,20 +83,13 @@ export class AppTokens {
 
   private async find(organizationId: string, kind: AppKind): Promise<Look> {
     // Apart: what it decides by must be committed, and it waits longer than a transaction may.
-    const found = await this.database.apart(organizationId, async (tenant) => {
-      const place = { scope: 'organization', userId: null, kind } as const;
-      const row = await credentialsStore.find(tenant, place);
-      const ref = { credentialId: row?.id ?? '', workspaceId: null };
-      if (row?.status === 'rejected') throw ended(kind, row.lastError);
-      const token = row && (await tokensStore.find(tenant, ref));
-      const sealed = row && (await tokensStore.sealed(tenant, ref));
-      // Rotated or removed between two statements: looked at again.
-      const isSame = token?.generation === sealed?.generation && token?.lineage === sealed?.lineage;
-      return token && sealed ? { token, sealed: sealed.sealed, isSame } : null;
-    });
+    const found = await this.database.apart(organizationId, (tenant) =>
+      tokensStore.ofOrganization(tenant, kind),
+    );
     if (!found)
       throw new BerthError('not-connected', `There is no ${kinds[kind].title} here. Connect it first.`);
-    return found.isSame ? found : this.find(organizationId, kind);
+    if (found.token.status === 'rejected') throw ended(kind, found.lastError);
+    return found;
   }
 }
 

@@ -101,6 +101,18 @@ export const tokensStore = {
     return (await tokensStore.findAll(tenant, [ref])).get(nameOf(ref)) ?? null;
   },
 
+  /** The organization's own login of a kind, with what is sealed of it and why it ended, where it did: in one look, so that all of it is of one moment. */
+  async ofOrganization({ db, organizationId }: Tenant, kind: Kind) {
+    const row = await db.credential.findFirst({
+      where: { organizationId, scope: 'organization', kind },
+      select: { id: true, sealed: true, lastError: true, ...columns },
+    });
+    if (!row) return null;
+    const { id, sealed, lastError, ...state } = row;
+    const ref: TokenRef = { credentialId: id, workspaceId: null };
+    return { token: { ref, ...state } as Token, sealed, lastError };
+  },
+
   /** Those of these that there are, by `nameOf`; however many they are, with one look at each table. */
   async findAll(tenant: Tenant, refs: TokenRef[]): Promise<Map<string, Token>> {
     const { db, organizationId } = tenant;

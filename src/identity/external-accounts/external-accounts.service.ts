@@ -13,7 +13,7 @@ import { auditedMember, type Actor } from '../actor.js';
 import { hashToken } from '../api-key.js';
 import { IdentityService } from '../identity.service.js';
 import { identityStore } from '../identity.store.js';
-import { externalAccountsStore } from './external-accounts.store.js';
+import { externalAccountsStore, type ExternalAccountRow } from './external-accounts.store.js';
 import {
   decideLink,
   decideWho,
@@ -61,6 +61,12 @@ export class ExternalAccounts {
     this.#hooks.push(hook);
   }
 
+  /** Whether somebody has connected this account. A quick look, that decides nothing. */
+  async isLinked(tenant: Tenant, system: ExternalSystem, externalId: string): Promise<boolean> {
+    const account = await accounts.byId(tenant, system, externalId);
+    return account !== null && account.proof !== 'disconnected';
+  }
+
   /** Who this is. By a proven address they are connected on the way, once; a name that changed is written down. What is refused as another's name is booked. */
   async find(tenant: Tenant, person: ExternalPerson): Promise<Found> {
     const { system, externalId, handle } = person;
@@ -82,13 +88,13 @@ export class ExternalAccounts {
         return this.unlessConnectedNow(tenant, person);
       case 'link':
         await this.link(tenant, { userId: decision.userId, person, proof: 'email' });
-        return this.known(tenant, person);
+        return this.known(tenant, await accounts.byId(tenant, system, externalId));
       case 'known':
         if (byId && decision.isRenamed && handle !== null) {
           await accounts.takeHandle(tenant, { id: byId.id, system, handle }, this.world.clock.now());
           this.book(tenant, 'external-account.renamed', person, { from: byId.handle });
         }
-        return this.known(tenant, person);
+        return this.known(tenant, byId);
     }
   }
 
@@ -197,8 +203,7 @@ export class ExternalAccounts {
     return now && now.proof !== 'disconnected' ? this.find(tenant, person) : { outcome: 'unlinked' };
   }
 
-  private async known(tenant: Tenant, { system, externalId }: ExternalPerson): Promise<Found> {
-    const account = await accounts.byId(tenant, system, externalId);
+  private async known(tenant: Tenant, account: ExternalAccountRow | null): Promise<Found> {
     const actor =
       account &&
       (await this.identity.actorInside(tenant, account.userId, { type: 'external-account', id: account.id }));

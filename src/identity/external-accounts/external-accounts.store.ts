@@ -155,3 +155,5 @@ export const externalAccountsStore = {
     });
   },
 };
+
+export type ExternalAccountRow = NonNullable<Awaited<ReturnType<typeof externalAccountsStore.byId>>>;

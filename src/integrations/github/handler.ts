@@ -52,7 +52,7 @@ export class GithubHandler {
       ...{ system: 'github', key: spoken.key, conversationKey, cause: conversationKey },
       askerId: spoken.author.id,
     });
-    if (known) return { outcome: known };
+    if (known.outcome !== null) return { outcome: known.outcome };
     try {
       const asking = new Asking(organizationId, spoken, bot, this.reach, (person) =>
         this.memberOf(organizationId, person),
@@ -60,6 +60,7 @@ export class GithubHandler {
       const verdict = await asking.judged();
       if ('outcome' in verdict) return verdict;
       const ask = await asking.ask(id, verdict.pass);
+      ask.beginsAnew = known.beginsAnew;
       ask.isConnected = (tenant) => this.reach.isLiving(tenant, spoken.installationId);
       const { outcome, workspaceId } = await this.asks.take(ask);
       return { outcome, ...(workspaceId === undefined ? {} : { workspaceId }) };

@@ -87,9 +87,9 @@ export class LinearConnections {
 
   /** Who Berth is in an organization's Linear. Throws `not-connected`. */
   async self(organizationId: string): Promise<{ appUserId: string; name: string }> {
-    const row = await this.database.tenant(organizationId, (tenant) => linearConnectionsStore.find(tenant));
-    if (!row) throw new BerthError('not-connected', NOT_CONNECTED);
-    return { appUserId: row.appUserId, name: row.appUserName };
+    const self = await this.database.tenant(organizationId, (tenant) => linearConnectionsStore.self(tenant));
+    if (!self) throw new BerthError('not-connected', NOT_CONNECTED);
+    return self;
   }
 
   /** Whether the organization is tied to Linear as this user of the app's. Nobody unties it until the transaction ends. */

@@ -30,6 +30,15 @@ export const linearConnectionsStore = {
     });
   },
 
+  /** Who Berth is there; null: they are not tied. */
+  async self({ db, organizationId }: Tenant): Promise<{ appUserId: string; name: string } | null> {
+    const row = await db.linearConnection.findFirst({
+      where: { organizationId },
+      select: { appUserId: true, appUserName: true },
+    });
+    return row && { appUserId: row.appUserId, name: row.appUserName };
+  },
+
   /** Whether they are tied with this user of the app's; nobody unties them until the transaction ends. */
   async holds({ db, organizationId }: Tenant, appUserId: string): Promise<boolean> {
     const found = await db.$queryRaw<unknown[]>`

@@ -106,15 +106,13 @@ export class LinearHandler {
 
   private async takeOne(delivery: DeliveryToHandle, heard: HeardAsk, self: Self): Promise<Handled> {
     const { organizationId } = delivery;
-    // Asked of Linear for nothing else: its requests are counted, and what went in circles is not to be told.
+    // Before a sign of life is given for it. Asked of Linear for nothing else: its requests are counted, and what went in circles is not to be told.
     const known = await this.asks.known(organizationId, {
       ...{ system: 'linear', key: heard.key, conversationKey: conversationKey(heard.session.id) },
       ...{ cause: heard.session.issueId, askerId: heard.person?.id ?? null },
+      ...orderOf(heard),
     });
-    if (known) return { outcome: known };
-    // Before a sign of life is given for it.
-    if (await this.stops.isStopped({ organizationId, system: 'linear', ...orderOf(heard) }))
-      return { outcome: 'stopped' };
+    if (known.outcome !== null) return { outcome: known.outcome };
     const [facts] = await Promise.all([
       this.facts(organizationId, heard),
       this.firstThought(organizationId, heard),
@@ -122,7 +120,7 @@ export class LinearHandler {
     if (!facts) return { outcome: 'ignored-no-access' };
     const isConnected = (tenant: Tenant): Promise<boolean> => this.connections.isTied(tenant, self.appUserId);
     try {
-      const ask = { ...askOf(delivery, heard, facts, self), isConnected };
+      const ask = { ...askOf(delivery, heard, facts, self), beginsAnew: known.beginsAnew, isConnected };
       const { outcome, workspaceId } = await this.#turnstile.run('asks', () => this.asks.take(ask));
       return { outcome, ...(workspaceId ? { workspaceId } : {}) };
     } catch (error) {
@@ -214,9 +212,8 @@ function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Fac
 }
 
 /** By what it is put in order with what ends it. */
-function orderOf({ at, session }: HeardAsk) {
-  const conversation = { key: conversationKey(session.id), url: session.url, subject: {} };
-  return { writtenAt: at, partOf: [nameOfIssue(session.issueId)], conversation };
+function orderOf({ at, session }: HeardAsk): Pick<Ask, 'writtenAt' | 'partOf'> {
+  return { writtenAt: at, partOf: [nameOfIssue(session.issueId)] };
 }
 
 function subjectOf(

@@ -48,6 +48,8 @@ export interface Ask {
   characters?: number;
   /** Names the workspace. */
   title: string;
+  /** It is the first of its conversation, and of a member: what a workspace is made of is looked up first, where nobody unknown has other systems asked. It spares a decision that only says so. */
+  beginsAnew?: boolean;
   /** False: it continues what is there, and starts nothing. */
   mayStart: boolean;
   readOnly: boolean;

@@ -341,7 +341,10 @@ describe('asks', () => {
     await bob.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
     const company = await connected(bob);
     const known = { system: ann.system, key: 'x', conversationKey: 'x', cause: 'x', askerId: ann.externalId };
-    expect(await asks.known(bench.organization.id, known)).toBeNull();
+    const look = (askerId: string) => asks.known(bench.organization.id, { ...known, askerId });
+    expect(await look(ann.externalId)).toEqual({ outcome: null, beginsAnew: true });
+    // For whom nobody knows nothing is looked up first.
+    expect(await look(randomUUID())).toEqual({ outcome: null, beginsAnew: false });
     expect((await talk([1, 1, 1, 1], [ann, company])).every((outcome) => outcome === 'started')).toBe(true);
   });
 });

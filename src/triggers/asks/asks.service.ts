@@ -20,7 +20,7 @@ import {
   type Case,
   type Ending,
 } from './ask-case.js';
-import type { Ask, Taken } from './ask.js';
+import type { Ask, AskOutcome, Taken } from './ask.js';
 import { asksStore, type Windows } from './asks.store.js';
 import { timesAtOnce } from './at-once.js';
 import { stopsStore } from './stops.store.js';
@@ -39,7 +39,7 @@ const GOES_ON =
   'Nothing that is written here is done for an hour; then write again. An admin can resume it now in Berth: `berth conversations list` shows it, `berth conversations resume` has it heard again.';
 
 /** By what it is seen that an ask needs no decision. */
-export interface AskToKnow {
+export interface AskToKnow extends Pick<Ask, 'writtenAt' | 'partOf'> {
   system: ExternalSystem;
   key: string;
   conversationKey: string;
@@ -48,6 +48,9 @@ export interface AskToKnow {
   /** Null: nobody. */
   askerId: string | null;
 }
+
+/** What is known of an ask at once. `outcome` null: it is to be decided. */
+export type Known = { outcome: AskOutcome } | ({ outcome: null } & Required<Pick<Ask, 'beginsAnew'>>);
 
 /** What of a case is looked up last. */
 type Asking = 'who' | 'stand' | 'atOnce';
@@ -78,16 +81,23 @@ export class Asks {
   }
 
   /**
-   * What becomes of an ask before anybody is asked for facts: it was decided already, or what goes in circles is not heard there for now. A quick look: stopped means no call at all. Null: it is to be
-   * decided.
+   * What becomes of an ask before anybody is asked for facts: it was decided already, it was stopped before it was told of, or what goes in circles is not heard there for now. A quick look: stopped
+   * means no call at all.
    */
-  async known(organizationId: string, ask: AskToKnow): Promise<'already-done' | 'stopped-by-breaker' | null> {
+  async known(organizationId: string, ask: AskToKnow): Promise<Known> {
     return this.database.tenant(organizationId, async (tenant) => {
       const found = await asksStore.find(tenant, ask.system, ask.key);
-      if (found && found.state !== 'waiting') return 'already-done';
+      if (found && found.state !== 'waiting') return { outcome: 'already-done' };
       const conversation = await conversationsStore.findByKey(tenant, ask.system, ask.conversationKey);
-      const isStopped = await this.isStopped(tenant, ask, conversation, this.world.clock.now());
-      return isStopped ? 'stopped-by-breaker' : null;
+      if (await this.isStopped(tenant, ask, conversation, this.world.clock.now()))
+        return { outcome: 'stopped-by-breaker' };
+      const { writtenAt, partOf } = ask;
+      const asked = { system: ask.system, writtenAt, partOf, conversation: { key: ask.conversationKey } };
+      if (await stopsStore.isStopped(tenant, asked)) return { outcome: 'stopped' };
+      const { system, askerId } = ask;
+      const beginsAnew =
+        !conversation && askerId !== null && (await this.accounts.isLinked(tenant, system, askerId));
+      return { outcome: null, beginsAnew };
     });
   }
 
@@ -96,7 +106,9 @@ export class Asks {
    * one at a time per conversation, so that two who ask at once do not get two workspaces. Throws `not-connected` where its system has left meanwhile: nothing of it is done.
    */
   async take(ask: Ask): Promise<Taken> {
-    for (let plan: Case['plan'] | undefined; ;) {
+    const startsLikely = ask.beginsAnew && ask.mayStart && !ask.refusal;
+    let plan = startsLikely ? await this.starting.prepare(ask) : undefined;
+    for (;;) {
       const taken = await this.decided(ask, plan);
       if (taken) return taken;
       plan = await this.starting.prepare(ask);

@@ -56,13 +56,6 @@ export class Stops {
     });
   }
 
-  /** Whether it was stopped before it was told of. A quick look, for who would do something about it first. */
-  isStopped(
-    ask: Pick<Ask, 'organizationId' | 'system' | 'writtenAt' | 'conversation' | 'partOf'>,
-  ): Promise<boolean> {
-    return this.database.tenant(ask.organizationId, (tenant) => stopsStore.isStopped(tenant, ask));
-  }
-
   /** Ends what is under way in a conversation, and what waits there. Whoever is heard there may ask for it: it takes nothing from anybody. */
   async stop(stop: Stop): Promise<{ outcome: string; workspaceId?: string }> {
     const { organizationId, system, key, conversationKey, overtaken } = stop;

@@ -30,7 +30,7 @@ export const stopsStore = {
       writtenAt,
       conversation,
       partOf = [],
-    }: Pick<Ask, 'system' | 'writtenAt' | 'conversation' | 'partOf'>,
+    }: Pick<Ask, 'system' | 'writtenAt' | 'partOf'> & { conversation: { key: string } },
   ): Promise<boolean> {
     if (!writtenAt) return false;
     const names = [conversation.key, ...partOf];

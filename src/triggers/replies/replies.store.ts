@@ -47,42 +47,26 @@ export interface Ending {
 /** The only writer of replies, of their budgets, and in the row of their conversation of their numbers and of what was made there. */
 export const repliesStore = {
   /**
-   * Adds a reply with the next number of its conversation, to be said at once. False: its cause added one before. The conversation's row is locked before the look, so that the same cause told twice at
-   * once cannot find it missing twice. Throws when there is no such conversation.
+   * Adds a reply with the next number of its conversation, to be said at once. False: its cause added one before (its number stays unused). The conversation's row is locked by it, so that numbers are given one after
+   * another. Throws when there is no such conversation.
    */
   async add(
     { db, organizationId }: Tenant,
     conversationId: string,
-    reply: { id: string; key: string; stored: StoredReply; at: Date },
+    { id, key, stored, at }: { id: string; key: string; stored: StoredReply; at: Date },
   ): Promise<boolean> {
-    const where = { organizationId_id: { organizationId, id: conversationId } };
-    await db.conversation.update({ where, data: { lastReplySeq: { increment: 0 } }, select: { id: true } });
-    const known = await db.reply.findFirst({
-      where: { organizationId, conversationId, key: reply.key },
-      select: { id: true },
-    });
-    if (known) return false;
-    const { lastReplySeq: seq } = await db.conversation.update({
-      where,
-      data: { lastReplySeq: { increment: 1 } },
-      select: { lastReplySeq: true },
-    });
-    const { id, key, stored, at } = reply;
-    await db.reply.create({
-      data: {
-        id,
-        organizationId,
-        conversationId,
-        seq,
-        key,
-        content: stored,
-        state: 'waiting',
-        nextAt: at,
-        createdAt: at,
-      },
-      select: { id: true },
-    });
-    return true;
+    const [found] = await db.$queryRaw<{ places: number; added: number }[]>`
+      with place as (
+        update conversation set last_reply_seq = last_reply_seq + 1
+         where organization_id = ${organizationId}::uuid and id = ${conversationId}::uuid
+        returning organization_id, id, last_reply_seq
+      ), added as (
+        insert into reply (id, organization_id, conversation_id, seq, key, content, state, next_at, created_at)
+        select ${id}::uuid, organization_id, id, last_reply_seq, ${key}, ${JSON.stringify(stored)}::jsonb, 'waiting', ${at}, ${at} from place
+        on conflict (conversation_id, key) do nothing returning id)
+      select (select count(*)::int from place) as places, (select count(*)::int from added) as added`;
+    if (!found || found.places === 0) throw new Error('There is no such conversation.');
+    return found.added > 0;
   },
 
   /** The conversation, held until the transaction ends: whose turn it is there, one decides at a time. Null: it is gone. */
@@ -133,16 +117,12 @@ export const repliesStore = {
     { id, attempts }: Pick<WaitingReply, 'id' | 'attempts'>,
     until: Date,
   ): Promise<StoredRow | null> {
-    const where = { organizationId, id, attempts, state: 'waiting' };
-    const { count } = await db.reply.updateMany({
-      where,
+    const [row] = await db.reply.updateManyAndReturn({
+      where: { organizationId, id, attempts, state: 'waiting' },
       data: { attempts: { increment: 1 }, nextAt: until },
-    });
-    if (count === 0) return null;
-    return db.reply.findFirst({
-      where: { organizationId, id },
       select: { id: true, externalKey: true, content: true, createdAt: true },
     });
+    return row ?? null;
   },
 
   /** Whoever is on it lives, or pauses until then. False: the try is not theirs any more. */
@@ -217,10 +197,10 @@ export const repliesStore = {
 
   /** A budget, held until the transaction ends. */
   async lockBudget({ db, organizationId }: Tenant, key: string): Promise<Budget> {
-    await db.replyBudget.createMany({ data: [{ organizationId, key, taken: [] }], skipDuplicates: true });
     const rows = await db.$queryRaw<Budget[]>`
-      select taken, blocked_until as "blockedUntil", queued_until as "queuedUntil" from reply_budget
-       where organization_id = ${organizationId}::uuid and key = ${key} for update`;
+      insert into reply_budget (organization_id, key, taken) values (${organizationId}::uuid, ${key}, '{}')
+      on conflict (organization_id, key) do update set key = excluded.key
+      returning taken, blocked_until as "blockedUntil", queued_until as "queuedUntil"`;
     return rows[0] ?? { taken: [], blockedUntil: null, queuedUntil: null };
   },
 

@@ -48,17 +48,21 @@ export class Sending {
   /** Says what is due. False: there may be more. */
   async send(organizationId: string, conversationId: string): Promise<boolean> {
     const begunAt = performance.now();
-    for (let said = 0; said < PER_JOB && performance.now() - begunAt < JOB_MS; said++) {
-      const begun = await this.database.tenant(organizationId, (tenant) =>
-        this.begin(tenant, conversationId),
-      );
-      if (!begun) return true;
-      const outcome = await this.attempt(organizationId, begun);
+    const begin = (tenant: Tenant): Promise<Try | null> => this.begin(tenant, conversationId);
+    let begun = await this.database.tenant(organizationId, begin);
+    for (let said = 1; begun; said++) {
+      const one = begun;
+      const outcome = await this.attempt(organizationId, one);
       crashPoint('reply.said');
-      await this.database.tenant(organizationId, (tenant) => this.end(tenant, begun, outcome));
+      const mayGoOn = said < PER_JOB && performance.now() - begunAt < JOB_MS;
+      begun = await this.database.tenant(organizationId, async (tenant) => {
+        await this.end(tenant, one, outcome);
+        return mayGoOn ? begin(tenant) : null;
+      });
       crashPoint('reply.stored');
+      if (!mayGoOn) return false;
     }
-    return false;
+    return true;
   }
 
   /** Null: nothing is to be said now, or somebody else is at it. */
