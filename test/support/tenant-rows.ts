@@ -284,7 +284,7 @@ export async function fillTenantTables(
       created_at: at,
     },
     ask_stop: { system: 'linear', name: 'issue/1', at },
-    reply_budget: { key: 'github/1', taken: [] },
+    reply_budget: { key: 'github/1', taken: '[]' },
     runner_cursor: { workspace_id: workspace, runner_id: systemIds.next(), acknowledged: 1 },
   };
   await withClient(ownerUrl, async (client) => {

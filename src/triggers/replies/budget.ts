@@ -7,10 +7,17 @@ export interface Limit {
   seconds: number;
 }
 
+/** Calls that began within one step of time. */
+export interface Taken {
+  /** The end of the step, in milliseconds since 1970: they count for a little longer than they do there, and never for less. */
+  at: number;
+  calls: number;
+}
+
 /** What was said at one installation lately. */
 export interface Budget {
-  /** When each call began, ascending. */
-  taken: Date[];
+  /** What was taken, ascending. */
+  taken: Taken[];
   /** The system itself said that it takes nothing before. */
   blockedUntil: Date | null;
   /** When the last one that was put off comes again. */
@@ -51,21 +58,19 @@ export function callsOf({ type }: Pick<ReplyContent, 'type'>, system: ExternalSy
   return CALLS[system][type] ?? USUAL_CALLS[system];
 }
 
-/** So many calls of what was taken at that moment were not made. */
-export function giveBack(budget: Budget, takenAt: Date, calls: number): Budget {
-  const last = budget.taken.findLastIndex((at) => at.getTime() === takenAt.getTime());
-  if (last === -1 || calls <= 0) return budget;
-  const first = Math.max(0, last + 1 - calls);
-  const isGiven = (at: Date, index: number): boolean =>
-    index >= first && index <= last && at.getTime() === takenAt.getTime();
-  return { ...budget, taken: budget.taken.filter((at, index) => !isGiven(at, index)) };
+/** So many calls of what was taken at that moment were not made. What is too old to count is gone already. */
+export function giveBack(budget: Budget, limits: readonly Limit[], takenAt: Date, calls: number): Budget {
+  const [fine, coarse] = stepsOf(limits).map((step) => endOf(takenAt.getTime(), step));
+  const place = budget.taken.find(({ at }) => at === fine) ?? budget.taken.find(({ at }) => at === coarse);
+  const taken = budget.taken.map((one) => (one === place ? { ...one, calls: one.calls - calls } : one));
+  return { ...budget, taken: taken.filter((one) => one.calls > 0) };
 }
 
 /** What became of a wish to say something now: said and counted, or put off until then. */
 export type Granted = { granted: true; budget: Budget } | { granted: false; at: Date; budget: Budget };
 
 /**
- * Takes calls out of the budget, or says when to come again. Exact over any window, and not only on average: what is counted is each call. Who is put off is sent behind those that were before, so that
+ * Takes calls out of the budget, or says when to come again. It holds over any window, and not only on average: what is counted is each call. Who is put off is sent behind those that were before, so that
  * a long queue comes one by one and not all of it whenever there is room for one.
  */
 export function take(
@@ -74,15 +79,14 @@ export function take(
   wish: { calls: number; urgent: boolean },
   now: Date,
 ): Granted {
-  const longest = Math.max(...limits.map(({ seconds }) => seconds));
-  const taken = budget.taken.filter((at) => now.getTime() - at.getTime() < longest * 1000);
+  const taken = stillCounted(budget.taken, limits, now.getTime());
   const share = wish.urgent ? 1 : USUAL_SHARE;
   const rooms = limits.map((limit) => roomAt(taken, limit, share, wish.calls));
   const free = new Date(Math.max(now.getTime(), budget.blockedUntil?.getTime() ?? 0, ...rooms));
   if (free <= now)
     return {
       granted: true,
-      budget: { ...budget, taken: [...taken, ...Array.from({ length: wish.calls }, () => now)] },
+      budget: { ...budget, taken: withCalls(taken, limits, now.getTime(), wish.calls) },
     };
   const behind = (budget.queuedUntil?.getTime() ?? 0) + stepMs(limits, share) * wish.calls;
   const at = wish.urgent ? free : new Date(Math.max(free.getTime(), behind));
@@ -94,11 +98,46 @@ export function take(
 }
 
 /** From when on there is room for so many calls under one limit. */
-function roomAt(taken: readonly Date[], { calls, seconds }: Limit, share: number, wished: number): number {
+function roomAt(taken: readonly Taken[], { calls, seconds }: Limit, share: number, wished: number): number {
   // Also one that wants more than the limit comes through, alone.
-  const allowed = Math.max(Math.floor(calls * share), wished);
-  const inTheWay = taken[taken.length - (allowed - wished) - 1];
-  return inTheWay === undefined ? 0 : inTheWay.getTime() + seconds * 1000;
+  let left = Math.max(Math.floor(calls * share), wished) - wished;
+  const inTheWay = taken.findLast((one) => (left -= one.calls) < 0);
+  return inTheWay === undefined ? 0 : inTheWay.at + seconds * 1000;
+}
+
+/** A window is looked at in so many steps: a call counts for at most one of them too long. Each call by itself would be thousands, which are read and written with every reply. */
+const STEPS = 60;
+
+/** In milliseconds: of the shortest window, and of the longest. */
+function stepsOf(limits: readonly Limit[]): [fine: number, coarse: number] {
+  const windows = limits.map(({ seconds }) => (seconds * 1000) / STEPS);
+  return [Math.min(...windows), Math.max(...windows)];
+}
+
+const endOf = (at: number, step: number): number => Math.ceil(at / step) * step;
+
+/** What still counts in one of the windows. What counts only in the long one is kept in its steps. */
+function stillCounted(taken: readonly Taken[], limits: readonly Limit[], now: number): Taken[] {
+  const [fine, coarse] = stepsOf(limits);
+  const kept: Taken[] = [];
+  for (const { at, calls } of taken) {
+    if (now - at >= coarse * STEPS) continue;
+    const end = endOf(at, coarse);
+    add(kept, now - end >= fine * STEPS ? end : at, calls);
+  }
+  return kept;
+}
+
+function withCalls(taken: Taken[], limits: readonly Limit[], now: number, calls: number): Taken[] {
+  const [fine] = stepsOf(limits);
+  add(taken, endOf(now, fine), calls);
+  return taken;
+}
+
+function add(taken: Taken[], at: number, calls: number): void {
+  const last = taken.at(-1);
+  if (last && last.at >= at) last.calls += calls;
+  else taken.push({ at, calls });
 }
 
 /** The time between two calls at the pace that can be kept up. */

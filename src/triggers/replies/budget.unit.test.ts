@@ -98,22 +98,65 @@ describe('callsOf', () => {
   });
 });
 
+describe('what was taken', () => {
+  const hours = systemLimits.linear;
+
+  it('is never more than some steps, and counts for no less than it does there', () => {
+    let budget = emptyBudget;
+    const times: number[] = [];
+    let at = start;
+    for (let n = 0; n < 6000; n++) {
+      const wish = { calls: 1 + (n % 3), urgent: true };
+      const granted = take(budget, hours, wish, new Date(at));
+      budget = granted.budget;
+      if (granted.granted) times.push(...Array<number>(wish.calls).fill(at));
+      else at = granted.at.getTime() - 700;
+      at += 700;
+      expect(budget.taken.length).toBeLessThanOrEqual(3 * 60);
+    }
+    for (const { calls, seconds } of hours) expect(mostWithin(times, seconds)).toBeLessThanOrEqual(calls);
+    // And is nearly all that there is room for.
+    const perHour = times.length / ((at - start) / 3600_000);
+    expect(perHour).toBeGreaterThan(0.9 * 4000);
+  });
+
+  it('stays as it was for whoever holds it', () => {
+    const { budget } = take(emptyBudget, hours, { calls: 2, urgent: false }, new Date(start));
+    const before = structuredClone(budget);
+    take(budget, hours, { calls: 3, urgent: false }, new Date(start));
+    giveBack(budget, hours, new Date(start), 1);
+    expect(budget).toEqual(before);
+  });
+});
+
 describe('giveBack', () => {
-  const [before, now, after] = [start - 1, start, start + 1].map((time) => new Date(time)) as [
-    Date,
-    Date,
-    Date,
+  const now = new Date(start + 300);
+  const taken = [
+    { at: start, calls: 2 },
+    { at: start + 1000, calls: 3 },
+    { at: start + 2000, calls: 1 },
   ];
-  const budget = { ...emptyBudget, taken: [before, now, now, now, after] };
   it.each([
-    [0, [before, now, now, now, after]],
-    [2, [before, now, after]],
-    [9, [before, after]],
+    [0, [2, 3, 1]],
+    [2, [2, 1, 1]],
+    [9, [2, 1]],
   ])('of %i calls that were not made, and of no other', (calls, left) => {
-    expect(giveBack(budget, now, calls).taken).toEqual(left);
+    const given = giveBack({ ...emptyBudget, taken }, limits, now, calls);
+    expect(given.taken.map((one) => one.calls)).toEqual(left);
+  });
+
+  it('also where it is counted in a longer step by then', () => {
+    const { budget } = take(emptyBudget, limits, { calls: 5, urgent: true }, now);
+    const later = take(budget, limits, { calls: 1, urgent: true }, new Date(start + 180_000));
+    expect(later.budget.taken).toEqual([
+      { at: start + 60_000, calls: 5 },
+      { at: start + 180_000, calls: 1 },
+    ]);
+    expect(giveBack(later.budget, limits, now, 4).taken[0]).toEqual({ at: start + 60_000, calls: 1 });
   });
 
   it('what is too old to count is gone already', () => {
-    expect(giveBack(budget, new Date(0), 3)).toEqual(budget);
+    const budget = { ...emptyBudget, taken };
+    expect(giveBack(budget, limits, new Date(0), 3)).toEqual(budget);
   });
 });

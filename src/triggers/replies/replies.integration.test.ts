@@ -272,7 +272,7 @@ describe('replies', () => {
     expect(texts().at(-1)).toBe('elsewhere');
     // As many as it took, and not as many as it might have taken.
     const budgets = await query('SELECT taken FROM reply_budget WHERE organization_id = $1', [other.id]);
-    expect(budgets.rows).toMatchObject([{ taken: [{}, {}] }]);
+    expect(budgets.rows).toMatchObject([{ taken: [{ calls: 2 }] }]);
     told.pop();
     for (let round = 0; told.length < 90 && round < 60; round++) {
       clock.advance(10_000);

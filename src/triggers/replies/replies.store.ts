@@ -198,13 +198,16 @@ export const repliesStore = {
   /** A budget, held until the transaction ends. */
   async lockBudget({ db, organizationId }: Tenant, key: string): Promise<Budget> {
     const rows = await db.$queryRaw<Budget[]>`
-      insert into reply_budget (organization_id, key, taken) values (${organizationId}::uuid, ${key}, '{}')
+      insert into reply_budget (organization_id, key, taken) values (${organizationId}::uuid, ${key}, '[]')
       on conflict (organization_id, key) do update set key = excluded.key
       returning taken, blocked_until as "blockedUntil", queued_until as "queuedUntil"`;
     return rows[0] ?? { taken: [], blockedUntil: null, queuedUntil: null };
   },
 
   async keepBudget({ db, organizationId }: Tenant, key: string, budget: Budget): Promise<void> {
-    await db.replyBudget.update({ where: { organizationId_key: { organizationId, key } }, data: budget });
+    const { taken, blockedUntil, queuedUntil } = budget;
+    await db.$executeRaw`
+      update reply_budget set taken = ${JSON.stringify(taken)}::jsonb, blocked_until = ${blockedUntil}, queued_until = ${queuedUntil}
+       where organization_id = ${organizationId}::uuid and key = ${key}`;
   },
 };

@@ -223,7 +223,8 @@ export class Sending {
     if (calls <= 0) return;
     const key = budgetKey(place.system, place.subject);
     const budget = await repliesStore.lockBudget(tenant, key);
-    await repliesStore.keepBudget(tenant, key, giveBack(budget, at, calls));
+    const limits = systemLimits[place.system as ExternalSystem];
+    await repliesStore.keepBudget(tenant, key, giveBack(budget, limits, at, calls));
   }
 
   private async giveUp(
