@@ -14,6 +14,7 @@ import {
   type RingKey,
   type SealedPlace,
 } from '../credentials/index.js';
+import { toAll } from '../credentials/testing/terms.js';
 import { readSealingKeys } from '../database/index.js';
 
 const key = (id: string): RingKey => ({ id, key: randomBytes(32) });
@@ -250,7 +251,7 @@ describe('rotation of the encryption keys', () => {
     });
     const member = { organizationId: first.id, userId: first.owner.userId, agent: 'claude' as const };
     await expect(
-      lacking.app.get(CredentialsService).lease(member, first.id, { stillFor: () => Promise.resolve(true) }),
+      lacking.app.get(CredentialsService).lease(member, first.id, { mayBeLent: toAll }),
     ).rejects.toMatchObject({
       code: 'encryption-key-missing',
       status: 503,

@@ -14,6 +14,7 @@ import {
   canonicalJson,
   ChainVerifier,
   currentCause,
+  forCause,
   GENESIS_HASH,
   LOG,
   messageOf,
@@ -44,7 +45,9 @@ export class Audit {
 
   /** Books what a transaction does in its organization. Written as its last act: the end of the chain is locked for the shortest time, and after all other locks. */
   record(tenant: Tenant, entry: NewEntry): void {
-    tenant.beforeCommit(() => this.append(tenant.db, tenant.organizationId, entry));
+    // Whoever brings it here, and not who happens to commit: several may share a transaction.
+    const cause = currentCause();
+    tenant.beforeCommit(() => forCause(cause, () => this.append(tenant.db, tenant.organizationId, entry)));
   }
 
   /** Books in a transaction of the system's login. Call it last. Of several chains the instance's comes first, so that two cannot wait for each other. */

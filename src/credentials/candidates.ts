@@ -2,31 +2,51 @@ import type { Tenant } from '../database/index.js';
 import { credentialsStore, type CandidateRow } from './credentials.store.js';
 import { installationsStore } from './github/installations.store.js';
 import type { CredentialSettings } from './kind.js';
-import type { ServedGit, ServedMember } from './served.js';
+import type { ServedAgent, ServedGit } from './served.js';
+
+/** What a member is served for, whoever it is. */
+type Work = Omit<ServedAgent, 'userId'> | Omit<ServedGit, 'userId'>;
 
 /**
- * What may serve a member: for git, of the repository's host alone, and the installation of the GitHub App that reaches it. Nothing serves where the name is known to be another repository's by
- * now: work on the one must not go to the other. `githubUrl`: the GitHub of this Berth.
+ * What may serve each of these members for the same work: for git, of the repository's host alone, and the installation of the GitHub App that reaches it. Nothing serves where the name is known to
+ * be another repository's by now: work on the one must not go to the other. `githubUrl`: the GitHub of this Berth.
  */
-export async function candidatesFor(
+export async function candidatesAmong(
   tenant: Tenant,
-  member: ServedMember,
+  work: Work,
+  userIds: string[],
+  githubUrl: string,
+): Promise<Map<string, CandidateRow[]>> {
+  const all = await credentialsStore.candidatesAmong(tenant, work.organizationOnly ? [] : userIds);
+  const serving = await servingAmong(tenant, work, all, githubUrl);
+  // Another member's own is never among them.
+  return new Map(
+    userIds.map((id) => [
+      id,
+      serving.filter(({ scope, userId }) => scope === 'organization' || userId === id),
+    ]),
+  );
+}
+
+/** Of these, what may serve this work, whoever asks for it. */
+async function servingAmong(
+  tenant: Tenant,
+  work: Work,
+  all: CandidateRow[],
   githubUrl: string,
 ): Promise<CandidateRow[]> {
-  const all = await credentialsStore.candidatesFor(tenant, member.userId);
-  const rows = member.organizationOnly ? all.filter(({ scope }) => scope === 'organization') : all;
-  if (!('gitHost' in member)) return rows;
-  const installation = isGithub(member.gitHost, githubUrl) ? await installationFor(tenant, member) : [];
+  if (!('gitHost' in work)) return all;
+  const installation = isGithub(work.gitHost, githubUrl) ? await installationFor(tenant, work) : [];
   if (installation === 'of-another') return [];
   // What a git token may do is known to its host alone: where nothing may write, none is lent.
-  if (member.readOnly) return installation;
-  const ofHost = rows.filter(({ settings }) => (settings as CredentialSettings).host === member.gitHost);
+  if (work.readOnly) return installation;
+  const ofHost = all.filter(({ settings }) => (settings as CredentialSettings).host === work.gitHost);
   return [...installation, ...ofHost];
 }
 
 async function installationFor(
   tenant: Tenant,
-  { repository: fullName, repositoryId }: ServedGit,
+  { repository: fullName, repositoryId }: Omit<ServedGit, 'userId'>,
 ): Promise<CandidateRow[] | 'of-another'> {
   const reached = await installationsStore.reaching(tenant, { fullName, repositoryId });
   if (!reached && repositoryId !== null) {

@@ -4,7 +4,7 @@ import { administers, type Actor } from '../identity/index.js';
 import { BerthError } from '../kernel/index.js';
 import type { CredentialPlace } from './credentials.store.js';
 import { kinds } from './kinds.js';
-import { CredentialPolicy } from './leasing.js';
+import { CredentialPolicy } from './choosing.js';
 import { subscriptionAllowed } from './resolution.js';
 
 /** Which credentials a person may change, and which this Berth allows at all. */

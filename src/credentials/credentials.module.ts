@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { IdentityModule } from '../identity/index.js';
 import { World } from '../kernel/index.js';
 import { AppTokens } from './app-tokens.js';
+import { Booking } from './booking.js';
+import { Choosing } from './choosing.js';
 import { CredentialPlaces } from './credential-places.js';
 import { CredentialsController } from './credentials.controller.js';
 import { CredentialCare } from './care.service.js';
@@ -62,6 +64,8 @@ const providers = [
   providers: [
     CredentialsService,
     AppTokens,
+    Booking,
+    Choosing,
     CredentialPlaces,
     LoginStoring,
     LoginPolling,

@@ -27,7 +27,9 @@ import { credentialsStore, type CredentialPlace, type CredentialRow } from './cr
 import { kinds, secretText, type ParsedCredential } from './kinds.js';
 import { warnAtOf, withEnds } from './login-end.js';
 import { leasesStore } from './leases.store.js';
-import { Leasing, type LeaseTerms } from './leasing.js';
+import type { LeaseTerms } from './booking.js';
+import { Choosing } from './choosing.js';
+import { Leasing } from './leasing.js';
 import type { ServedAgent, ServedMember } from './served.js';
 import { Renewals } from './renewal/renewals.service.js';
 import { CredentialReports, type CredentialReport } from './reports.js';
@@ -54,6 +56,7 @@ export class CredentialsService {
   constructor(
     private readonly database: Database,
     private readonly identity: IdentityService,
+    private readonly choosing: Choosing,
     private readonly leasing: Leasing,
     private readonly reports: CredentialReports,
     private readonly renewals: Renewals,
@@ -152,13 +155,13 @@ export class CredentialsService {
   }
 
   resolve(member: ServedAgent): Promise<Resolution> {
-    return this.leasing.resolve(member);
+    return this.choosing.resolve(member);
   }
 
   /**
    * Leases the chosen credential to a workspace (`subjectId`; what it is does not matter here). Resolved at each lease from the rows as they are, never from memory
-   * (rule 7). Where its token does not serve, it is renewed first, and the lease waits for it. `stillFor` is asked in the transaction that books the lease, whether the subject still works for
-   * this member. Throws `no-agent-credential` (git: `no-git-credential`), `not-ready`.
+   * (rule 7). Where its token does not serve, it is renewed first, and the lease waits for it. `mayBeLent` is asked in the transaction that books the lease, which it may share, whether the subject
+   * still works for this member. Throws `no-agent-credential` (git: `no-git-credential`), `not-ready`.
    */
   lease(member: ServedMember, subjectId: string, terms: LeaseTerms): Promise<Lease> {
     return this.leasing.lease(member, subjectId, terms);
@@ -166,7 +169,7 @@ export class CredentialsService {
 
   /** Which of these people do not let serve this member any more. What a provider says of one takes no right away. Inside a transaction of the caller. */
   withdrawn(tenant: Tenant, member: ServedMember, credentialIds: string[]): Promise<string[]> {
-    return this.leasing.withdrawn(tenant, member, credentialIds);
+    return this.choosing.withdrawn(tenant, member, credentialIds);
   }
 
   /** When a proxy has surely forgotten what it holds for a workspace and is another person's own; null: it holds nothing of that. Inside a transaction of the caller. */

@@ -66,10 +66,10 @@ export const credentialsStore = {
     });
   },
 
-  /** As `visibleTo`, all, and of each what decides whether it serves. */
-  candidatesFor({ db, organizationId }: Tenant, userId: string) {
+  /** Of the organization and of these members, all, and of each what decides whether it serves. */
+  candidatesAmong({ db, organizationId }: Tenant, userIds: string[]) {
     return db.credential.findMany({
-      where: { organizationId, subject: { in: ['organization', userId] } },
+      where: { organizationId, subject: { in: ['organization', ...userIds] } },
       select: judged,
       orderBy: { id: 'asc' },
     });
@@ -227,5 +227,5 @@ export const credentialsStore = {
   },
 };
 
-export type CandidateRow = Awaited<ReturnType<typeof credentialsStore.candidatesFor>>[number];
+export type CandidateRow = Awaited<ReturnType<typeof credentialsStore.candidatesAmong>>[number];
 export type CredentialRow = Awaited<ReturnType<typeof credentialsStore.visibleTo>>[number];

@@ -19,30 +19,37 @@ export interface LeaseRow {
 /** Which credentials were lent to whom, and why. They outlive the credentials. */
 export const leasesStore = {
   /**
-   * True for the first lease of this login or setting to this workspace, whichever generation it is of: of several of one generation at once, for one of them. In one statement, since proxies ask every
-   * few seconds; a row that was there before is known by its `xmax`.
+   * At most one of each workspace. Answers those workspaces for which it is the first lease of this login or setting, whichever generation it is of: of several of one generation at once, for one of
+   * them. In one statement, since proxies ask every few seconds; a row that was there before is known by its `xmax`.
    */
-  async save({ db, organizationId }: Tenant, lease: LeaseRow): Promise<boolean> {
-    const { workspaceId, credentialId, generation, scope, kind, reason, userId, expiresAt, lineage } = lease;
-    const [saved] = await db.$queryRaw<{ isFirst: boolean }[]>`
+  async save({ db, organizationId }: Tenant, leases: LeaseRow[]): Promise<Set<string>> {
+    const of = <K extends keyof LeaseRow>(column: K): LeaseRow[K][] => leases.map((lease) => lease[column]);
+    const saved = await db.$queryRaw<{ workspaceId: string; isFirst: boolean }[]>`
       insert into lease (organization_id, workspace_id, credential_id, generation, scope, kind, reason, user_id, expires_at, lineage)
-      values (${organizationId}::uuid, ${workspaceId}::uuid, ${credentialId}::uuid, ${generation}, ${scope}, ${kind}, ${reason}, ${userId}::uuid,
-              ${expiresAt}, ${lineage}::uuid)
+      select ${organizationId}::uuid, given.*
+        from unnest(${of('workspaceId')}::uuid[], ${of('credentialId')}::uuid[], ${of('generation')}::int[], ${of('scope')}::text[], ${of('kind')}::text[],
+                    ${of('reason')}::text[], ${of('userId')}::uuid[], ${of('expiresAt')}::timestamptz[], ${of('lineage')}::uuid[]) as given
       on conflict (workspace_id, credential_id, generation) do update set reason = excluded.reason, expires_at = excluded.expires_at
-      returning lease.xmax = 0 and not exists (
+      returning lease.workspace_id as "workspaceId", lease.xmax = 0 and not exists (
         select 1 from lease other
-         where other.organization_id = ${organizationId}::uuid and other.workspace_id = ${workspaceId}::uuid and other.credential_id = ${credentialId}::uuid
-           and other.lineage = ${lineage}::uuid and other.generation <> ${generation}) as "isFirst"`;
-    return saved?.isFirst ?? false;
+         where other.organization_id = ${organizationId}::uuid and other.workspace_id = lease.workspace_id and other.credential_id = lease.credential_id
+           and other.lineage = lease.lineage and other.generation <> lease.generation) as "isFirst"`;
+    return new Set(saved.flatMap(({ workspaceId, isFirst }) => (isFirst ? [workspaceId] : [])));
   },
 
-  /** The last one of this login or setting to this workspace, whichever generation it was of. */
-  last({ db, organizationId }: Tenant, { workspaceId, credentialId, lineage }: LeaseRow) {
-    return db.lease.findFirst({
-      where: { organizationId, workspaceId, credentialId, lineage },
-      orderBy: { generation: 'desc' },
-      select: { reason: true },
-    });
+  /** Why the last one of the same login or setting was given, by workspace, whichever generation it was of; of one workspace one is asked for. */
+  async lastReasons({ db, organizationId }: Tenant, leases: LeaseRow[]): Promise<Map<string, string>> {
+    if (leases.length === 0) return new Map();
+    const of = <K extends keyof LeaseRow>(column: K): LeaseRow[K][] => leases.map((lease) => lease[column]);
+    const rows = await db.$queryRaw<{ workspaceId: string; reason: string }[]>`
+      select given.workspace_id as "workspaceId", last.reason
+        from unnest(${of('workspaceId')}::uuid[], ${of('credentialId')}::uuid[], ${of('lineage')}::uuid[]) as given (workspace_id, credential_id, lineage)
+       cross join lateral (
+         select reason from lease
+          where organization_id = ${organizationId}::uuid and workspace_id = given.workspace_id and credential_id = given.credential_id
+            and lineage = given.lineage
+          order by generation desc limit 1) as last`;
+    return new Map(rows.map(({ workspaceId, reason }) => [workspaceId, reason]));
   },
 
   /** Of the leases that ended after a time, the last one of a credential that is a person's own and not this person's. */

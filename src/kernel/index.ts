@@ -12,6 +12,7 @@ export * from './log-token.js';
 export * from './metrics.js';
 export * from './secret.js';
 export * from './gathered-looks.js';
+export * from './gathered-turns.js';
 export * from './shared-looks.js';
 export * from './trace-export.js';
 export * from './trace-parent.js';

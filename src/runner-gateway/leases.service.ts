@@ -12,6 +12,9 @@ import {
   CredentialsService,
   noCredential,
   noGitCredential,
+  type Admission,
+  type Asked,
+  type MayBeLent,
   type ServedAgent,
   type ServedGit,
 } from '../credentials/index.js';
@@ -56,6 +59,7 @@ const onlyKind: Partial<Record<LentFor, Kind>> = { bedrock: 'aws_bedrock' };
 export class LeasesService {
   readonly #turnstile = new Turnstile(AT_A_TIME);
   readonly #looks = new GatheredLooks<Found>();
+  readonly #mayBeLent: MayBeLent = (tenant, all) => this.admit(tenant, all);
 
   constructor(
     private readonly database: Database,
@@ -88,7 +92,7 @@ export class LeasesService {
   /** Apart from the lease, of which nothing was written: the turn's end shall say why. */
   private async halt({ organizationId, workspaceId }: Machine, error: BerthError): Promise<void> {
     await this.inTurn(organizationId, async (tenant) => {
-      await this.machines.placeOf(tenant, workspaceId);
+      await this.machines.heldPlacesOf(tenant, [workspaceId]);
       await this.receipts.halted(tenant, workspaceId, error);
     });
   }
@@ -98,22 +102,46 @@ export class LeasesService {
     const { workspace, userId, cause } = checked(await this.look(machine));
     const { organizationOnly } = workspace;
     const member = { organizationId, userId, organizationOnly, ...useOf(workspace, upstream) };
-    // Asked again when the lease is booked: meanwhile that turn may be over, and another person's begun.
-    const repository = nameOfSource(workspace.source);
-    const use = { budgeted: false };
-    const stillFor = async (tenant: Tenant, kind: Kind): Promise<boolean> => {
-      if ((await this.served(tenant, workspaceId)).userId !== userId) return false;
-      // Git costs nothing, and what was made while there was a budget shall get out.
-      if (upstream === 'git') return true;
-      use.budgeted = await this.budgets.admit(tenant, { workspaceId, repository, memberId: userId, kind });
-      return true;
-    };
     const lease = await this.credentials.lease(member, workspaceId, {
-      stillFor,
+      mayBeLent: this.#mayBeLent,
       ownSeconds: workspace.isOfSeveral ? OWN_SECONDS_OF_SEVERAL : undefined,
     });
     const moved = 'gitHost' in member ? movedTo(workspace) : {};
-    return { ...lease, ...(cause ? { cause } : {}), ...(use.budgeted ? use : {}), ...moved };
+    return { ...lease, ...(cause ? { cause } : {}), ...moved };
+  }
+
+  /** Asked again, behind the workspaces' rows, when their leases are booked: meanwhile a turn may be over, and another person's begun. */
+  private async admit(tenant: Tenant, all: Asked[]): Promise<Map<Asked, Admission>> {
+    const places = await this.machines.heldPlacesOf(
+      tenant,
+      all.map(({ subjectId }) => subjectId),
+    );
+    const found = await this.findFor(tenant, places);
+    const admissions = new Map<Asked, Admission>();
+    const ofModels: { asked: Asked; workspace: WorkspacePlace }[] = [];
+    for (const asked of all) {
+      const one = found.get(asked.subjectId);
+      // Held elsewhere, or gone: said to whoever asks about it alone.
+      if (!one && all.length > 1) continue;
+      const refusal = refusalOf(one) ?? (one?.userId === asked.userId ? null : forAnother());
+      admissions.set(asked, refusal ?? {});
+      // Git costs nothing, and what was made while there was a budget shall get out.
+      if (one && !refusal && !GIT_KINDS.has(asked.kind)) ofModels.push({ asked, workspace: one.workspace });
+    }
+    const budgeted = await this.budgets.admit(
+      tenant,
+      ofModels.map(({ asked: { subjectId, userId, kind }, workspace: { source } }) => ({
+        workspaceId: subjectId,
+        repository: nameOfSource(source),
+        memberId: userId,
+        kind,
+      })),
+    );
+    for (const [at, { asked }] of ofModels.entries()) {
+      const said = budgeted[at];
+      if (said) admissions.set(asked, said === true ? { budgeted: true } : said);
+    }
+    return admissions;
   }
 
   /** Which of these may not serve the workspace any more, whatever calls were begun with them. Throws as `lease`. */
@@ -148,11 +176,11 @@ export class LeasesService {
 
   /** The workspace, held until the transaction ends, and the member it works for now. Throws as `lease`. */
   private async served(tenant: Tenant, workspaceId: string): Promise<Served> {
-    const workspace = await this.machines.placeOf(tenant, workspaceId);
-    // Asked behind the lock: for whom it works is changed by who holds it.
-    return checked(workspace ? (await this.findFor(tenant, [workspace])).get(workspaceId) : undefined);
+    const places = await this.machines.heldPlacesOf(tenant, [workspaceId]);
+    return checked((await this.findFor(tenant, places)).get(workspaceId));
   }
 
+  /** Where they are held, it is asked behind the locks: for whom a workspace works is changed by who holds it. */
   private async findFor(tenant: Tenant, workspaces: WorkspacePlace[]): Promise<Map<string, Found>> {
     const works = await this.receipts.servedFor(tenant, workspaces);
     const userIds = [...works.values()].flatMap(({ userId }) => userId ?? []);
@@ -220,16 +248,29 @@ export class LeasesService {
   }
 }
 
-function checked(found: Found | undefined): Served {
+/** Why nothing may be lent there, whoever asks; null: it may. */
+function refusalOf(found: Found | undefined): BerthError | null {
   if (!found || !statesWithRunner.includes(found.workspace.state as WorkspaceState))
-    throw new BerthError('forbidden', 'The workspace is not running.');
-  const { workspace, userId, cause, isMember } = found;
-  if (!userId)
-    throw new BerthError('not-ready', 'The next message is another member’s. Ask again once it is begun.', {
-      retryAfterSeconds: 1,
-    });
-  if (!isMember) throw new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
+    return new BerthError('forbidden', 'The workspace is not running.');
+  if (!found.userId) return notReady('The next message is another member’s. Ask again once it is begun.');
+  if (!found.isMember)
+    return new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
+  return null;
+}
+
+function checked(found: Found | undefined): Served {
+  const refusal = refusalOf(found);
+  if (refusal) throw refusal;
+  const { workspace, userId, cause } = found as Found & { userId: string };
   return { workspace, userId, cause };
+}
+
+function forAnother(): BerthError {
+  return notReady('It works for somebody else by now. Ask again.');
+}
+
+function notReady(message: string): BerthError {
+  return new BerthError('not-ready', message, { retryAfterSeconds: 1 });
 }
 
 /** What a workspace may be lent something for: its own agent's provider, and the host of its own repository. */

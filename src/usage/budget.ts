@@ -38,6 +38,16 @@ export function concerns({ limitTokens }: Pick<BudgetTerms, 'limitTokens'>, kind
   return limitTokens !== null || isBilled(kind);
 }
 
+/** Whether what is done here, for this member, uses the budget. */
+export function isFor(
+  { scope, subject }: Pick<BudgetTerms, 'scope' | 'subject'>,
+  { workspaceId, repository, memberId }: { workspaceId: string; repository: string; memberId: string },
+): boolean {
+  return (
+    scope === 'organization' || subject === { workspace: workspaceId, repository, member: memberId }[scope]
+  );
+}
+
 export function stateOf({
   limitNano,
   limitTokens,

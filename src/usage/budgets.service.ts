@@ -15,6 +15,7 @@ import { BerthError, World } from '../kernel/index.js';
 import { repositoryName, WorkspacesService } from '../workspaces/index.js';
 import {
   concerns,
+  isFor,
   nanoOf,
   nameOf,
   spent,
@@ -52,14 +53,21 @@ export class Budgets {
     private readonly world: World,
   ) {}
 
-  /** Before a credential is lent: whether any budget is used by it. Throws `budget-spent`. Inside the transaction of the lease. */
-  async admit(tenant: Tenant, { memberId, kind, ...place }: LeasedTo): Promise<boolean> {
+  /** Before credentials are lent, of each in this order: whether any budget is used by it; or, where one is spent, what is answered. Inside the transaction of the leases. */
+  async admit(tenant: Tenant, all: LeasedTo[]): Promise<(boolean | BerthError)[]> {
+    if (all.length === 0) return [];
     const now = this.world.clock.now();
-    const all = await budgetsStore.concerned(tenant, { ...place, memberIds: [memberId] }, now);
-    const budgets = all.filter((budget) => concerns(budget, kind));
-    const empty = budgets.find((budget) => stateOf(budget) === 'spent');
-    if (empty) throw spent(empty, now);
-    return budgets.length > 0;
+    const usedFor = {
+      workspaceIds: all.map(({ workspaceId }) => workspaceId),
+      repositories: all.map(({ repository }) => repository),
+      memberIds: all.map(({ memberId }) => memberId),
+    };
+    const concerned = await budgetsStore.concerned(tenant, usedFor, now);
+    return all.map((one) => {
+      const budgets = concerned.filter((budget) => isFor(budget, one) && concerns(budget, one.kind));
+      const empty = budgets.find((budget) => stateOf(budget) === 'spent');
+      return empty ? spent(empty, now) : budgets.length > 0;
+    });
   }
 
   /** See `budgetsStore.holdStill`: to be called before anything is added to the ledger. */
@@ -71,7 +79,11 @@ export class Budgets {
   async book(tenant: Tenant, usedBy: UsedBy, calls: Charge[], at: Date): Promise<void> {
     if (calls.length === 0) return;
     const { workspaceId, repository, member } = usedBy;
-    const usedFor = { workspaceId, repository, memberIds: member ? [member.id] : [] };
+    const usedFor = {
+      workspaceIds: [workspaceId],
+      repositories: [repository],
+      memberIds: member ? [member.id] : [],
+    };
     for (const budget of await budgetsStore.concerned(tenant, usedFor, at)) {
       const { from } = periodAt(budget.period, at);
       const sum = await budgetsStore.add(tenant, budget.id, from, useOf(calls));

@@ -5,10 +5,10 @@ import type { Slice } from '../http/index.js';
 import type { BudgetFacts, BudgetTerms, BudgetUse } from './budget.js';
 import { periodAt } from './period.js';
 
-/** What a call is used for: by it is known which budgets it concerns. */
+/** What calls are used for: by it is known which budgets they concern. */
 export interface UsedFor {
-  workspaceId: string;
-  repository: string;
+  workspaceIds: string[];
+  repositories: string[];
   memberIds: string[];
 }
 
@@ -43,15 +43,15 @@ export const budgetsStore = {
   /** Those that such calls use, in the order in which their sums are to be locked. */
   concerned(
     tenant: Tenant,
-    { workspaceId, repository, memberIds }: UsedFor,
+    { workspaceIds, repositories, memberIds }: UsedFor,
     now: Date,
   ): Promise<BudgetFacts[]> {
     return facts(
       tenant,
       now,
       Prisma.sql`and (b.scope = 'organization'
-        or (b.scope = 'workspace' and b.subject = ${workspaceId})
-        or (b.scope = 'repository' and b.subject = ${repository})
+        or (b.scope = 'workspace' and b.subject = any (${workspaceIds}))
+        or (b.scope = 'repository' and b.subject = any (${repositories}))
         or (b.scope = 'member' and b.subject = any (${memberIds}))) order by b.id`,
     );
   },

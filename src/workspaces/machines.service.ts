@@ -167,12 +167,12 @@ export class WorkspaceMachines {
     return workspacesStore.findLocked(tenant, workspaceId);
   }
 
-  /** As `ofMachine`, as far as a lease depends on it. */
-  placeOf(tenant: Tenant, workspaceId: string): Promise<WorkspacePlace | null> {
-    return placesStore.locked(tenant, workspaceId);
+  /** As `ofMachine`, as far as a lease depends on it. Of several, those that another holds are left out, so that nobody waits for what is not theirs. */
+  heldPlacesOf(tenant: Tenant, workspaceIds: string[]): Promise<WorkspacePlace[]> {
+    return placesStore.locked(tenant, workspaceIds);
   }
 
-  /** As `placeOf`, of many and without holding them. */
+  /** The same without holding them. */
   placesOf(tenant: Tenant, workspaceIds: string[]): Promise<WorkspacePlace[]> {
     return placesStore.many(tenant, workspaceIds);
   }

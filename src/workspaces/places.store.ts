@@ -26,11 +26,11 @@ const columns = Prisma.sql`id, owner_id as "ownerId", agent, state, source, repo
 
 /** Workspaces as leases know them. Only read. */
 export const placesStore = {
-  /** As `workspacesStore.findLocked`, of what a lease depends on alone: proxies ask every few seconds. */
-  async locked({ db, organizationId }: Tenant, id: string): Promise<WorkspacePlace | null> {
-    const rows = await db.$queryRaw<WorkspacePlace[]>`
-      select ${columns} from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
-    return rows[0] ?? null;
+  /** As `workspacesStore.findLocked`, of what a lease depends on alone: proxies ask every few seconds. One is waited for where another holds it; of several, such are left out. */
+  locked({ db, organizationId }: Tenant, ids: string[]): Promise<WorkspacePlace[]> {
+    const orLeaveOut = ids.length > 1 ? Prisma.sql`skip locked` : Prisma.empty;
+    return db.$queryRaw`
+      select ${columns} from workspace where organization_id = ${organizationId}::uuid and id = any (${ids}::uuid[]) for update ${orLeaveOut}`;
   },
 
   /** The same of many, held by nobody: for a first look, which another one follows that holds the row. */

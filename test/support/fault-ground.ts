@@ -5,6 +5,7 @@ import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/ant
 import type { CredentialView, Lease } from '../../src/contracts/index.js';
 import { toBerthError } from '../../src/app/problem.js';
 import { CredentialsService, Vault } from '../../src/credentials/index.js';
+import { toAll } from '../../src/credentials/testing/terms.js';
 import { loginEndpoints, startTestApp, type TestApp, type TestOrganization } from './app.js';
 import { eventually } from './eventually.js';
 import { getTokensFrom } from './login-ground.js';
@@ -176,7 +177,7 @@ export class HurtRenewal {
     const member = { organizationId, userId: owner.userId, agent: 'claude' as const };
     return this.ground.app.app
       .get(CredentialsService, { strict: false })
-      .lease(member, this.workspaceId, { stillFor: () => Promise.resolve(true) });
+      .lease(member, this.workspaceId, { mayBeLent: toAll });
   }
 
   /** Asks until there is a lease, whenever it is told to ask again. Throws when it is told anything else. */

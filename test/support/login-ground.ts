@@ -3,6 +3,7 @@ import { startAnthropicEmulator, type AnthropicEmulator } from '../emulators/ant
 import type { CredentialView, Lease, RotationView } from '../../src/contracts/index.js';
 import { CredentialsService } from '../../src/credentials/index.js';
 import type { CredentialReport } from '../../src/credentials/index.js';
+import { toAll } from '../../src/credentials/testing/terms.js';
 import type { Clock } from '../../src/kernel/index.js';
 import { JobQueue } from '../../src/queue/index.js';
 import {
@@ -101,7 +102,7 @@ export class LoginGround {
   lease(workspaceId: string, at = 0): Promise<Lease> {
     const { id: organizationId, owner } = this.organization;
     const member = { organizationId, userId: owner.userId, agent: 'claude' as const };
-    return this.credentials(at).lease(member, workspaceId, { stillFor: () => Promise.resolve(true) });
+    return this.credentials(at).lease(member, workspaceId, { mayBeLent: toAll });
   }
 
   /** What a proxy reports of a lease, as the gateway hands it on. */

@@ -16,6 +16,7 @@ import { withClient } from '../../../test/support/tables.js';
 import type { Lease } from '../../contracts/index.js';
 import type { Actor } from '../../identity/index.js';
 import { CredentialsService, GithubApp, GithubInstallations, InstallationTokens } from '../index.js';
+import { toAll } from '../testing/terms.js';
 
 let folder: string;
 let github: GithubEmulator;
@@ -99,7 +100,7 @@ function lease(workspaceId: string, more: { repository?: string; readOnly?: bool
     ...more,
   };
   const member = { organizationId: acme.id, userId: acme.owner.userId, ...place };
-  const terms = { stillFor: () => Promise.resolve(true) };
+  const terms = { mayBeLent: toAll };
   return berth.app.get(CredentialsService, { strict: false }).lease(member, workspaceId, terms);
 }
 

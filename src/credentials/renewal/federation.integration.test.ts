@@ -9,6 +9,7 @@ import { withClient } from '../../../test/support/tables.js';
 import type { Lease, Resolution } from '../../contracts/index.js';
 import { FakeClock } from '../../kernel/index.js';
 import { CredentialsService, Issuer } from '../index.js';
+import { toAll } from '../testing/terms.js';
 import { DueRenewals } from './due-renewals.js';
 
 const clock = new FakeClock(new Date());
@@ -73,7 +74,7 @@ const workspaces = (count: number, { id, owner } = acme) =>
 
 async function lease(workspaceId: string, app = one, { id, owner } = acme): Promise<Lease> {
   const member = { organizationId: id, userId: owner.userId, agent: 'claude' as const };
-  const terms = { stillFor: () => Promise.resolve(true) };
+  const terms = { mayBeLent: toAll };
   const given = await app.app.get(CredentialsService, { strict: false }).lease(member, workspaceId, terms);
   tokens.add(tokenOf(given));
   return given;

@@ -25,6 +25,15 @@ export interface Token extends TokenState {
 /** One generation of one lineage: what a compare-and-set compares. */
 export type TokenVersion = Pick<Token, 'ref' | 'lineage' | 'generation'>;
 
+/** What is sealed of a token, and of which generation and lineage. */
+export interface SealedToken {
+  sealed: string;
+  generation: number;
+  lineage: string;
+  /** Those that were set with it; of a workspace's own token none. */
+  settings: CredentialSettings;
+}
+
 export interface NewToken {
   sealed: Sealed;
   hint: string;
@@ -205,18 +214,39 @@ export const tokensStore = {
   },
 
   /** The sealed text that a lease opens, with the generation and lineage it belongs to, read together so that they are of one moment. */
-  async sealed({ db, organizationId }: Tenant, { credentialId, workspaceId }: TokenRef) {
+  async sealed(tenant: Tenant, ref: TokenRef): Promise<SealedToken | null> {
+    return (await tokensStore.sealedAll(tenant, [ref])).get(nameOf(ref)) ?? null;
+  },
+
+  /** The same of many, by `nameOf`. Who has none is missing. */
+  async sealedAll({ db, organizationId }: Tenant, refs: TokenRef[]): Promise<Map<string, SealedToken>> {
     const select = { sealed: true, generation: true, lineage: true } as const;
-    if (workspaceId === null) {
-      const where = { organizationId, id: credentialId };
-      const row = await db.credential.findFirst({ where, select: { ...select, settings: true } });
-      return row && { ...row, settings: row.settings as CredentialSettings };
-    }
-    const minted = await db.mintedToken.findFirst({
-      where: { organizationId, credentialId, workspaceId },
-      select,
-    });
-    return minted && minted.sealed !== null ? { ...minted, sealed: minted.sealed, settings: {} } : null;
+    const ids = refs.flatMap(({ credentialId, workspaceId }) => (workspaceId === null ? [credentialId] : []));
+    const minted = refs.flatMap(({ credentialId, workspaceId }) =>
+      workspaceId === null ? [] : [{ credentialId, workspaceId }],
+    );
+    const own = ids.length
+      ? await db.credential.findMany({
+          where: { organizationId, id: { in: ids } },
+          select: { ...select, id: true, settings: true },
+        })
+      : [];
+    const ofWorkspaces = minted.length
+      ? await db.mintedToken.findMany({
+          where: { organizationId, OR: minted, sealed: { not: null } },
+          select: { ...select, credentialId: true, workspaceId: true },
+        })
+      : [];
+    return new Map([
+      ...own.map(({ id, settings, ...row }): [string, SealedToken] => [
+        nameOf({ credentialId: id, workspaceId: null }),
+        { ...row, settings: settings as CredentialSettings },
+      ]),
+      ...ofWorkspaces.map(({ sealed, generation, lineage, ...ref }): [string, SealedToken] => [
+        nameOf(ref),
+        { sealed: sealed ?? '', generation, lineage, settings: {} },
+      ]),
+    ]);
   },
 
   /** The same token of a workspace under another key, if it is still the same. */

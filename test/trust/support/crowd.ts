@@ -194,7 +194,7 @@ export async function rowMember(place: CrowdPlace, role: Role = 'member'): Promi
 
 /** New ones of a member, each at the next of the apis. Their host is nobody's and seen far in the future, so that no worker looks after them and none takes them for lost. */
 export async function rowWorkspaces(
-  { ownerUrl, organization, urls }: CrowdPlace,
+  { ownerUrl, organization, urls }: Pick<CrowdPlace, 'ownerUrl' | 'urls'> & { organization: { id: string } },
   userId: string,
   count: number,
 ): Promise<RowWorkspace[]> {
