@@ -30,6 +30,7 @@ import { Leasing } from './leasing.js';
 import { FederationSettings } from './providers/federation.js';
 import { LoginEndpoints, ProviderLogins } from './providers/sources.js';
 import { TokenSources } from './providers/token-source.js';
+import { Claims } from './renewal/claims.js';
 import { DueRenewals } from './renewal/due-renewals.js';
 import { EndingLogins } from './renewal/ending-logins.js';
 import { CredentialNotices } from './renewal/notices.js';
@@ -132,5 +133,8 @@ export class CredentialsModule {}
 export class CredentialsApiModule {}
 
 /** What moves rows from key to key, renews tokens and asks how far logins are, in processes that work. */
-@Module({ imports: [CredentialsModule], providers: [KeyRotationJobs, LoginJobs, Renewer, RenewalJobs] })
+@Module({
+  imports: [CredentialsModule],
+  providers: [KeyRotationJobs, LoginJobs, Claims, Renewer, RenewalJobs],
+})
 export class CredentialsWorkModule {}

@@ -83,10 +83,10 @@ export const leasesStore = {
   },
 
   /** Forgets those of former generations that ended before a time: what a proxy has to say about them it has said. The last one of each workspace stays. */
-  async tidy({ db, organizationId }: Tenant, credentialId: string, before: Date): Promise<void> {
+  async tidy({ db, organizationId }: Tenant, credentialIds: string[], before: Date): Promise<void> {
     await db.$executeRaw`
       delete from lease old
-       where organization_id = ${organizationId}::uuid and credential_id = ${credentialId}::uuid and expires_at < ${before}
+       where organization_id = ${organizationId}::uuid and credential_id = any (${credentialIds}::uuid[]) and expires_at < ${before}
          and exists (select 1 from lease newer
                       where newer.workspace_id = old.workspace_id and newer.credential_id = old.credential_id
                         and newer.generation > old.generation)`;

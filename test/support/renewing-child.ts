@@ -9,6 +9,7 @@ import { openWires } from '../../src/app/wires.js';
 import { Audit } from '../../src/audit/index.js';
 import { ClaudeLogins } from '../../src/credentials/providers/claude.js';
 import { TokenSources } from '../../src/credentials/providers/token-source.js';
+import { Claims } from '../../src/credentials/renewal/claims.js';
 import { CredentialNotices } from '../../src/credentials/renewal/notices.js';
 import { Rejections } from '../../src/credentials/renewal/rejections.js';
 import { Renewals } from '../../src/credentials/renewal/renewals.service.js';
@@ -59,7 +60,18 @@ const rejections = new Rejections(audit, renewals, notices, world);
 const sources = new TokenSources();
 const logins = new ClaudeLogins(claude, systemClock);
 sources.add('claude_oauth', { graceSeconds, renew: (request) => logins.renew(request) });
-const renewer = new Renewer(database, sources, vault, renewals, rejections, world, silentLog, silentMetrics);
+const claims = new Claims(database, sources, rejections, world, silentLog);
+const renewer = new Renewer(
+  database,
+  claims,
+  sources,
+  vault,
+  renewals,
+  rejections,
+  world,
+  silentLog,
+  silentMetrics,
+);
 
 process.on('message', (told: Told & { standAt: CrashPoint | null }) => {
   const { organizationId, credentialId, generation } = told;

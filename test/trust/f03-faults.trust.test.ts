@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { STALE_SECONDS } from '../../src/credentials/renewal/renewer.js';
+import { STALE_SECONDS } from '../../src/credentials/renewal/claims.js';
 import { FaultGround, type HurtRenewal } from '../support/fault-ground.js';
 import { cells, cellsInGrace, steps, type Cell, type Step } from '../support/renewal-faults.js';
 import type { RenewingProcess } from '../support/renewing-process.js';

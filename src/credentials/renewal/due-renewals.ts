@@ -3,7 +3,7 @@ import { Database, SystemStore, type RenewalCursor, type RenewalRow } from '../.
 import { World } from '../../kernel/index.js';
 import { leasesStore } from '../leases.store.js';
 import { Renewals } from './renewals.service.js';
-import { STALE_SECONDS } from './renewer.js';
+import { STALE_SECONDS } from './claims.js';
 import { CredentialSubjects } from './subjects.js';
 import { tokensStore } from './tokens.store.js';
 

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { RotationReason } from '../../contracts/index.js';
 import { Database, type Tenant } from '../../database/index.js';
 import {
   BerthError,
   crashPoint,
+  GatheredTurns,
   LOG,
   messageOf,
   METRICS,
@@ -12,43 +12,29 @@ import {
   type Log,
   type Metrics,
 } from '../../kernel/index.js';
-import { dueAt, isPausing, reasonToRenew, retryAfter, serves } from '../../oauth/index.js';
-import { kinds, secretText } from '../kinds.js';
+import { dueAt, retryAfter, serves } from '../../oauth/index.js';
+import { secretText } from '../kinds.js';
 import { leasesStore } from '../leases.store.js';
 import { TokenSources, type Renewal, type Renewed, type RenewalRequest } from '../providers/token-source.js';
 import { Vault, type Sealed } from '../vault.js';
+import { Claims, lost, STALE_SECONDS, type Claim } from './claims.js';
 import { placeOf } from './place.js';
 import { settlementOf } from './reaction.js';
 import { Rejections } from './rejections.js';
 import { Renewals } from './renewals.service.js';
-import { rotationsStore, type Ending, type StaleRotation } from './rotations.store.js';
-import { tokensStore, type Token, type TokenRef } from './tokens.store.js';
+import { rotationsStore, type Ending } from './rotations.store.js';
+import { tokensStore, type TokenRef } from './tokens.store.js';
 
 const BEAT_MS = 5_000;
 const STOPPED = 'the process that was to renew it was stopped for long before it asked the provider';
-/** Four beats: a process that was not heard of for so long is taken for dead. Should it come back with an answer after all, that counts. */
-export const STALE_SECONDS = 20;
 /** So late a proxy has nothing more to say of a former generation. */
 const LEASES_KEPT_MS = 3600 * 1000;
 const [FIRST_STORE_RETRY_MS, MAX_STORE_RETRY_MS] = [100, 5_000];
+/** Of one organization, in one transaction. */
+const MOST_TOGETHER = 50;
 
-/** A renewal that is this process's to carry out. */
-interface Claim {
-  id: string;
-  organizationId: string;
-  token: Token;
-  /** What the credential keeps, as it was when the row was written; opened by whoever calls. */
-  sealed: string;
-  reason: RotationReason;
-  /** How many of this generation ended without anybody knowing what they did. */
-  unknownBefore: number;
-}
-
-/** What to do about a token, as it was found under the rows' guard. */
-type Finding = { claim: Claim } | { nothing: true };
-
-/** Undoes what was opened in vain. */
-class Overtaken extends Error {}
+/** Writes what came of a call, in a transaction that may write more. */
+type Settling = (tenant: Tenant) => Promise<void>;
 
 /**
  * Renews tokens: one row for one call. The row is committed before the provider is called; during the call there is no transaction and no lock; what comes back is stored by a compare-and-set of generation
@@ -56,11 +42,13 @@ class Overtaken extends Error {}
  */
 @Injectable()
 export class Renewer implements OnApplicationShutdown {
-  readonly #owner: string;
   readonly #closing = new AbortController();
+  readonly #settling = new GatheredTurns<Settling, true>(1, MOST_TOGETHER);
+  readonly #tidying = new GatheredTurns<string, true>(1, MOST_TOGETHER);
 
   constructor(
     private readonly database: Database,
+    private readonly claims: Claims,
     private readonly sources: TokenSources,
     private readonly vault: Vault,
     private readonly renewals: Renewals,
@@ -68,9 +56,7 @@ export class Renewer implements OnApplicationShutdown {
     private readonly world: World,
     @Inject(LOG) private readonly log: Log,
     @Inject(METRICS) private readonly metrics: Metrics,
-  ) {
-    this.#owner = world.ids.next();
-  }
+  ) {}
 
   onApplicationShutdown(): void {
     this.#closing.abort();
@@ -78,97 +64,11 @@ export class Renewer implements OnApplicationShutdown {
 
   /** Renews this generation if the rows say that it is to be renewed, and nobody does. Safe at any time, any number of times, anywhere. */
   async renew(organizationId: string, ref: TokenRef, generation: number): Promise<void> {
-    const found = await this.claim(organizationId, ref, generation);
-    if ('nothing' in found) return;
+    const claim = await this.claims.open(organizationId, ref, generation);
+    if (!claim) return;
     crashPoint('renewal.opened');
-    const again = await this.beating(found.claim, () => this.carryOut(found.claim));
+    const again = await this.beating(claim, () => this.carryOut(claim));
     if (again) await this.renew(organizationId, ref, generation);
-  }
-
-  /** (a) Written down first: from now on it is known that somebody may call. */
-  private async claim(organizationId: string, ref: TokenRef, generation: number): Promise<Finding> {
-    try {
-      return await this.database.tenant(organizationId, async (tenant): Promise<Finding> => {
-        const token = await tokensStore.find(tenant, ref);
-        if (!token) return { nothing: true };
-        if (!(await this.clearStale(tenant, token))) return { nothing: true };
-        const reason = token.generation === generation ? this.reasonFor(token) : null;
-        if (!reason) return { nothing: true };
-        if (ref.workspaceId !== null) await tokensStore.makeRoom(tenant, token);
-        const id = this.world.ids.next();
-        const opened = { ref, lineage: token.lineage, generation, id, reason, owner: this.#owner };
-        if (!(await rotationsStore.open(tenant, { ...opened, at: this.world.clock.now() })))
-          return { nothing: true };
-        // Looked at again behind the row: whoever renewed it between the first look and the row has stored it before ending theirs.
-        const sure = await tokensStore.find(tenant, ref);
-        if (sure?.generation !== generation || sure.lineage !== token.lineage || !this.reasonFor(sure))
-          throw new Overtaken();
-        const kept = await tokensStore.sealed(tenant, { ...ref, workspaceId: null });
-        if (kept?.lineage !== token.lineage) throw new Overtaken();
-        const unknownBefore = await rotationsStore.unknown(tenant, sure);
-        return { claim: { id, organizationId, token: sure, sealed: kept.sealed, reason, unknownBefore } };
-      });
-    } catch (error) {
-      if (error instanceof Overtaken) return { nothing: true };
-      throw error;
-    }
-  }
-
-  private reasonFor(token: Token): RotationReason | null {
-    const now = this.world.clock.now();
-    if (token.status === 'rejected' || isPausing(token, now)) return null;
-    return reasonToRenew(token, now);
-  }
-
-  /** Gives up open renewals whose process is gone. False when that ended the credential. */
-  private async clearStale(tenant: Tenant, token: Token): Promise<boolean> {
-    for (const stale of await rotationsStore.stale(tenant, token.ref, STALE_SECONDS)) {
-      const isCurrent = stale.generation === token.generation && stale.lineage === token.lineage;
-      if (!(await this.giveUp(tenant, token, stale, isCurrent))) return false;
-    }
-    return true;
-  }
-
-  private async giveUp(
-    tenant: Tenant,
-    token: Token,
-    stale: StaleRotation,
-    isCurrent: boolean,
-  ): Promise<boolean> {
-    const at = this.world.clock.now();
-    const end = (state: Ending['state'], message: string): Promise<void> =>
-      rotationsStore.end(tenant, stale.id, { state, message, at });
-    if (stale.calledSeconds === null) {
-      // Nobody called: nothing can have been spent.
-      await end('failed', 'the process that was to renew it ended before it asked the provider');
-      return true;
-    }
-    if (!isCurrent) {
-      await end('superseded', 'another came in between');
-      return true;
-    }
-    const unknownBefore = await rotationsStore.unknown(tenant, token);
-    const settlement = settlementOf('unknown', {
-      ...this.callFacts(token),
-      ageSeconds: stale.calledSeconds,
-      unknownBefore,
-    });
-    const reason = 'the process that was renewing it ended before the provider’s answer was stored';
-    await end('unknown', reason);
-    tenant.metrics.count('berth_credential_renewals_total', { kind: token.kind, outcome: 'unknown' });
-    if (settlement !== 'reject') return true;
-    this.log.error(
-      { credentialId: token.ref.credentialId, kind: token.kind },
-      'a login may be lost: the process that renewed it ended before the answer was stored',
-    );
-    return !(await this.rejections.reject(tenant, token, lost(reason)));
-  }
-
-  private callFacts(token: Token): { repeatable: boolean; graceSeconds: number } {
-    return {
-      repeatable: kinds[token.kind].renewal === 'minted',
-      graceSeconds: this.sources.has(token.kind) ? this.sources.of(token.kind).graceSeconds : 0,
-    };
   }
 
   /** (b) to (f). True when the same is to be asked again at once. */
@@ -193,18 +93,14 @@ export class Renewer implements OnApplicationShutdown {
    * still be within that while nobody knows. Where it does not, nobody has asked, and the call is as good as ever.
    */
   private hasAnotherAsked({ token }: Claim, seconds: number): boolean {
-    return seconds > STALE_SECONDS && this.callFacts(token).graceSeconds > 0;
+    return seconds > STALE_SECONDS && this.claims.callFacts(token).graceSeconds > 0;
   }
 
   /** What the provider is given, when it is written that it is called now; null when that is not this process's to do. */
   private async ready(claim: Claim): Promise<RenewalRequest | Renewal | null> {
-    const { id, organizationId } = claim;
     try {
       const request = await this.requestOf(claim);
-      const isOurs = await this.database.tenant(organizationId, (tenant) =>
-        rotationsStore.call(tenant, id, this.#owner),
-      );
-      return isOurs ? request : null;
+      return (await this.claims.call(claim)) ? request : null;
     } catch (error) {
       // Also where the commit may have been made and its answer lost: whatever is written, nobody has called, and that is to be written.
       this.log.warn({ reason: messageOf(error) }, 'a renewal could not be begun; it is tried again');
@@ -234,7 +130,7 @@ export class Renewer implements OnApplicationShutdown {
 
   private async settle(claim: Claim, answer: Renewal, ageSeconds: number): Promise<boolean> {
     const { token, unknownBefore } = claim;
-    const call = { ...this.callFacts(token), ageSeconds, unknownBefore };
+    const call = { ...this.claims.callFacts(token), ageSeconds, unknownBefore };
     const settlement = settlementOf(answer.outcome, call);
     if (answer.outcome === 'renewed')
       await this.surely(claim, (tenant) => this.store(tenant, claim, answer.renewed, ageSeconds));
@@ -327,12 +223,18 @@ export class Renewer implements OnApplicationShutdown {
     await this.renewals.tellChanged(tenant, token.ref.credentialId);
   }
 
-  /** Writes what came of a call, for as long as this process lives: of a pair that is nowhere else, a database that is away must cost nothing but time. */
-  private async surely(claim: Claim, work: (tenant: Tenant) => Promise<void>): Promise<void> {
-    const { kind, ref } = claim.token;
+  /**
+   * Writes what came of a call, for as long as this process lives: of a pair that is nowhere else, a database that is away must cost nothing but time. With others that are to be written at the
+   * moment, once; where that fails, each alone: what is wrong with one is no matter of the others.
+   */
+  private async surely(claim: Claim, write: Settling): Promise<void> {
+    const { organizationId, token } = claim;
+    const { kind, ref } = token;
+    const together = this.#settling.take(organizationId, write, (all) => this.writeAll(organizationId, all));
+    if (await together.catch(() => undefined)) return;
     for (let waitMs = FIRST_STORE_RETRY_MS; ; waitMs = Math.min(MAX_STORE_RETRY_MS, waitMs * 2)) {
       try {
-        await this.database.tenant(claim.organizationId, work);
+        await this.database.tenant(organizationId, write);
         return;
       } catch (error) {
         if (this.#closing.signal.aborted) throw error;
@@ -346,13 +248,23 @@ export class Renewer implements OnApplicationShutdown {
     }
   }
 
+  private async writeAll(organizationId: string, all: Settling[]): Promise<Map<Settling, true>> {
+    // Apart: it is shared, and no part of the transaction of whoever came first.
+    await this.database.apart(organizationId, async (tenant) => {
+      if (all.length > 1) await rotationsStore.waitBriefly(tenant);
+      for (const write of all) await write(tenant);
+    });
+    return new Map(all.map((write) => [write, true]));
+  }
+
   /** Each generation leaves a lease per workspace behind, and nobody else would remove it. The next renewal does what this one cannot. */
   private async tidy({ organizationId, token }: Claim): Promise<void> {
     const before = new Date(this.world.clock.now().getTime() - LEASES_KEPT_MS);
     try {
-      await this.database.tenant(organizationId, (tenant) =>
-        leasesStore.tidy(tenant, token.ref.credentialId, before),
-      );
+      await this.#tidying.take(organizationId, token.ref.credentialId, async (ids) => {
+        await this.database.apart(organizationId, (tenant) => leasesStore.tidy(tenant, ids, before));
+        return new Map();
+      });
     } catch (error) {
       this.log.warn({ reason: messageOf(error) }, 'former leases of a token could not be removed');
     }
@@ -363,10 +275,10 @@ export class Renewer implements OnApplicationShutdown {
   }
 
   /** Says every few seconds that this process lives. Beats that are lost are made good by the next. */
-  private async beating<T>({ id, organizationId }: Claim, work: () => Promise<T>): Promise<T> {
+  private async beating<T>(claim: Claim, work: () => Promise<T>): Promise<T> {
     const beat = setInterval(() => {
-      this.database
-        .tenant(organizationId, (tenant) => rotationsStore.beat(tenant, id, this.#owner))
+      this.claims
+        .beat(claim)
         .catch((error: unknown) =>
           this.log.warn({ reason: messageOf(error) }, 'a renewal under way could not say that it lives'),
         );
@@ -385,9 +297,4 @@ export class Renewer implements OnApplicationShutdown {
 
 function failed(reason: string): Renewal {
   return { outcome: 'failed', reason, retryAfterSeconds: null };
-}
-
-/** What nobody can know is said as it is. */
-function lost(reason: string): string {
-  return `${reason}. Its refresh token may be used up, and using it again could end the login; reconnect it`;
 }

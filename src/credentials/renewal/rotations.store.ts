@@ -1,7 +1,7 @@
 import type { RotationReason, RotationState } from '../../contracts/index.js';
 import type { Tenant } from '../../database/index.js';
 import type { Slice } from '../../http/index.js';
-import type { TokenVersion } from './tokens.store.js';
+import { nameOf, refNamed, type TokenRef, type TokenVersion } from './tokens.store.js';
 
 export interface NewRotation extends TokenVersion {
   id: string;
@@ -22,36 +22,58 @@ export interface Ending {
 /** An open one whose process was not heard of for long. */
 export interface StaleRotation {
   id: string;
+  ref: TokenRef;
   lineage: string;
   generation: number;
   /** Since the provider was called; null: it was not. */
   calledSeconds: number | null;
 }
 
+const textOf = ({ ref, lineage, generation }: TokenVersion): string =>
+  [nameOf(ref), lineage, generation].join();
+
 /**
  * Renewals of tokens, each written before the provider is called. Of one generation of one lineage one is open at a time (a unique index), whatever becomes of jobs and processes. Whether its
  * process lives is reckoned by the database's clock alone.
  */
 export const rotationsStore = {
-  /** False when one is open. */
-  async open({ db, organizationId }: Tenant, rotation: NewRotation): Promise<boolean> {
-    const { id, ref, lineage, generation, reason, owner, at } = rotation;
-    const count = await db.$executeRaw`
+  /** Answers the ids of those that are open now; of the others one is open already. In the order given: whoever opens several keeps one order, so that two cannot wait for each other. */
+  async open({ db, organizationId }: Tenant, rotations: NewRotation[]): Promise<Set<string>> {
+    const of = <T>(column: (rotation: NewRotation) => T): T[] => rotations.map(column);
+    const rows = await db.$queryRaw<{ id: string }[]>`
       insert into credential_rotation
         (id, organization_id, credential_id, workspace_id, lineage, generation, reason, state, owner, heartbeat_at, started_at)
-      values (${id}::uuid, ${organizationId}::uuid, ${ref.credentialId}::uuid, ${ref.workspaceId}::uuid, ${lineage}::uuid,
-              ${generation}, ${reason}, 'open', ${owner}::uuid, clock_timestamp(), ${at})
-      on conflict do nothing`;
-    return count > 0;
+      select given.id, ${organizationId}::uuid, credential_id, workspace_id, lineage, generation, reason, 'open', owner, clock_timestamp(), at
+        from unnest(${of(({ id }) => id)}::uuid[], ${of(({ ref }) => ref.credentialId)}::uuid[], ${of(({ ref }) => ref.workspaceId)}::uuid[],
+                    ${of(({ lineage }) => lineage)}::uuid[], ${of(({ generation }) => generation)}::int[], ${of(({ reason }) => reason)}::text[],
+                    ${of(({ owner }) => owner)}::uuid[], ${of(({ at }) => at)}::timestamptz[])
+             as given (id, credential_id, workspace_id, lineage, generation, reason, owner, at)
+      on conflict do nothing
+      returning id`;
+    return new Set(rows.map(({ id }) => id));
   },
 
-  /** The last thing before the provider is called. False when the row is not this process's to work on any more: then nobody may call. */
-  async call({ db, organizationId }: Tenant, id: string, owner: string): Promise<boolean> {
-    const count = await db.$executeRaw`
+  /** Of these that were opened in this very transaction nothing is to come: as if they had not been. */
+  async undo({ db, organizationId }: Tenant, ids: string[]): Promise<void> {
+    if (ids.length > 0)
+      await db.credentialRotation.deleteMany({
+        where: { organizationId, id: { in: ids }, state: 'open', calledAt: null },
+      });
+  },
+
+  /** The last thing before the provider is called. Those that are not answered are not this process's to work on any more: for them nobody may call. */
+  async call({ db, organizationId }: Tenant, ids: string[], owner: string): Promise<Set<string>> {
+    const rows = await db.$queryRaw<{ id: string }[]>`
       update credential_rotation set called_at = clock_timestamp(), heartbeat_at = clock_timestamp()
-       where organization_id = ${organizationId}::uuid and id = ${id}::uuid and owner = ${owner}::uuid
-         and state = 'open' and called_at is null`;
-    return count > 0;
+       where organization_id = ${organizationId}::uuid and id = any (${ids}::uuid[]) and owner = ${owner}::uuid
+         and state = 'open' and called_at is null
+      returning id`;
+    return new Set(rows.map(({ id }) => id));
+  },
+
+  /** For what several share: where somebody holds a row that one of them needs, it fails soon, and each goes on alone. Until the transaction ends. */
+  async waitBriefly({ db }: Tenant): Promise<void> {
+    await db.$executeRaw`select set_config('lock_timeout', '250ms', true)`;
   },
 
   async beat({ db, organizationId }: Tenant, id: string, owner: string): Promise<void> {
@@ -68,27 +90,48 @@ export const rotationsStore = {
     });
   },
 
-  /** Open ones of this token whose process was not heard of for so long. Locked, so that one gives them up. */
-  stale(
-    { db, organizationId }: Tenant,
-    { credentialId, workspaceId }: TokenVersion['ref'],
-    seconds: number,
-  ): Promise<StaleRotation[]> {
-    return db.$queryRaw<StaleRotation[]>`
-      select id, lineage, generation, extract(epoch from clock_timestamp() - called_at)::float8 as "calledSeconds"
-        from credential_rotation
-       where organization_id = ${organizationId}::uuid and credential_id = ${credentialId}::uuid
-         and workspace_id is not distinct from ${workspaceId}::uuid
-         and state = 'open' and heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds})
-         for update skip locked`;
+  /** Open ones of these tokens whose process was not heard of for so long. Locked, so that one gives them up. */
+  async stale({ db, organizationId }: Tenant, refs: TokenRef[], seconds: number): Promise<StaleRotation[]> {
+    const asked = [...new Set(refs.map(nameOf))].map(refNamed);
+    const rows = await db.$queryRaw<(Omit<StaleRotation, 'ref'> & TokenRef)[]>`
+      select r.id, r.credential_id as "credentialId", r.workspace_id as "workspaceId", r.lineage, r.generation,
+             extract(epoch from clock_timestamp() - r.called_at)::float8 as "calledSeconds"
+        from credential_rotation r
+        join unnest(${asked.map(({ credentialId }) => credentialId)}::uuid[], ${asked.map(({ workspaceId }) => workspaceId)}::uuid[])
+             as asked (credential_id, workspace_id)
+          on r.credential_id = asked.credential_id and r.workspace_id is not distinct from asked.workspace_id
+       where r.organization_id = ${organizationId}::uuid and r.state = 'open'
+         and r.heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds})
+         for update of r skip locked`;
+    return rows.map(({ credentialId, workspaceId, ...row }) => ({
+      ...row,
+      ref: { credentialId, workspaceId },
+    }));
   },
 
   /** How many renewals of this generation ended without anybody knowing what they did. */
-  unknown({ db, organizationId }: Tenant, { ref, lineage, generation }: TokenVersion): Promise<number> {
-    const { credentialId, workspaceId } = ref;
-    return db.credentialRotation.count({
-      where: { organizationId, credentialId, workspaceId, lineage, generation, state: 'unknown' },
+  async unknown(tenant: Tenant, version: TokenVersion): Promise<number> {
+    return (await rotationsStore.unknownAmong(tenant, [version])).get(nameOf(version.ref)) ?? 0;
+  },
+
+  /** The same of many, by `nameOf`; none where it is missing. */
+  async unknownAmong({ db, organizationId }: Tenant, versions: TokenVersion[]): Promise<Map<string, number>> {
+    const found = await db.credentialRotation.groupBy({
+      by: ['credentialId', 'workspaceId', 'lineage', 'generation'],
+      where: {
+        organizationId,
+        credentialId: { in: versions.map(({ ref }) => ref.credentialId) },
+        generation: { in: versions.map(({ generation }) => generation) },
+        state: 'unknown',
+      },
+      _count: true,
     });
+    const asked = new Set(versions.map(textOf));
+    return new Map(
+      found.flatMap(({ lineage, generation, _count, ...ref }): [string, number][] =>
+        asked.has(textOf({ ref, lineage, generation })) ? [[nameOf(ref), _count]] : [],
+      ),
+    );
   },
 
   /** The newest first. */
