@@ -103,6 +103,10 @@ export class LinearViews {
       ...activity,
       content: { __typename: `AgentActivity${capital(activity.content.type)}Content`, ...activity.content },
       user: () => this.userOf(activity.userId),
+      sourceComment: () => {
+        const comment = organization.comments.get(activity.sourceCommentId ?? '');
+        return comment ? this.comment(comment) : null;
+      },
       agentSession: () => (session ? this.session(session) : null),
     };
   };

@@ -209,7 +209,7 @@ function activityPayload(organization: LinearOrganization, activity: LinearActiv
     content,
     signal,
     signalMetadata,
-    sourceCommentId: randomUUID(),
+    sourceCommentId: activity.sourceCommentId ?? null,
     userId,
     user: user && personPayload(organization, user),
   };

@@ -67,6 +67,8 @@ export interface LinearActivity {
   sessionId: string;
   userId: string;
   content: { type: string; [part: string]: unknown };
+  /** The comment in which it was written; none of what an agent says. */
+  sourceCommentId?: string | null;
   ephemeral: boolean;
   signal: string | null;
   signalMetadata: unknown;

@@ -119,6 +119,7 @@ class LinearServer extends EmulatorServer<LinearLogins> implements LinearEmulato
       sessionId: session.id,
       userId: by.id,
       content: { type: 'prompt', body: text },
+      sourceCommentId: this.#comment(organization, { id: session.issueId }, by.id, text),
       ephemeral: false,
       signal,
       signalMetadata: null,
@@ -285,7 +286,7 @@ class LinearServer extends EmulatorServer<LinearLogins> implements LinearEmulato
 
   #comment(
     organization: LinearOrganization,
-    issue: LinearIssue,
+    issue: Pick<LinearIssue, 'id'>,
     userId: string | null,
     body: string,
   ): string {

@@ -7,12 +7,13 @@ export const SESSIONS = `query sessions($after: String) {
       id url createdAt updatedAt sourceMetadata
       appUser { id }
       creator { id name email }
-      comment { body }
+      comment { id body }
       issue { id identifier title description url team { id key } }
       activities(first: 50, orderBy: createdAt, filter: { type: { eq: "prompt" } }) {
         nodes {
           id createdAt signal
           user { id name email }
+          sourceComment { id }
           content { ... on AgentActivityPromptContent { body } }
         }
       }
@@ -28,6 +29,7 @@ const promptSchema = z.object({
   createdAt: z.coerce.date(),
   signal: z.string().nullish(),
   user: personSchema.nullish(),
+  sourceComment: z.object({ id: z.string() }).nullish(),
   content: z.object({ body: z.string().nullish() }).nullish(),
 });
 
@@ -39,11 +41,12 @@ const sessionSchema = z.object({
   sourceMetadata: z.unknown(),
   appUser: z.object({ id: z.string() }),
   creator: personSchema.nullish(),
-  comment: z.object({ body: z.string().nullish() }).nullish(),
+  comment: z.object({ id: z.string().nullish(), body: z.string().nullish() }).nullish(),
   issue: z.record(z.string(), z.unknown()).nullish(),
   activities: z.object({ nodes: z.array(promptSchema) }),
 });
 export type OpenSession = z.output<typeof sessionSchema>;
+type Prompt = z.output<typeof promptSchema>;
 
 export const sessionsSchema = z.object({
   agentSessions: z.object({
@@ -67,8 +70,23 @@ interface Self {
   appUserId: string;
 }
 
-/** What began a session is written there once more as its first prompt: not to be heard twice. */
+/** So soon after a session began a prompt may be what began it, once more. */
 const FIRST_PROMPT_MS = 10_000;
+
+const metadataSchema = z.object({ agentSessionMetadata: z.object({ sourceCommentId: z.string() }) });
+
+/**
+ * What began a session is written there once more as its first prompt: not to be heard twice. It is known by the comment it comes from, or by its words; of a prompt that comes from no comment only the time
+ * tells.
+ */
+function isBeginning(session: OpenSession, { createdAt, sourceComment, content }: Prompt): boolean {
+  if (createdAt.getTime() - session.createdAt.getTime() > FIRST_PROMPT_MS) return false;
+  if (!sourceComment) return true;
+  const { comment, sourceMetadata } = session;
+  const source = metadataSchema.safeParse(sourceMetadata).data?.agentSessionMetadata.sourceCommentId;
+  const isSameWord = (content?.body ?? '').trim() === (comment?.body ?? '').trim();
+  return [comment?.id, source].includes(sourceComment.id) || isSameWord;
+}
 
 /** What people asked for in these sessions since, as webhooks would have told it, the oldest first. Of other apps' sessions nothing. */
 export function missableIn(
@@ -83,13 +101,10 @@ export function missableIn(
     .map(({ at: _, ...missable }) => missable);
 }
 
-function eachIn(
-  { activities, appUser: _appUser, ...session }: OpenSession,
-  self: Self,
-): (Missable & { at: Date })[] {
+function eachIn(whole: OpenSession, self: Self): (Missable & { at: Date })[] {
+  const { activities, appUser: _appUser, ...session } = whole;
   const head = { type: 'AgentSessionEvent', ...self, agentSession: session };
-  const begun = session.createdAt.getTime();
-  const prompts = activities.nodes.filter(({ createdAt }) => createdAt.getTime() - begun > FIRST_PROMPT_MS);
+  const prompts = activities.nodes.filter((prompt) => !isBeginning(whole, prompt));
   return [
     {
       key: `session/${session.id}`,

@@ -35,6 +35,30 @@ describe('missableIn', () => {
     expect(keysOf(session('a', 3, [['same', 3]]))).toEqual(['session/a']);
   });
 
+  const source = { agentSessionMetadata: { sourceCommentId: 'source' } };
+  it.each<[string, boolean, number, string | null, string]>([
+    ['what began it, by its comment', false, 1, 'root', 'edited since'],
+    ['what began it, by the comment of another thread', false, 1, 'source', 'edited since'],
+    ['what began it, by its words', false, 1, 'elsewhere', ' @berth do it '],
+    ['what may have begun it, of no comment', false, 10, null, 'And a label'],
+    ['what was written in the same moment', true, 1, 'reply', 'And a label'],
+    ['what was written later, of no comment', true, 11, null, 'And a label'],
+  ])('takes up, or not, %s: %s', (_, isTaken, seconds, comment, body) => {
+    const begun = session('a', 3);
+    const prompt = {
+      ...{ id: 'p', createdAt: new Date(at(3).getTime() + seconds * 1000), content: { body } },
+      sourceComment: comment === null ? null : { id: comment },
+    };
+    const [whole, activities] = [
+      { comment: { id: 'root', body: '@berth do it' }, sourceMetadata: source },
+      { nodes: [prompt] },
+    ];
+    expect(keysOf({ ...begun, ...whole, activities })).toEqual([
+      'session/a',
+      ...(isTaken ? ['activity/p'] : []),
+    ]);
+  });
+
   it('leaves out what is older than the look, what is on its way, and what is of other apps', () => {
     expect(
       keysOf(

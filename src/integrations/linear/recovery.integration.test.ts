@@ -75,6 +75,18 @@ describe('what Linear told while nobody listened', () => {
     expect(await received()).toHaveLength(1);
   });
 
+  it('is found where it was written a moment after its session began', async () => {
+    const ann = acme.addUser({ email: 'eve@example.com' });
+    const [team] = acme.teams.values();
+    const { session } = await linear.delegate(acme, acme.addIssue(team?.id ?? '', { title: 'A' }), ann);
+    await linear.prompt(acme, session, ann, 'And a label.');
+    const [activity] = acme.activitiesOf(session.id);
+    const before = (await received()).length;
+    await look();
+    expect(await received()).toHaveLength(before + 2);
+    expect(await received()).toContainEqual([`missed/activity/${activity?.id ?? ''}`, 'prompted']);
+  });
+
   it('is found where it is more than one look may read', async () => {
     const ann = acme.addUser({ email: 'bea@example.com' });
     const [team] = acme.teams.values();
