@@ -25,7 +25,7 @@ import { LinearTrouble } from './trouble.js';
  * So many asks of this process are decided and written at a time. Each is a long transaction, and a crowd of them would have all connections while others wait for the one that their first sign of life
  * needs.
  */
-const AT_A_TIME = 3;
+const AT_A_TIME = 5;
 const NOT_CONNECTED = 'ignored-not-connected';
 
 interface Facts {
