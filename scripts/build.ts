@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { bundle, bundleAlone } from './bundle.js';
+import { bundle, bundleAlone, project } from './bundle.js';
 
 /** `npm run build`: the programs of Berth, and of its configuration what scripts/prepare.mjs asks. */
-const PROGRAMS = ['main', 'proxy/main', 'runner/main', 'cli/main', 'config/index'];
+const PROGRAMS = [project.entryFile, 'proxy/main', 'runner/main', 'cli/main', 'config/index'];
 
 await rm('dist', { recursive: true, force: true });
 await bundle('dist', PROGRAMS);

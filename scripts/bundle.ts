@@ -1,9 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { transformFile } from '@swc/core';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const ROOT = path.dirname(import.meta.dirname);
+
+/** Where the code is, and where it begins: Nest's description of a project, which its own tools and editors read, too. */
+export const project = JSON.parse(readFileSync(path.join(ROOT, 'nest-cli.json'), 'utf8')) as {
+  sourceRoot: string;
+  entryFile: string;
+};
 
 /** Stay in node_modules: what is native, what others look for only if it is there, and reflect-metadata, which has to run before any class is decorated. */
 const EXTERNAL = [
@@ -66,7 +73,7 @@ export async function bundleAlone(outdir: string, program: string): Promise<void
 }
 
 function entriesOf(programs: readonly string[]): { in: string; out: string }[] {
-  return programs.map((program) => ({ in: `src/${program}.ts`, out: program }));
+  return programs.map((program) => ({ in: `${project.sourceRoot}/${program}.ts`, out: program }));
 }
 
 async function write(options: BuildOptions): Promise<void> {
