@@ -13,6 +13,8 @@ export interface JobDefinition {
   timeoutSeconds: number;
   /** For work that waits for others and not for this machine: it has a queue of its own, so that nothing else waits behind it. */
   isPatient?: true;
+  /** While one runs, another adds nothing: whoever asked for it sees what comes of that one, and asks again. */
+  isEnoughOnce?: true;
 }
 
 /** Every job of Berth. A handler for each stands in the room that does the work; the start fails on a job with none or two. */
@@ -45,6 +47,7 @@ export const jobs = {
     backoffSeconds: 2,
     timeoutSeconds: 900,
     isPatient: true,
+    isEnoughOnce: true,
   },
   /** Do what another system told. It may ask that system for facts. */
   'delivery.handle': {

@@ -11,6 +11,7 @@ import {
   JobQueue,
   JobWorker,
   MAIN_QUEUE,
+  PATIENT_QUEUE,
   QueueModule,
   queueOf,
   QueueWorkModule,
@@ -62,6 +63,7 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
   let reconcile: (ref: Ref) => Promise<void>;
   let sweep: () => Promise<void>;
   let hostSweep: () => Promise<void>;
+  let renew: () => Promise<void>;
 
   beforeEach(async () => {
     store = await open();
@@ -77,11 +79,13 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     reconcile = () => Promise.resolve();
     sweep = () => Promise.resolve();
     hostSweep = () => Promise.resolve();
+    renew = () => Promise.resolve();
     const handlers = context.get(JobHandlers);
     handlers.add('workspace.reconcile', (ref) => reconcile(ref));
     handlers.add('sweep', () => sweep());
     handlers.add('host.sweep', () => hostSweep());
-    const played: JobName[] = ['workspace.reconcile', 'sweep', 'host.sweep'];
+    handlers.add('credential.renew', () => renew());
+    const played: JobName[] = ['workspace.reconcile', 'sweep', 'host.sweep', 'credential.renew'];
     for (const name of Object.keys(catalog) as JobName[])
       if (!played.includes(name)) handlers.add(name, () => Promise.resolve());
   });
@@ -132,6 +136,27 @@ describe.each(queueStores)('the queue on $name', ({ open }) => {
     await eventually('it ran again', () => gate.entered === 2);
     await eventually('the queue is empty', atRest);
     expect([gate.entered, most]).toEqual([2, 1]);
+  });
+
+  it('runs nothing more while one runs, of what is enough once; asked for after it, it runs again', async () => {
+    const ref = { organizationId: systemIds.next(), credentialId: systemIds.next(), generation: 1 };
+    const gate = new Gate();
+    renew = () => gate.pass();
+    const ask = () => queue.add('credential.renew', ref);
+    const isQuiet = async (): Promise<boolean> => {
+      const { waiting, active, delayed } = await queue.counts(PATIENT_QUEUE);
+      return waiting + active + delayed === 0;
+    };
+    worker.start(PATIENT_QUEUE);
+    await ask();
+    await eventually('it runs', () => gate.entered === 1);
+    await Promise.all(Array.from({ length: 10 }, ask));
+    gate.open();
+    await eventually('nothing is left to do', isQuiet);
+    expect(gate.entered).toBe(1);
+    await ask();
+    await eventually('it runs again', () => gate.entered === 2);
+    await eventually('nothing is left to do', isQuiet);
   });
 
   it('tries a failed job again, after a pause that grows, and at once when somebody asks', async () => {

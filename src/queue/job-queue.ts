@@ -83,7 +83,7 @@ export class JobQueue implements OnApplicationShutdown {
   }
 
   /**
-   * Wakes a worker. While an equal job waits, another adds nothing; while one runs, exactly one more follows it, since the running one may have looked already; one
+   * Wakes a worker. While an equal job waits, another adds nothing; while one runs, exactly one more follows it, since the running one may have looked already (but for what `isEnoughOnce`); one
    * that failed and pauses before its next attempt is tried now. Call it after the commit. A lost call is made good by the sweep.
    */
   async add<N extends JobName>(
@@ -92,13 +92,13 @@ export class JobQueue implements OnApplicationShutdown {
     { host = null, onceInSeconds }: JobOptions = {},
   ): Promise<void> {
     const definition: JobDefinition = jobs[name];
-    const { attempts, backoffSeconds, isPatient } = definition;
+    const { attempts, backoffSeconds, isPatient, isEnoughOnce = false } = definition;
     // Sorted: JSON from the database comes back with its keys in another order.
     const ids = Object.entries(payload).sort(([a], [b]) => a.localeCompare(b));
     const id = [name, ...ids.map(([, value]) => String(value))].join('/');
     const once = onceInSeconds
       ? { ttl: Math.round(onceInSeconds * 1000) }
-      : { keepLastIfActive: true, reschedule: true };
+      : { keepLastIfActive: !isEnoughOnce, reschedule: true };
     const opts: JobsOptions = {
       attempts,
       backoff: { type: 'exponential', delay: backoffSeconds * 1000 },
