@@ -20,13 +20,18 @@ export function githubSender(reach: GithubReach, clock: Clock): ReplySender {
   };
 }
 
-const RECONNECT_SECONDS = 60;
+/** A try may be overtaken by the news that the system left, or even that it is back: the next one finds out how it stands. */
+const [FIRST_SECONDS, RECONNECT_SECONDS] = [5, 60];
 
 /** Throws what may pass: that is tried again. */
 function endOf(error: unknown, { reply }: ReplyToSend, now: Date): SendOutcome {
   if (error instanceof BerthError && error.code === 'not-connected')
     // Once that is known here its conversations are closed, with a reason that says what becomes of what waits.
-    return { outcome: 'later', reason: error.message, retryAfterSeconds: RECONNECT_SECONDS };
+    return {
+      outcome: 'later',
+      reason: error.message,
+      retryAfterSeconds: reply.attempts === 0 ? FIRST_SECONDS : RECONNECT_SECONDS,
+    };
   if (typeof (error as { status?: unknown }).status !== 'number' || error instanceof BerthError) throw error;
   const failure = failureOf(error, reply.attempts, now);
   switch (failure.kind) {

@@ -4,7 +4,7 @@ import { repliesIn, writeConversation } from '../../../test/support/conversation
 import { writeWorkspace } from '../../../test/support/rows.js';
 import { SystemStore } from '../../database/index.js';
 import { ExternalAccounts, type ExternalPerson } from '../../identity/index.js';
-import { Asks, Conversations, Replies, type Ask, type ReplyToSend } from '../index.js';
+import { Asks, Conversations, Replies, type Ask, type ReplyToSend, type SendOutcome } from '../index.js';
 import { Sending } from '../replies/sending.service.js';
 import { Settling } from './settling.service.js';
 
@@ -16,6 +16,7 @@ describe('conversations whose system leaves', () => {
   let conversations: Conversations;
   let ann: ExternalPerson;
   let told: ReplyToSend[];
+  let said: SendOutcome;
   beforeAll(async () => {
     bench = await Bench.start();
     conversations = bench.app.app.get(Conversations, { strict: false });
@@ -29,11 +30,12 @@ describe('conversations whose system leaves', () => {
     );
     bench.app.app.get(Replies, { strict: false }).sentBy('github', (job) => {
       told.push(job);
-      return Promise.resolve({ outcome: 'sent' });
+      return Promise.resolve(said);
     });
   });
   beforeEach(() => {
     told = [];
+    said = { outcome: 'sent' };
   });
   afterAll(() => bench.close());
 
@@ -126,6 +128,35 @@ describe('conversations whose system leaves', () => {
       { state: 'open', url },
     ]);
     expect(await take({ ...ask(), conversation: one.conversation })).toMatchObject({ outcome: 'continued' });
+  });
+
+  it('say at once what could not be said while it was away, and let be what somebody is at', async () => {
+    const one = ask();
+    const { conversationId } = await take(one);
+    said = { outcome: 'later', reason: 'The App is suspended.', retryAfterSeconds: 60 };
+    await send(conversationId);
+    const tried = told.length;
+    expect(tried).toBeGreaterThan(0);
+    await close(one);
+    await settle();
+    await open(one);
+    await settle();
+    const due = (): Promise<Record<string, unknown>[]> =>
+      bench.sql('SELECT next_at <= $2 AS due, error FROM reply WHERE conversation_id = $1', [
+        conversationId,
+        bench.clock.now(),
+      ]);
+    expect((await due()).map((row) => row.due)).toEqual([true, true, true]);
+    // Under way, until then nobody else is on it.
+    await bench.sql(`UPDATE reply SET attempts = 2, error = NULL, next_at = $2 WHERE conversation_id = $1`, [
+      conversationId,
+      new Date(bench.clock.now().getTime() + 15_000),
+    ]);
+    await close(one);
+    await settle();
+    await open(one);
+    await settle();
+    expect((await due()).map((row) => row.due)).toEqual([false, false, false]);
   });
 
   it('keep what is to be said for as long as it is worth saying', async () => {

@@ -85,7 +85,7 @@ export class Settling {
   }
 
   private async sayWhatWaits(tenant: Tenant, conversationId: string): Promise<void> {
-    await repliesStore.hasten(tenant, conversationId, this.world.clock.now());
+    await repliesStore.resume(tenant, conversationId, this.world.clock.now());
     const { organizationId } = tenant;
     tenant.afterCommit(() => this.replies.ask({ organizationId, conversationId }));
   }

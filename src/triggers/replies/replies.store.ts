@@ -119,7 +119,8 @@ export const repliesStore = {
   ): Promise<StoredRow | null> {
     const [row] = await db.reply.updateManyAndReturn({
       where: { organizationId, id, attempts, state: 'waiting' },
-      data: { attempts: { increment: 1 }, nextAt: until },
+      // Why it was put off is over with that.
+      data: { attempts: { increment: 1 }, nextAt: until, error: null },
       select: { id: true, externalKey: true, content: true, createdAt: true },
     });
     return row ?? null;
@@ -184,6 +185,17 @@ export const repliesStore = {
   async hasten({ db, organizationId }: Tenant, conversationId: string, now: Date): Promise<void> {
     await db.reply.updateMany({
       where: { organizationId, conversationId, state: 'waiting', attempts: 0, nextAt: { gt: now } },
+      data: { nextAt: now },
+    });
+  },
+
+  /** The system is back: whatever was put off is due. A try that is under way, which gives no reason to wait, is let be. */
+  async resume({ db, organizationId }: Tenant, conversationId: string, now: Date): Promise<void> {
+    await db.reply.updateMany({
+      where: {
+        ...{ organizationId, conversationId, state: 'waiting', nextAt: { gt: now } },
+        OR: [{ attempts: 0 }, { error: { not: null } }],
+      },
       data: { nextAt: now },
     });
   },
