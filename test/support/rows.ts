@@ -60,21 +60,22 @@ export function writeWorkspace(
   });
 }
 
-/** Writes running workspaces of a member, as the owner of the database; answers their ids. */
+/** Writes running workspaces of a member, as the owner of the database; answers their ids. `hostId`: the host they are on; null, and a worker that looks takes them for its own. */
 export function writeWorkspaces(
   ownerUrl: string,
   organizationId: string,
   ownerId: string,
   count: number,
+  hostId: string | null = null,
 ): Promise<string[]> {
   const ids = Array.from({ length: count }, () => systemIds.next());
   return withClient(ownerUrl, async (client) => {
     await client.query(
       `INSERT INTO workspace (id, organization_id, owner_id, name, repository, source, branch, agent, model, state, desired_state, authentication, origin,
-         idle_timeout_minutes, last_activity_at, state_changed_at, created_at)
+         idle_timeout_minutes, last_activity_at, state_changed_at, created_at, host_id)
        SELECT id, $2, $3, 'app', 'acme/app', '{"type":"https","url":"https://github.com/acme/app.git","path":"github.com/acme/app.git"}', 'berth/x', 'claude', 'm',
-         'running', 'running', 'ok', '{"type":"api"}', 30, now(), now(), now() FROM unnest($1::uuid[]) AS id`,
-      [ids, organizationId, ownerId],
+         'running', 'running', 'ok', '{"type":"api"}', 30, now(), now(), now(), $4 FROM unnest($1::uuid[]) AS id`,
+      [ids, organizationId, ownerId, hostId],
     );
     return ids;
   });

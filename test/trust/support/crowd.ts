@@ -198,21 +198,23 @@ export async function rowWorkspaces(
   userId: string,
   count: number,
 ): Promise<RowWorkspace[]> {
-  const ids = await writeWorkspaces(ownerUrl, organization.id, userId, count);
-  const tokens = ids.map(() => randomBytes(32).toString('base64url'));
   const hostId = systemIds.next();
-  await withClient(ownerUrl, async (client) => {
-    await client.query(
+  await withClient(ownerUrl, (client) =>
+    client.query(
       `INSERT INTO host (id, name, version, started_at, seen_at) VALUES ($1, 'nobody', 'test', now(), now() + interval '1 day')`,
       [hostId],
-    );
-    await client.query('UPDATE workspace SET host_id = $2 WHERE id = ANY ($1)', [ids, hostId]);
-    await client.query(
+    ),
+  );
+  // With their host from the beginning: a sweep between the two would take some for its own.
+  const ids = await writeWorkspaces(ownerUrl, organization.id, userId, count, hostId);
+  const tokens = ids.map(() => randomBytes(32).toString('base64url'));
+  await withClient(ownerUrl, (client) =>
+    client.query(
       `INSERT INTO machine_token (hash, organization_id, workspace_id, identity, created_at)
        SELECT hash, $3, id, 'proxy', now() FROM unnest($1::text[], $2::uuid[]) AS new (hash, id)`,
       [tokens.map(hashToken), ids, organization.id],
-    );
-  });
+    ),
+  );
   return ids.map((id, n) => ({
     id,
     proxy: new TestProxy({ url: urls[n % urls.length] ?? '' }, tokens[n] ?? ''),
