@@ -90,6 +90,13 @@ it('is told in the session while its token lives', async () => {
 });
 
 it('is not taken for stale while the agent is silent and works on', async () => {
+  // It is silent since what was said last is written down, which comes after Linear has it.
+  await eventually('what was said is written down', async () => {
+    const { rows } = await withClient(app.database.ownerUrl, (client) =>
+      client.query(`SELECT 1 FROM reply WHERE state = 'waiting'`),
+    );
+    return rows.length === 0;
+  });
   clock.advance(21 * MINUTE_MS);
   await app.app.get(JobQueue, { strict: false }).add('sweep', {});
   await eventually('it is told that it goes on', () => said('thought').includes('Still working.'));
