@@ -13,6 +13,7 @@ import { within } from '../support/deadline.js';
 import { median, percentile, timed, timeRow } from '../support/samples.js';
 
 const SECRET = 'the-secret-of-the-bench';
+const SLUG = 'berth-bench';
 const FIXTURE = new URL(
   '../../test/fixtures/github/issue_comment.created.on-pull-request.json',
   import.meta.url,
@@ -75,8 +76,10 @@ async function startAll(context: BenchContext) {
   await startPostgres(context);
   const { api, database } = await startCluster(context, { apis: 1, workers: 0, environment: appOf() });
   const organization = (await api.get<{ id: string }>(api.path(''))).body;
-  const recorded = JSON.parse(await readFile(FIXTURE, 'utf8')) as object;
-  const body = JSON.stringify({ ...recorded, installation: { id: INSTALLATION } });
+  const recorded = JSON.parse(await readFile(FIXTURE, 'utf8')) as { comment: object };
+  // A mention: what needs nothing is done as it is stored, without a job.
+  const comment = { ...recorded.comment, body: `@${SLUG} please have a look` };
+  const body = JSON.stringify({ ...recorded, comment, installation: { id: INSTALLATION } });
   await tieGithub(database.ownerUrl, organization.id, String(INSTALLATION));
   const urls = await startBare(context);
   const at = (url: string): Deliver => delivering(url, body);
@@ -96,7 +99,7 @@ function appOf(): Record<string, string> {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   return {
     GITHUB_APP_ID: '1',
-    GITHUB_APP_SLUG: 'berth-bench',
+    GITHUB_APP_SLUG: SLUG,
     GITHUB_APP_CLIENT_ID: 'bench',
     GITHUB_APP_CLIENT_SECRET: 'bench',
     GITHUB_APP_PRIVATE_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
