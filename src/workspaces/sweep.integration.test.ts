@@ -2,6 +2,7 @@ import { Bench } from '../../test/support/bench.js';
 import { eventually } from '../../test/support/eventually.js';
 import { machinesOf } from '../../test/support/machines.js';
 import { systemIds } from '../kernel/index.js';
+import { JobHandlers } from '../queue/index.js';
 import { WorkspaceSettings } from './index.js';
 
 const stranger = (workspaceId: string) => ({
@@ -71,6 +72,19 @@ describe('the sweep', () => {
     for (const { id } of [...awake, failed, goingAway, foreign]) expect(asked).toContain(id);
     for (const { id } of [asleep, cleaned]) expect(asked).not.toContain(id);
     expect(new Set(asked).size).toBe(asked.length);
+  });
+
+  it('does each of its parts although another cannot be done', async () => {
+    const { id } = await bench.create();
+    await loseJobs();
+    // The one before it fails: nobody may look which logins are being connected.
+    await bench.sql('ALTER TABLE login_attempt RENAME TO hidden');
+    try {
+      await bench.app.app.get(JobHandlers, { strict: false }).run('sweep', {});
+    } finally {
+      await bench.sql('ALTER TABLE hidden RENAME TO login_attempt');
+    }
+    expect(await queued(bench)).toContain(id);
   });
 
   it('brings every wish home although all jobs were lost', async () => {

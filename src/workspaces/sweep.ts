@@ -37,14 +37,14 @@ export class Sweep implements OnModuleDestroy {
     handlers: JobHandlers,
     report: SweepReport,
   ) {
+    // A rotation of keys that nobody works at, logins that nobody attends to, tokens that are due, and logins that end soon, too: they belong to no host.
+    this.also(() => this.rotation.resume());
+    this.also(() => this.logins.askForAll());
+    this.also(() => this.renewals.askForAll());
+    this.also(() => this.endings.tellAll());
+    this.also(async () => this.carryOut({ due: await this.#nobodys(), orphans: [] }));
+    this.also(() => this.issuer.keepUp());
     handlers.add('sweep', async () => {
-      // A rotation of keys that nobody works at, logins that nobody attends to, tokens that are due, and logins that end soon, too: they belong to no host.
-      await this.rotation.resume();
-      await this.logins.askForAll();
-      await this.renewals.askForAll();
-      await this.endings.tellAll();
-      await this.carryOut({ due: await this.#nobodys(), orphans: [] });
-      await this.issuer.keepUp();
       for (const round of this.#rounds) await this.#notAtTheOthersCost(round);
     });
     handlers.add('host.sweep', () => this.#sweepOwn());

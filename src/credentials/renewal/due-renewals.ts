@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Database, SystemStore, type RenewalCursor, type RenewalRow } from '../../database/index.js';
-import { World } from '../../kernel/index.js';
+import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
 import { leasesStore } from '../leases.store.js';
 import { Renewals } from './renewals.service.js';
 import { STALE_SECONDS } from './claims.js';
@@ -22,6 +22,7 @@ export class DueRenewals {
     private readonly renewals: Renewals,
     private readonly subjects: CredentialSubjects,
     private readonly world: World,
+    @Inject(LOG) private readonly log: Log,
   ) {}
 
   async askForAll(): Promise<void> {
@@ -36,7 +37,7 @@ export class DueRenewals {
     for (let after: RenewalCursor | null = null; ;) {
       const page: RenewalRow[] = await read(now, after, PAGE);
       for (const organizationId of new Set(page.map((row) => row.organizationId)))
-        await this.sort(
+        await this.tryToSort(
           organizationId,
           page.filter((row) => row.organizationId === organizationId),
           now,
@@ -44,6 +45,18 @@ export class DueRenewals {
       const last = page.at(-1);
       if (!last || page.length < PAGE) return;
       after = last;
+    }
+  }
+
+  /** One organization of which nothing can be read or written at the moment (a row is held, say) keeps no other's from being renewed; it is tried again at the next. */
+  private async tryToSort(organizationId: string, rows: RenewalRow[], now: Date): Promise<void> {
+    try {
+      await this.sort(organizationId, rows, now);
+    } catch (error) {
+      this.log.warn(
+        { organizationId, reason: messageOf(error) },
+        'tokens that are due could not be looked at; they are at the next sweep',
+      );
     }
   }
 

@@ -331,6 +331,31 @@ describe('the sweep', () => {
     expect(ground.exchanges).toEqual({ renewed: 2, reused: 0 });
   });
 
+  it('looks after the other organizations though one’s rows cannot be written', async () => {
+    const { owner } = await ground.app().founded('globex');
+    const { accessToken, refreshToken, expiresAt } = ground.claude.logins.issue();
+    const pair = { accessToken, refreshToken, expiresAt: expiresAt.toISOString() };
+    // Comes after it, since ids are made in order.
+    const path = owner.api.path('/credentials/user/claude_oauth');
+    const { body: theirs } = await owner.api.call<CredentialView>('PUT', path, pair, 200);
+    await ground.sql('DELETE FROM lease');
+    const both = [id, theirs.id];
+    await ground.sql('UPDATE credential SET renew_at = now() WHERE id = ANY ($1)', [both]);
+    await ground.sql(
+      `CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;
+       CREATE TRIGGER broken BEFORE UPDATE ON credential FOR EACH ROW WHEN (NEW.id = '${id}') EXECUTE FUNCTION broken()`,
+    );
+    const left = `SELECT id FROM credential WHERE renew_at IS NOT NULL AND id = ANY ($1)`;
+    try {
+      await due();
+      expect(await ground.sql(left, [both])).toEqual([{ id }]);
+    } finally {
+      await ground.sql('DROP FUNCTION broken CASCADE');
+    }
+    await due();
+    expect(await ground.sql(left, [both])).toEqual([]);
+  });
+
   it('finds a renewal whose process is gone, and says that the login is lost', async () => {
     await abandon(true);
     await due();
