@@ -183,7 +183,7 @@ export const credentialsStore = {
     return count > 0;
   },
 
-  /** Said to people of this login or setting; a newer one has a clean record. */
+  /** Said to people of this login or setting; a newer one has a clean record, and one that was ended meanwhile keeps why. */
   async note(
     { db, organizationId }: Tenant,
     { id, lineage }: { id: string; lineage: string },
@@ -191,7 +191,7 @@ export const credentialsStore = {
     at: Date,
   ): Promise<void> {
     await db.credential.updateMany({
-      where: { organizationId, id, lineage },
+      where: { organizationId, id, lineage, status: { not: 'rejected' } },
       data: { lastError, updatedAt: at },
     });
   },

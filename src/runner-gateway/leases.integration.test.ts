@@ -241,6 +241,12 @@ describe('leases and receipts', () => {
       },
     ]);
     expect(await bench.sql("SELECT 1 FROM audit_entry WHERE action = 'credential.rejected'")).toHaveLength(1);
+    // What another call of that moment was told comes late, and is not why it ended.
+    const denied = { type: 'denied', status: 403, errorType: 'permission_error' } as const;
+    await proxy.report({ ...refused, ...denied, id: randomUUID() });
+    expect(await bench.sql('SELECT last_error FROM credential WHERE id = $1', [credentialId])).toEqual([
+      { last_error: 'refused with status 401 (authentication_error)' },
+    ]);
     await bench.api.setCredential('user', 'anthropic_api_key', { apiKey: API_KEY });
     expect((await proxy.lease()).generation).toBe(generation + 1);
   });

@@ -37,7 +37,8 @@ export function reactionTo(report: Reported, row: ReportedOn, now: Date): Reacti
       if (row.status === 'rejected' || row.refusedGeneration === row.generation) return 'nothing';
       return row.renewable ? 'renew' : 'reject';
     case 'denied':
-      return 'note';
+      // What people are shown of one that has ended is why: a word that comes late of another call must not take its place.
+      return row.status === 'rejected' ? 'nothing' : 'note';
     case 'limited':
       return report.until !== null && report.until > now ? 'limit' : 'nothing';
   }

@@ -51,6 +51,12 @@ describe('reactionTo', () => {
     ['a missing scope of a login', { type: 'denied', generation: 7, until: null }, login, 'note'],
     ['a missing scope of an API key', { type: 'denied', generation: 7, until: null }, key, 'note'],
     ['an older denial', { type: 'denied', generation: 6, until: null }, login, 'nothing'],
+    [
+      'a missing scope of a login that has ended',
+      { type: 'denied', generation: 7, until: null },
+      { ...login, status: 'rejected' },
+      'nothing',
+    ],
     ['a used up quota', { type: 'limited', generation: 7, until: FUTURE }, login, 'limit'],
     ['a quota that is there again', { type: 'limited', generation: 7, until: PAST }, login, 'nothing'],
     ['a quota that is there again now', { type: 'limited', generation: 7, until: NOW }, login, 'nothing'],
