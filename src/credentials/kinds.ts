@@ -99,6 +99,14 @@ const imported = z.iso
   })
   .transform((text) => new Date(text));
 
+/** It goes into a header, which takes no other characters: every call would fail with one. */
+const ACCOUNT_ID = /^[\x21-\x7e]{1,200}$/;
+
+const accountId = z
+  .string('must be text')
+  .min(1, { error: 'must not be empty', abort: true })
+  .regex(ACCOUNT_ID, 'contains a space, a line break or what no account id has; paste it alone, on one line');
+
 /** Claims of OpenAI's own in a token of a ChatGPT login (providers.md 4.4). Unsigned for us: they only say what to show and which account to name. */
 export function chatgptAccountOf(token: string): {
   accountId: string | null;
@@ -110,8 +118,9 @@ export function chatgptAccountOf(token: string): {
   const profile = (claims['https://api.openai.com/profile'] ?? {}) as Record<string, unknown>;
   const said = (value: unknown): string | null =>
     typeof value === 'string' && value !== '' ? value.slice(0, 200) : null;
+  const account = said(auth.chatgpt_account_id);
   return {
-    accountId: said(auth.chatgpt_account_id),
+    accountId: account !== null && ACCOUNT_ID.test(account) ? account : null,
     email: said(claims.email) ?? said(profile.email),
     plan: said(auth.chatgpt_plan_type),
   };
@@ -184,15 +193,15 @@ export const kinds: Record<Kind, KindDefinition> = {
       .strictObject({
         federationRuleId: z
           .string('must be text')
-          .regex(/^fdrl_\w+$/, 'must be the id of a federation rule, which begins with fdrl_'),
+          .regex(/^fdrl_\w{1,100}$/, 'must be the id of a federation rule, which begins with fdrl_'),
         organizationId: z.uuid(UUID),
         serviceAccountId: z
           .string('must be text')
-          .regex(/^svac_\w+$/, 'must be the id of a service account, which begins with svac_'),
+          .regex(/^svac_\w{1,100}$/, 'must be the id of a service account, which begins with svac_'),
         workspaceId: z
           .string('must be text')
           .regex(
-            /^(wrkspc_\w+|default)$/,
+            /^(wrkspc_\w{1,100}|default)$/,
             'must be the id of an Anthropic workspace, which begins with wrkspc_, or default',
           )
           .optional(),
@@ -217,7 +226,7 @@ export const kinds: Record<Kind, KindDefinition> = {
         accessToken: openaiAccess,
         refreshToken: openaiRefresh,
         expiresAt: imported,
-        accountId: z.string('must be text').min(1, 'must not be empty').max(200).optional(),
+        accountId: accountId.optional(),
       })
       .transform((body) => ({ ...body, claims: chatgptAccountOf(body.accessToken) }))
       .refine(({ accountId, claims }) => accountId ?? claims.accountId, {

@@ -157,6 +157,12 @@ const openaiPair = {
   accountId: 'account-1',
 };
 
+/** An access token of a ChatGPT login that names this account. */
+function jwtNaming(account: string): string {
+  const claims = { 'https://api.openai.com/auth': { chatgpt_account_id: account } };
+  return `eyJhbGciOiJSUzI1NiJ9.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+}
+
 describe('an imported login', () => {
   const until = /must be the time at which the access token runs out, as in 2026-11-25T12:00:00Z/;
   const swapped = ({ accessToken, refreshToken, ...rest }: typeof claudePair) => ({
@@ -199,6 +205,19 @@ describe('an imported login', () => {
       { ...openaiPair, accountId: undefined },
       /stands in ~\/\.codex\/auth\.json/,
     ],
+    [
+      'openai_oauth',
+      'with an account and a line break',
+      { ...openaiPair, accountId: 'account-1\n' },
+      /paste it alone, on one line/,
+    ],
+    ['openai_oauth', 'with an empty account', { ...openaiPair, accountId: '' }, EMPTY],
+    [
+      'openai_oauth',
+      'with an account that its token names and no header takes',
+      { ...openaiPair, accessToken: jwtNaming('account\n1'), accountId: undefined },
+      /stands in ~\/\.codex\/auth\.json/,
+    ],
   ])('of %s %s', (kind, _, body, expected) => {
     const message = said(kind, body);
     if (expected === null) expect(message).toBeNull();
@@ -226,6 +245,7 @@ describe('a workload identity', () => {
     ['with a rule with a space', { ...whole, federationRuleId: 'fdrl_01 Acme' }, rule],
     ['with a rule and a line break', { ...whole, federationRuleId: 'fdrl_01Acme\n' }, rule],
     ['with a rule of no letters', { ...whole, federationRuleId: 'fdrl_' }, rule],
+    ['with a rule as long as a book', { ...whole, federationRuleId: `fdrl_${'x'.repeat(50_000)}` }, rule],
     [
       'with an organization that is none',
       { ...whole, organizationId: 'org_01Acme' },
