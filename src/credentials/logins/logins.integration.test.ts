@@ -211,6 +211,25 @@ describe('connecting Claude', () => {
     expect(await ownCredential(api, 'claude_oauth')).toMatchObject({ generation: 1, status: 'active' });
   });
 
+  it('leaves the code good where the process that is asked lacks the key of its link', async () => {
+    const { api, userId } = await newMember();
+    const code = agree(await beginConnect<Paste>(api, 'claude_oauth'));
+    const put = (sealed: string): Promise<unknown> =>
+      withClient(berth.database.ownerUrl, (client) =>
+        client.query('UPDATE login_attempt SET sealed = $1 WHERE user_id = $2', [sealed, userId]),
+      );
+    const read = await sql(`SELECT sealed FROM login_attempt WHERE user_id = '${userId}'`);
+    const [{ sealed }] = read.rows as [{ sealed: string }];
+    const jwe = JSON.parse(sealed) as { protected: string };
+    const header = JSON.parse(Buffer.from(jwe.protected, 'base64url').toString()) as object;
+    const elsewhere = Buffer.from(JSON.stringify({ ...header, kid: 'of-another' })).toString('base64url');
+    await put(JSON.stringify({ ...jwe, protected: elsewhere }));
+    expectProblem(await complete(api, code), 503, 'encryption-key-missing');
+    expect(anthropic.logins.calls).toEqual([]);
+    await put(sealed);
+    expect((await complete(api, code)).status).toBe(200);
+  });
+
   it('says that a code is spent whose exchange was interrupted', async () => {
     const { api } = await newMember();
     const code = agree(await beginConnect<Paste>(api, 'claude_oauth'));

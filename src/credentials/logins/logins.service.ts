@@ -79,12 +79,10 @@ export class LoginsService {
       );
     const place = this.places.toFill(actor, scope, kind);
     const { code, state } = readPasted(text);
-    const { attempt, sealed } = await this.database.tenant(actor.organizationId, (tenant) =>
+    const { attempt, verifier } = await this.database.tenant(actor.organizationId, (tenant) =>
       this.claim(tenant, actor, place, state),
     );
     crashPoint('login.exchanging');
-    const opened = await this.vault.open(sealed, attemptPlace(actor.organizationId, attempt.id));
-    const { verifier } = JSON.parse(opened) as { verifier: string };
     const grant = await this.providers.claude.exchange(code, state, verifier);
     return this.storing.finish(actor, attempt, grant);
   }
@@ -94,7 +92,7 @@ export class LoginsService {
     actor: Actor,
     place: CredentialPlace,
     state: string,
-  ): Promise<{ attempt: AttemptRow; sealed: string }> {
+  ): Promise<{ attempt: AttemptRow; verifier: string }> {
     const attempt = await attemptsStore.byState(tenant, hashToken(state));
     const now = this.world.clock.now();
     if (attempt?.kind !== place.kind) throw refused(messages.unknown);
@@ -103,10 +101,14 @@ export class LoginsService {
     if (attempt.subject !== subjectOf(place)) throw refused(messages.unknown);
     const refusal = refusalOf(attempt, now);
     if (refusal) throw refused(refusal);
+    const row = await attemptsStore.sealed(tenant, attempt.id);
+    if (!row) throw refused(messages.unknown);
+    // Before it is claimed: a process that lacks the key leaves the code to one that has it.
+    const opened = await this.vault.open(row.sealed, attemptPlace(actor.organizationId, attempt.id));
+    const { verifier } = JSON.parse(opened) as { verifier: string };
     const expiresAt = new Date(now.getTime() + EXCHANGE_SECONDS * 1000);
-    const isOurs = await attemptsStore.move(tenant, attempt.id, 'pending', 'exchanging', { expiresAt });
-    const row = isOurs ? await attemptsStore.sealed(tenant, attempt.id) : null;
-    if (!row) throw refused('This code is being exchanged at this moment.');
+    if (!(await attemptsStore.move(tenant, attempt.id, 'pending', 'exchanging', { expiresAt })))
+      throw refused('This code is being exchanged at this moment.');
     // Booked before the exchange: where it cannot be, the code is not spent.
     this.audit.record(tenant, {
       action: 'credential.code-brought',
@@ -114,7 +116,7 @@ export class LoginsService {
       subject: { type: 'credential', id: null, name: place.kind },
       details: { scope: place.scope },
     });
-    return { attempt, sealed: row.sealed };
+    return { attempt, verifier };
   }
 
   private async beginPaste(actor: Actor, place: CredentialPlace) {
