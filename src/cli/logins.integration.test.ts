@@ -77,12 +77,14 @@ it('is in two steps for scripts', async () => {
   });
 });
 
-it('shows what to type at ChatGPT, and waits for it', async () => {
+it('shows what to type at ChatGPT, and waits for it, also while nobody can be asked', async () => {
   const test = cli();
+  openai.fail({ status: 503, match: { path: '/api/accounts/deviceauth/token' } });
   const ended = test.run('credentials', 'connect', 'openai_oauth');
   await eventually('the code is shown', () => /type:\n\n {2}\S+/.test(test.err));
   const userCode = /type:\n\n {2}(\S+)/.exec(test.err)?.[1] ?? '';
-  await eventually('it waits', () => test.err.includes('Waiting for you to type the code there'));
+  await eventually('it says why it has to wait', () => test.err.includes('status 503'));
+  await eventually('it waits', () => test.err.includes('Waiting for you to sign in'));
   expect(openai.logins.approve(userCode)).toBe(true);
   expect(await ended).toBe(0);
   expect(test.out).toBe('Connected openai_oauth (your own): ada@example.com, max\n');

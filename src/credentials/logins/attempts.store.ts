@@ -110,6 +110,19 @@ export const attemptsStore = {
     return count > 0;
   },
 
+  /** What people are told while it waits (null: only that it does), and when the next look is where that was put off. */
+  async tell(
+    { db, organizationId }: Tenant,
+    id: string,
+    message: string | null,
+    pollAt?: Date,
+  ): Promise<void> {
+    await db.loginAttempt.updateMany({
+      where: { organizationId, id, state: 'pending' },
+      data: { message, ...(pollAt ? { pollAt } : {}) },
+    });
+  },
+
   async remove({ db, organizationId }: Tenant, id: string): Promise<void> {
     await db.loginAttempt.deleteMany({ where: { organizationId, id } });
   },

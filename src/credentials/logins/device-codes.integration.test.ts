@@ -80,6 +80,26 @@ describe('connecting ChatGPT', () => {
     expect(openai.logins.calls.filter(({ outcome }) => outcome === 'failed')).toHaveLength(2);
   });
 
+  it('says what is wrong while nobody can be asked, waits as long as it is told to, and says no more of it afterwards', async () => {
+    const { api, userId } = await newMember();
+    const match = { path: '/api/accounts/deviceauth/token' };
+    const message = async (): Promise<string> => (await connectStatus(api, 'openai_oauth')).message;
+    openai.fail({ mode: 'html', status: 502, match });
+    openai.fail({ status: 429, headers: { 'retry-after': '30' }, match });
+    await beginConnect<Device>(api, 'openai_oauth');
+    await eventually('it is said', async () => (await message()).includes('status 502'));
+    await eventually('and the next', async () => (await message()).includes('status 429'));
+    const wait = `SELECT extract(epoch FROM poll_at - now()) AS seconds FROM login_attempt WHERE user_id = $1`;
+    const [{ seconds }] = (await sql(wait, [userId])).rows as unknown as [{ seconds: string }];
+    expect(Number(seconds)).toBeGreaterThan(20);
+    await sql(`UPDATE login_attempt SET poll_at = now() - interval '1 minute' WHERE user_id = $1`, [userId]);
+    await berth.app.get(LoginPolling).askForAll();
+    await eventually('nothing is wrong any more', async () =>
+      (await message()).startsWith('Waiting for you'),
+    );
+    expect(await connectStatus(api, 'openai_oauth')).toMatchObject({ state: 'pending' });
+  });
+
   it('says that codes are not enabled, and that nobody could be asked', async () => {
     const { api } = await newMember();
     openai.logins.isDeviceLoginOn = false;

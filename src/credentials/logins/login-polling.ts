@@ -19,6 +19,12 @@ export interface AttemptRef {
   attemptId: string;
 }
 
+/** Nothing was carried out; the reason is for people. */
+interface Failed {
+  reason: string;
+  retryAfterSeconds: number | null;
+}
+
 /** A job waits for the next look itself when that is so near. */
 const WAIT_MS = 10_000;
 /** Of a look that is overdue by so much the job was lost. */
@@ -104,39 +110,65 @@ export class LoginPolling {
       (await this.database.tenant(organizationId, (tenant) => attemptsStore.takePoll(tenant, attempt, next)));
     if (!isOurs) return false;
     const polled = await this.providers.chatgpt.poll(device);
-    switch (polled.outcome) {
-      case 'pending':
-        return true;
-      case 'failed':
-        this.log.debug({ reason: polled.reason }, 'could not ask whether a login was approved');
-        return true;
-      case 'approved':
-        await this.exchange(organizationId, attempt, polled);
-        return true;
+    if (polled.outcome === 'pending') {
+      if (attempt.message !== null) await this.tell(organizationId, attempt, null);
+      return true;
     }
+    const failed =
+      polled.outcome === 'failed' ? polled : await this.exchange(organizationId, attempt, polled);
+    if (failed) await this.putOff(organizationId, attempt, failed, device);
+    return true;
   }
 
+  /** Said to whoever waits, who could not know else that it is not for them; and not asked again sooner than the provider wants. */
+  private async putOff(
+    organizationId: string,
+    attempt: AttemptRow,
+    { reason, retryAfterSeconds }: Failed,
+    { intervalSeconds }: DeviceCode,
+  ): Promise<void> {
+    this.log.debug({ reason }, 'could not ask whether a login was approved');
+    const seconds = Math.max(retryAfterSeconds ?? 0, intervalSeconds);
+    const pollAt = new Date(this.world.clock.now().getTime() + seconds * 1000);
+    const message = `${reason}. Berth goes on asking; the code stays good meanwhile.`;
+    await this.tell(organizationId, attempt, message, pollAt);
+  }
+
+  private async tell(
+    organizationId: string,
+    { id }: AttemptRow,
+    message: string | null,
+    pollAt?: Date,
+  ): Promise<void> {
+    await this.database.tenant(organizationId, (tenant) => attemptsStore.tell(tenant, id, message, pollAt));
+  }
+
+  /** Answers what came of it where that was nothing at all. */
   private async exchange(
     organizationId: string,
     attempt: AttemptRow,
     { code, verifier }: { code: string; verifier: string },
-  ): Promise<void> {
+  ): Promise<Failed | null> {
     const expiresAt = new Date(this.world.clock.now().getTime() + EXCHANGE_SECONDS * 1000);
     const actor = await this.database.tenant(organizationId, async (tenant) => {
       const isOurs = await attemptsStore.move(tenant, attempt.id, 'pending', 'exchanging', { expiresAt });
       const via = { type: 'session' as const, id: attempt.id };
       return isOurs ? this.identity.actorInside(tenant, attempt.userId, via) : null;
     });
-    if (!actor) return;
+    if (!actor) return null;
+    let failed: Failed | null = null;
     try {
       await this.mayStill(actor, attempt);
-      await this.storing.finish(actor, attempt, await this.providers.chatgpt.exchange(code, verifier));
+      const grant = await this.providers.chatgpt.exchange(code, verifier);
+      if (grant.outcome === 'failed') failed = grant;
+      await this.storing.finish(actor, attempt, grant);
       this.log.info({ kind: attempt.kind, scope: attempt.scope }, 'a login was connected');
     } catch (error) {
       // What a person is to know stands in the row.
       if (!(error instanceof BerthError)) throw error;
       this.log.info({ kind: attempt.kind, reason: error.message }, 'a login was not connected');
     }
+    return failed;
   }
 
   /** Between the link and its end the person may have lost the role, or the instance's owner have decided otherwise. */

@@ -114,7 +114,8 @@ async function typed(context: CliContext, login: Login): Promise<Credential> {
     if (state === 'connected') return stored(login);
     if (state !== 'pending')
       throw new CliError(exitCodes.conflict, oneLine(message), [], { code: `login-${state}` });
-    context.progress.wait('Waiting for you to type the code there');
+    // Also what keeps Berth from asking, which is no matter of who waits here.
+    context.progress.wait(oneLine(message).replace(/\.$/, ''));
     await context.sleep(POLL_MILLISECONDS, context.signal);
   }
 }
