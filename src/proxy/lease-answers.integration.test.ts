@@ -46,6 +46,7 @@ describe('a model call and its lease', () => {
   it.each([
     [401, {}, 403, /not running/],
     [403, {}, 403, /not running/],
+    [403, { code: 'forbidden', detail: 'Who asked is not a member any more.' }, 403, /not a member any more/],
     [409, { code: 'workspace-deleting' }, 403, /not running/],
     [
       409,

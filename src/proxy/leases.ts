@@ -89,7 +89,7 @@ export class LeaseCache {
   constructor(private readonly options: LeaseOptions) {}
 
   /**
-   * The lease to use now. Throws BerthError: `forbidden` (the workspace is not running), `no-agent-credential` (with the control plane's
+   * The lease to use now. Throws BerthError: `forbidden` (the workspace is not running, or works for nobody any more), `no-agent-credential` (with the control plane's
    * sentence), `no-git-credential`, `not-ready` (for the moment, with `retryAfterSeconds`).
    */
   get(upstream: LentFor): Promise<HeldLease> {
@@ -217,9 +217,11 @@ function heldOf(secret: LeaseSecret): HeldCredential {
 function refusalOf(answer: ControlPlaneAnswer): BerthError {
   if (answer.status === 403 && field(answer.body, 'code') === 'budget-spent')
     return new BerthError('budget-spent', sentenceOf(answer) ?? 'A budget of this workspace is spent.');
+  const code = field(answer.body, 'code');
+  // Asleep, or who asked is a member no more: the control plane knows which.
+  if (answer.status === 403 && code === 'forbidden') return notRunning(sentenceOf(answer));
   if (answer.status === 401 || answer.status === 403) return notRunning();
   if (answer.status !== 409) return notReady(answer.retryAfterSeconds);
-  const code = field(answer.body, 'code');
   if (code === 'no-git-credential') return noGitCredential();
   if (code !== undefined && code !== 'no-agent-credential') return notRunning();
   const message =
@@ -237,10 +239,10 @@ function noGitCredential(): BerthError {
   return new BerthError('no-git-credential', 'There is no git token for the host of this repository.');
 }
 
-function notRunning(): BerthError {
+function notRunning(sentence: string | null = null): BerthError {
   return new BerthError(
     'forbidden',
-    'This workspace is not running, so its agent has no credential. Wake it in Berth.',
+    sentence ?? 'This workspace is not running, so its agent has no credential. Wake it in Berth.',
   );
 }
 

@@ -251,7 +251,10 @@ export class LeasesService {
 /** Why nothing may be lent there, whoever asks; null: it may. */
 function refusalOf(found: Found | undefined): BerthError | null {
   if (!found || !statesWithRunner.includes(found.workspace.state as WorkspaceState))
-    return new BerthError('forbidden', 'The workspace is not running.');
+    return new BerthError(
+      'forbidden',
+      'This workspace is not running, so its agent has no credential. Wake it in Berth.',
+    );
   if (!found.userId) return notReady('The next message is another member’s. Ask again once it is begun.');
   if (!found.isMember)
     return new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
