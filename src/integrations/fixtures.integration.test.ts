@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Client } from 'pg';
+import { Pool } from 'pg';
 import { startGithubEmulator, type GithubEmulator } from '../../test/emulators/github.js';
 import type {
   GithubApp,
@@ -55,7 +55,7 @@ let linear: LinearEmulator;
 let acme: LinearOrganization;
 let app: TestApp;
 /** One connection for all looks: they are many. */
-let database: Client;
+let database: Pool;
 let organization: TestOrganization;
 let member: TestMember;
 let folder: string;
@@ -66,8 +66,8 @@ beforeAll(async () => {
   await makeGithub();
   linear = await startLinearEmulator();
   app = await startTestApp({ worker: true, parts: { loginEndpoints: loginEndpoints({ linear, github }) } });
-  database = new Client({ connectionString: app.database.ownerUrl });
-  await database.connect();
+  // Asked by several at once, which one connection does not take.
+  database = new Pool({ connectionString: app.database.ownerUrl });
 });
 afterAll(async () => {
   await database.end();

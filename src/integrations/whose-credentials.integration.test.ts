@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Client } from 'pg';
+import { Pool } from 'pg';
 import { startAnthropicEmulator, type AnthropicEmulator } from '../../test/emulators/anthropic.js';
 import { startGithubGround, type GithubGround } from '../../test/emulators/github-ground.js';
 import type { GithubUser } from '../../test/emulators/github-world.js';
@@ -35,7 +35,7 @@ let linear: LinearEmulator;
 let acme: LinearOrganization;
 let app: TestApp;
 /** One connection for all looks: they are many. */
-let database: Client;
+let database: Pool;
 let organization: TestOrganization;
 let proxies: Workspaces;
 let folder: string;
@@ -46,8 +46,8 @@ beforeAll(async () => {
   ground = await startGithubGround();
   const { github } = ground;
   app = await startTestApp({ worker: true, parts: { loginEndpoints: loginEndpoints({ linear, github }) } });
-  database = new Client({ connectionString: app.database.ownerUrl });
-  await database.connect();
+  // Asked by several at once, which one connection does not take.
+  database = new Pool({ connectionString: app.database.ownerUrl });
   linear.webhooks.url = `${app.url}/webhooks/linear`;
   proxies = new Workspaces({
     internalUrl: app.url,
