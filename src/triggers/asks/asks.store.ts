@@ -1,5 +1,5 @@
 import type { JsonObject, Tenant } from '../../database/index.js';
-import type { ReplyContent } from '../replies/content.js';
+import { endTypes, type ReplyContent } from '../replies/content.js';
 import type { Ask } from './ask.js';
 import type { AskedBefore } from './at-once.js';
 import type { AskCounts } from './breaker.js';
@@ -176,7 +176,7 @@ export const asksStore = {
                 or (system = ${system} and asker_id = ${askerId} and decision->>'cause' = ${cause}))
          order by id desc limit 1)
       select asker_id as "askerId", at_once as "atOnce",
-             (select greatest(min(sent_at), max(sent_at) filter (where content->'content'->>'type' = any(${ENDS})))
+             (select greatest(min(sent_at), max(sent_at) filter (where content->'content'->>'type' = any(${endTypes})))
                 from reply r
                where r.organization_id = ${organizationId}::uuid and r.conversation_id = before.conversation_id and r.state = 'sent'
                  and r.content->'about'->>'askKey' = before.key
@@ -208,6 +208,3 @@ export interface Windows {
   hour: Date;
   day: Date;
 }
-
-/** With these something ends, and others see it. */
-const ENDS: ReplyContent['type'][] = ['answer', 'failed', 'stopped', 'refused', 'choose', 'connect'];

@@ -60,6 +60,16 @@ export const replyContentSchema = z.discriminatedUnion('type', [
 ]);
 export type ReplyContent = z.output<typeof replyContentSchema>;
 
+/** With these something ends, and others see it. */
+export const endTypes: ReplyContent['type'][] = [
+  'answer',
+  'failed',
+  'stopped',
+  'refused',
+  'choose',
+  'connect',
+];
+
 /** What of the conversation a reply is to: the comment that asked, where it is not to the whole. */
 export const replyAboutSchema = z.object({
   /** The meaning key of the ask. */

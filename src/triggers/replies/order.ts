@@ -9,6 +9,8 @@ export interface WaitingReply {
   /** Not before; also while somebody is on it. */
   nextAt: Date;
   createdAt: Date;
+  /** It is a sign of life, and what it announces is there, or on its way. */
+  isOvertaken: boolean;
 }
 
 /** What is to be done in a conversation now. */
@@ -19,6 +21,8 @@ export interface Due {
   folded: string[];
   /** Not said any more: nobody wants to hear it so late. */
   late: string[];
+  /** Signs of life behind an end: not said any more, or what is over would look as if it went on. */
+  overtaken: string[];
   /** With nothing to say now: when there is. */
   at: Date | null;
 }
@@ -40,7 +44,10 @@ export function isUrgent({ type }: Pick<WaitingReply, 'type'>): boolean {
 /** Whose turn it is, by all that waits in a conversation in its order. One that pauses, or that somebody is on, holds back what comes after it. */
 export function dueOf(waiting: readonly WaitingReply[], now: Date): Due {
   const late = waiting.filter((reply) => isLate(reply, now));
-  const rest = waiting.filter((reply) => !late.includes(reply));
+  const overtaken = waiting.filter(
+    (reply) => reply.isOvertaken && isFree(reply, now) && !late.includes(reply),
+  );
+  const rest = waiting.filter((reply) => !late.includes(reply) && !overtaken.includes(reply));
   const urgent = rest.filter(isUrgent);
   const { head, folded } = headOf(rest.filter((reply) => !isUrgent(reply)));
   const ready = [...urgent, ...(head ? [head] : [])];
@@ -49,6 +56,7 @@ export function dueOf(waiting: readonly WaitingReply[], now: Date): Due {
     next,
     folded: next === head ? folded.map(({ id }) => id) : [],
     late: late.map(({ id }) => id),
+    overtaken: overtaken.map(({ id }) => id),
     at: ready.map(({ nextAt }) => nextAt).sort((a, b) => a.getTime() - b.getTime())[0] ?? null,
   };
 }
@@ -65,10 +73,13 @@ function headOf(ordered: readonly WaitingReply[]): { head: WaitingReply | null; 
   return { head: { ...newest, nextAt: first.nextAt }, folded: ordered.slice(0, at) };
 }
 
-/** Somebody may still be on one whose time is not there yet. */
-function isLate({ type, createdAt, nextAt }: WaitingReply, now: Date): boolean {
-  return nextAt <= now && now.getTime() - createdAt.getTime() > (LIFE_MS[type] ?? USUAL_LIFE_MS);
+function isLate(reply: WaitingReply, now: Date): boolean {
+  const { type, createdAt } = reply;
+  return isFree(reply, now) && now.getTime() - createdAt.getTime() > (LIFE_MS[type] ?? USUAL_LIFE_MS);
 }
+
+/** Somebody may still be on one whose time is not there yet. */
+const isFree = ({ nextAt }: WaitingReply, now: Date): boolean => nextAt <= now;
 
 const [FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS] = [2, 600];
 

@@ -3,7 +3,7 @@ import { eventually } from '../../../test/support/eventually.js';
 import { startTestApp, type TestApp, type TestOrganization } from '../../../test/support/app.js';
 import { withClient } from '../../../test/support/tables.js';
 import { FakeClock } from '../../kernel/index.js';
-import type { ReplyContent } from './content.js';
+import type { ReplyAbout, ReplyContent } from './content.js';
 import { Replies } from './replies.service.js';
 import { ReplyRhythm } from './reply-rhythm.js';
 import type { ReplyToSend, SendOutcome } from './sender.js';
@@ -48,9 +48,10 @@ describe('replies', () => {
     key: string,
     content: ReplyContent,
     whose = organization,
+    about: ReplyAbout = {},
   ): Promise<void> =>
     app.parts.database.tenant(whose.id, (tenant) =>
-      app.app.get(Replies).add(tenant, conversationId, { key, content }),
+      app.app.get(Replies).add(tenant, conversationId, { key, content, about }),
     );
   const send = (conversationId: string, from = app, whose = organization): Promise<boolean> =>
     from.app.get(Sending).send(whose.id, conversationId);
@@ -188,6 +189,34 @@ describe('replies', () => {
     release();
     await slow;
     expect(texts()).toEqual(['slow', 'seen', 'after']);
+  });
+
+  it('give no sign of life for what has ended, and give it for what has not', async () => {
+    const id = await converse();
+    const to = (askKey: string, key: string, content: ReplyContent): Promise<void> =>
+      add(id, `${key}/${askKey}`, content, organization, { askKey });
+    for (const ask of ['one', 'two']) await to(ask, 'seen', { type: 'seen' });
+    answers = ({ reply }) =>
+      Promise.resolve(
+        reply.content.type === 'seen'
+          ? { outcome: 'later', retryAfterSeconds: 60, reason: 'busy' }
+          : { outcome: 'sent' },
+      );
+    await send(id);
+    await to('one', 'end', answer('done'));
+    await to('two', 'progress', progress('at it'));
+    await send(id);
+    answers = () => Promise.resolve({ outcome: 'sent' });
+    clock.advance(61_000);
+    await send(id);
+    expect(told.map(({ reply: { content, about } }) => `${content.type} ${about.askKey ?? ''}`)).toEqual([
+      ...['seen one', 'seen two'],
+      ...['answer one', 'progress two'],
+      'seen two',
+    ]);
+    expect((await rows(id)).map(({ key, state }) => `${key} ${state}`)).toEqual([
+      ...['seen/one dropped', 'seen/two sent', 'end/one sent', 'progress/two sent'],
+    ]);
   });
 
   it('of progress are folded into the newest', async () => {

@@ -1,6 +1,6 @@
 import type { JsonObject, Tenant } from '../../database/index.js';
 import type { Budget } from './budget.js';
-import type { ReplyContent, StoredReply } from './content.js';
+import { endTypes, type ReplyContent, type StoredReply } from './content.js';
 import type { WaitingReply } from './order.js';
 
 /** So many of what waits in a conversation are looked at together. */
@@ -79,10 +79,18 @@ export const repliesStore = {
     return rows[0] ?? null;
   },
 
-  /** What waits there, in its order: signs of life and the first of the rest. */
+  /**
+   * What waits there, in its order: signs of life and the first of the rest. A sign of life is overtaken by an end of the same ask from its first try on: where that fails it is tried for a day, and comes after
+   * whatever is said meanwhile.
+   */
   async waiting({ db, organizationId }: Tenant, conversationId: string): Promise<WaitingReply[]> {
     return db.$queryRaw<WaitingReply[]>`
-      select id, content->'content'->>'type' as type, attempts, coalesce(next_at, created_at) as "nextAt", created_at as "createdAt"
+      select id, content->'content'->>'type' as type, attempts, coalesce(next_at, created_at) as "nextAt", created_at as "createdAt",
+             case when content->'content'->>'type' = ${'seen' satisfies ReplyContent['type']} then exists (
+               select 1 from reply e
+                where e.organization_id = reply.organization_id and e.conversation_id = reply.conversation_id
+                  and e.content->'about'->>'askKey' = reply.content->'about'->>'askKey'
+                  and e.content->'content'->>'type' = any(${endTypes}) and e.attempts > 0) else false end as "isOvertaken"
         from reply
        where organization_id = ${organizationId}::uuid and conversation_id = ${conversationId}::uuid and state = 'waiting'
        order by (content->'content'->>'type' = ${'seen' satisfies ReplyContent['type']}) desc, seq limit ${PAGE}`;

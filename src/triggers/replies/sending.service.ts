@@ -78,10 +78,11 @@ export class Sending {
       await this.giveUp(tenant, place, ids, 'dropped', error);
       return null;
     }
-    const { late } = dueOf(waiting, now);
+    const { late, overtaken } = dueOf(waiting, now);
     await this.giveUp(tenant, place, late, 'failed', 'It could not be said in time.');
+    await this.giveUp(tenant, place, overtaken, 'dropped', 'What it was a sign of was said before.');
     const sender = this.replies.senderOf(place.system);
-    const left = waiting.filter(({ id }) => !late.includes(id));
+    const left = waiting.filter(({ id }) => !late.includes(id) && !overtaken.includes(id));
     const sayable = sender ? sayableIn(place, left, now) : [];
     // Also signs of life: what went in circles would go on with whatever is said, and where the system left nobody would see one.
     const until = new Date(now.getTime() + CLOSED_MS);
