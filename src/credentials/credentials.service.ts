@@ -12,7 +12,7 @@ import type {
 } from '../contracts/index.js';
 import { Audit } from '../audit/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../database/index.js';
-import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
+import { fieldErrors, invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import {
   administers,
   auditedMember,
@@ -285,11 +285,7 @@ function parse(kind: Kind, body: unknown): ParsedCredential {
   const parsed = kinds[kind].input.safeParse(body);
   if (parsed.success) return parsed.data;
   throw invalid(
-    parsed.error.issues.flatMap((issue) =>
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => ({ path: `body.${key}`, message: `is not a field of ${kind}` }))
-        : [{ path: ['body', ...issue.path.map(String)].join('.'), message: issue.message }],
-    ),
+    parsed.error.issues.flatMap((issue) => fieldErrors('body', body, issue, `is not a field of ${kind}`)),
   );
 }
 

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { BerthError, type FieldError } from '../kernel/index.js';
 import type { RouteContract } from '../contracts/index.js';
 import { ROUTE } from './bind-route.js';
+import { fieldErrors, UNKNOWN_FIELD } from './field-errors.js';
 
 /** The validated parts of a request, typed by the route's contract: `@Input() input: InputOf<typeof createWorkspaceRoute>`. */
 export type InputOf<T extends RouteContract> = {
@@ -34,7 +35,7 @@ export function validateInput(
     }
     if (parsed.success) return parsed.data;
     errors.push(
-      ...parsed.error.issues.flatMap((issue) => fieldErrors(name === 'params' ? 'path' : name, issue)),
+      ...parsed.error.issues.flatMap((issue) => fieldErrors(name === 'params' ? 'path' : name, value, issue)),
     );
     return undefined;
   };
@@ -50,7 +51,6 @@ export function validateInput(
 /** An answer stays short, whatever was sent: so many findings are listed, and so much of a path that the caller made up. */
 const MAX_ERRORS = 50;
 const MAX_PATH_CHARACTERS = 200;
-const UNKNOWN_FIELD = 'is not a known field';
 
 /** One `validation-failed` for people: the first finding in words, all of them (up to a bound) as data. */
 export function invalid(errors: FieldError[]): BerthError {
@@ -64,12 +64,6 @@ export function invalid(errors: FieldError[]): BerthError {
     `${first?.path ?? 'input'}: ${first?.message ?? 'is not valid'}${more}`,
     { errors: listed },
   );
-}
-
-function fieldErrors(part: string, issue: z.core.$ZodIssue): FieldError[] {
-  const path = [part, ...issue.path.map(String)].join('.');
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-  return issue.keys.map((key) => ({ path: `${path}.${key}`, message: UNKNOWN_FIELD }));
 }
 
 function hasPrototype(value: unknown): boolean {

@@ -75,6 +75,37 @@ describe('validateInput', () => {
     expect(error.message).toBe('path.id: must be an id (and 3 more)');
   });
 
+  it.each<[unknown, string, string]>([
+    [{}, 'body.text', 'is missing'],
+    [{ text: null }, 'body.text', 'must be text'],
+    [{ text: 'x', count: 'x' }, 'body.count', 'must be a number'],
+    [{ text: 'x', count: 1.5 }, 'body.count', 'must be a whole number'],
+    [{ text: 'x', agent: 'x' }, 'body.agent', 'must be one of claude, codex'],
+    [{ text: 'x', inner: {} }, 'body.inner.host', 'is missing; it must be a host'],
+    [{ text: 'x', inner: { host: 7 } }, 'body.inner.host', 'must be a host'],
+    [{ text: 'x', inner: { host: 'x' } }, 'body.inner.how', 'is missing; it must be one of tcp, udp'],
+    [{ text: 'x', inner: [] }, 'body.inner', 'must be an object'],
+    [{ text: 'x', flag: 'yes' }, 'body.flag', 'must be true or false'],
+    [{ text: 'x', both: 1 }, 'body.either', 'give one of the two'],
+    [undefined, 'body', 'is missing'],
+  ])('says of the body %j in words that %s %s', (body, path, message) => {
+    const of = route({
+      ...contract,
+      body: z
+        .strictObject({
+          text: z.string(),
+          count: z.int().optional(),
+          flag: z.boolean().optional(),
+          agent: z.enum(['claude', 'codex']).optional(),
+          inner: z.strictObject({ host: z.string('must be a host'), how: z.enum(['tcp', 'udp']) }).optional(),
+          both: z.number().optional(),
+          either: z.number().optional(),
+        })
+        .refine(({ both }) => both === undefined, { path: ['either'], error: 'give one of the two' }),
+    });
+    expect(refused({ params: { id: ID }, body }, of).errors).toContainEqual({ path, message });
+  });
+
   it('names each unknown field by its whole path', () => {
     const body = { name: 'x', nmae: 1, list: [{ n: 1, m: 2 }] };
     expect(paths({ params: { id: ID }, body }).sort()).toEqual(['body.list.0.m', 'body.nmae']);

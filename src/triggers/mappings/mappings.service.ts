@@ -9,7 +9,7 @@ import {
   type PageQuery,
 } from '../../contracts/index.js';
 import { Database, isUniqueViolation, type Tenant } from '../../database/index.js';
-import { invalid, pageOf, sliceOf, type Page } from '../../http/index.js';
+import { fieldErrors, invalid, pageOf, sliceOf, type Page } from '../../http/index.js';
 import { auditedMember, type Actor } from '../../identity/index.js';
 import { BerthError, World } from '../../kernel/index.js';
 import { parseRepository, refProblem } from '../../workspaces/index.js';
@@ -151,11 +151,10 @@ function noMapping(): BerthError {
 /** A mapping with what is said of it. A region is Bedrock's alone, and goes with it. Throws `validation-failed` where that fits no more. */
 function changed({ id: _id, ...before }: MappingView, said: MappingChange): MappingInput {
   const region = said.provider === 'anthropic' ? { awsRegion: null } : {};
-  const merged = mappingInputSchema.safeParse({ ...before, ...region, ...said });
+  const whole = { ...before, ...region, ...said };
+  const merged = mappingInputSchema.safeParse(whole);
   if (merged.success) return merged.data;
-  throw invalid(
-    merged.error.issues.map(({ path, message }) => ({ path: `body.${path.join('.')}`, message })),
-  );
+  throw invalid(merged.error.issues.flatMap((issue) => fieldErrors('body', whole, issue)));
 }
 
 /** Of what a workspace would refuse later an admin hears now. */
