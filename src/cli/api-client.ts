@@ -218,21 +218,25 @@ export class ApiClient {
     return new RefusedError({
       status,
       problemCode: problem.code ?? null,
-      message: this.refusalText(response, problem.detail ?? problem.title ?? null),
+      message: this.refusalText(response, problem.code ?? null, problem.detail ?? problem.title ?? null),
       details: fieldLines(problem.errors ?? []),
       retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : null,
       requestId: problem.requestId ?? headers.get('x-request-id'),
     });
   }
 
-  private refusalText({ status, statusText, headers }: Response, said: string | null): string {
+  private refusalText(
+    { status, statusText, headers }: Response,
+    code: string | null,
+    said: string | null,
+  ): string {
+    const { url, apiKey } = this.options;
     if (status >= 300 && status < 400)
-      return `${this.options.url} redirects to ${headers.get('location') ?? 'elsewhere'}. Set BERTH_URL or --url to the final address.`;
-    const sentence = said ?? `${this.options.url} answered ${status} ${statusText}`.trimEnd() + '.';
-    const isKeyRefused = status === 401 && this.options.apiKey !== null;
-    return isKeyRefused
-      ? `${sentence} Sign in with "berth login", or check BERTH_API_KEY or BERTH_API_KEY_FILE.`
-      : sentence;
+      return `${url} redirects to ${headers.get('location') ?? 'elsewhere'}. Set BERTH_URL or --url to the final address.`;
+    // Berth's own sentence asks for a key, and one was sent.
+    if (code === 'unauthenticated' && apiKey !== null)
+      return `The API key is not valid at ${url}: it was deleted, has run out, or belongs to another Berth. Sign in with "berth login", or check BERTH_API_KEY or BERTH_API_KEY_FILE.`;
+    return said ?? `${url} answered ${status} ${statusText}`.trimEnd() + '.';
   }
 
   private async textOf(response: Response): Promise<string> {

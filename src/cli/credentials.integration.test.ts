@@ -91,13 +91,25 @@ it.each([
   [['anthropic_api_key'], '', 'is empty'],
   [['anthropic_api_key', '--region', 'us-east-1'], secret, 'has no option for region'],
   [['claude_setup_token', '--no-fallback'], secret, 'has no option for fallback'],
-  [['aws_bedrock'], 'canary', 'AWS access key id'],
+  [['aws_bedrock'], 'canary', 'AWS access key id (AKIA… or ASIA…): --access-key-id'],
+  [
+    ['anthropic_wif'],
+    '{"federationRuleId": "fdrl_canary"}',
+    'Service account (svac_…): "serviceAccountId" of {',
+  ],
+  [['git_token'], '{}', 'Git host (for example github.com): --host'],
   [['aws_bedrock'], '{"canary', 'not valid JSON'],
 ])('refuses %j with exit code 2 and never repeats the text', async (args, text, says) => {
   const test = piped(text);
   expect(await test.run('credentials', 'set', ...args)).toBe(2);
-  expect(test.err).toContain(says);
+  expect(test.err.split(says)).toHaveLength(2);
   expect(test.err).not.toContain('canary');
+});
+
+it('says of a key that is not taken that it is the key', async () => {
+  const test = testCli(app.url, `${acme.owner.apiKey}x`);
+  expect(await test.run('credentials', 'list')).toBe(3);
+  expect(test.err).toContain('The API key is not valid at ');
 });
 
 it('takes no secret as an argument', async () => {
@@ -136,7 +148,9 @@ it('refuses a member the organization’s credential with exit code 3 and a requ
 it('explains which one serves, and why', async () => {
   const test = cli();
   expect(await test.run('credentials', 'explain')).toBe(0);
-  expect(test.out).toContain('Claude: no credential yet.');
+  expect(test.out).toContain(
+    'Claude: no credential yet. "berth credentials set anthropic_api_key" stores one',
+  );
   await acme.owner.api.setCredential('user', 'anthropic_api_key', { apiKey: secret });
   await acme.owner.api.setCredential('organization', 'claude_setup_token', { token: 'sk-ant-oat01-x' });
   test.out = '';

@@ -1,5 +1,5 @@
 import { exitCodeOfStatus, exitCodesText } from './exit-codes.js';
-import { RefusedError, describeFailure, failureJson } from './failure.js';
+import { CliError, RefusedError, describeFailure, failureJson } from './failure.js';
 
 it.each([
   [400, 2],
@@ -33,6 +33,13 @@ describe('a refusal', () => {
       exitCode: 5,
       lines: ['berth: The slug is taken.[2J (slug-taken)', '  slug: try another', '  request id: req-1'],
     });
+  });
+
+  it('says one wrong field once', () => {
+    const [message, details] = ['body.slug: is missing', ['body.slug: is missing']];
+    expect(describeFailure(new CliError(2, message, details)).lines).toEqual([
+      'berth: body.slug: is missing',
+    ]);
   });
 
   it('is told to programs on one line', () => {

@@ -91,7 +91,7 @@ export interface Failure {
   lines: string[];
 }
 
-/** Whatever was thrown, for people. */
+/** Whatever was thrown, for people. One wrong field is Berth's whole sentence already, and is not said twice. */
 export function describeFailure(error: unknown): Failure {
   const told = tell(error);
   if (told === null) return { exitCode: quietCode(error), lines: [] };
@@ -103,7 +103,9 @@ export function describeFailure(error: unknown): Failure {
     exitCode: told.exitCode,
     lines: [
       `berth: ${printable(told.message)}${printable(suffix)}`,
-      ...[...told.details, ...id].map((line) => `  ${printable(line)}`),
+      ...[...told.details.filter((line) => line !== told.message), ...id].map(
+        (line) => `  ${printable(line)}`,
+      ),
     ],
   };
 }

@@ -115,11 +115,18 @@ export function eventLine(event: WorkspaceEvent, color: boolean): string {
   return `${(color ? styleText('dim', head, { validateStream: false }) + text : head + text).trimEnd()}\n`;
 }
 
+/** Of these one field says all. */
+const soleField: Partial<Record<string, string>> = {
+  'budget.state': 'message',
+  'egress.blocked': 'message',
+  'git.failed': 'message',
+  'pull_request.opened': 'url',
+};
+
 /** What an event says, by its type; an unknown type shows its data. */
 export function eventText({ type, data }: WorkspaceEvent): string {
   const say = (...names: string[]): string[] =>
     names.map((name) => textOf(data[name])).filter((text): text is string => text !== null);
-  const first = (name: string): string => say(name)[0] ?? jsonText(data);
   switch (type) {
     case 'conversation.state':
     case 'workspace.state':
@@ -128,6 +135,11 @@ export function eventText({ type, data }: WorkspaceEvent): string {
       return [...say('state'), ...errorOf(data)].join(': ');
     case 'authentication.state':
       return say('message')[0] ?? say('agent', 'state').join(' ');
+    case 'credential.state':
+      return [
+        [...say('kind'), ...say('scope').map((scope) => `(${scope})`), ...say('status')].join(' '),
+        ...say('message'),
+      ].join(': ');
     case 'agent.text':
       return say('text').join('');
     case 'agent.tool':
@@ -138,16 +150,10 @@ export function eventText({ type, data }: WorkspaceEvent): string {
       return [say('model'), countOf(data, 'inputTokens', 'in'), countOf(data, 'outputTokens', 'out')]
         .flat()
         .join(', ');
-    case 'budget.state':
-    case 'egress.blocked':
-    case 'git.failed':
-      return first('message');
     case 'git.pushed':
       return [...say('branch'), ...say('commit').map((commit) => commit.slice(0, 12))].join(' ');
-    case 'pull_request.opened':
-      return first('url');
     default:
-      return jsonText(data);
+      return say(soleField[type] ?? '')[0] ?? jsonText(data);
   }
 }
 

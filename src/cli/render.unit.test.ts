@@ -74,6 +74,17 @@ describe('events', () => {
       { agent: 'claude', message: 'Re-authenticating Claude' },
       'Re-authenticating Claude',
     ],
+    [
+      'credential.state',
+      {
+        kind: 'claude_oauth',
+        scope: 'user',
+        status: 'rejected',
+        message: 'Claude ended it',
+        credentialId: 'c',
+      },
+      'claude_oauth (user) rejected: Claude ended it',
+    ],
     ['conversation.state', { state: 'closed', reason: 'It left.', url: 'https://x' }, 'closed: It left.'],
     ['agent.tool', { name: 'Bash', state: 'started', summary: 'ls' }, 'Bash started: ls'],
     [

@@ -42,5 +42,8 @@ export class CredentialPlaces {
 }
 
 export function noSuchCredential(kind: Kind): BerthError {
-  return new BerthError('not-found', `There is no ${kinds[kind].title} here.`);
+  return new BerthError(
+    'not-found',
+    `There is no ${kinds[kind].title} here. "berth credentials list" (GET …/credentials) shows what there is.`,
+  );
 }

@@ -32,7 +32,7 @@ export function adviceOf({ sealingKey, keys, rotation }: Facts): string[] {
     );
   if (advice.length === 0)
     advice.push(
-      `Everything is sealed with "${sealingKey}". To rotate, put a new key first in BERTH_ENCRYPTION_KEYS, keep the others behind it, and restart.`,
+      `Everything is sealed with "${sealingKey}". To rotate, put a new key first in BERTH_ENCRYPTION_KEYS (with Berth's own Postgres: in the file encryption-keys of the data directory), keep the others behind it, and restart.`,
     );
   return advice;
 }

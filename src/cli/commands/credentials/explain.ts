@@ -1,11 +1,15 @@
 import { Argument, Command } from 'commander';
 import { agentNames, agentSchema, type Agent } from '../../../contracts/agents.js';
+import type { SetKind } from '../../../contracts/index.js';
 import { connect, withConnection, type OutputOptions } from '../../connect.js';
 import type { CliContext } from '../../context.js';
 import { withExamples } from '../../help.js';
 import { jsonText, printable, table } from '../../render.js';
 import type { Session } from '../../session.js';
 import { resolutionSchema, type Resolution } from '../../wire.js';
+
+/** The kind that whoever has none yet can get without further ado. */
+const simplest: Record<Agent, SetKind> = { claude: 'anthropic_api_key', codex: 'openai_api_key' };
 
 interface ExplainOptions extends OutputOptions {
   user?: string;
@@ -41,7 +45,7 @@ function resolve(session: Session, agent: Agent, userId: string | undefined): Pr
 function explanation({ agent, chosen, candidates }: Resolution): string {
   const name = agentNames[agent as Agent];
   if (candidates.length === 0)
-    return `${name}: no credential yet. "berth credentials set <kind>" stores one.\n`;
+    return `${name}: no credential yet. "berth credentials set ${simplest[agent as Agent]}" stores one; "berth help credentials" lists the other ways.\n`;
   const head = chosen
     ? printable(`${name} works with ${chosen.kind} (${chosen.scope}).`)
     : `${name}: none of these can be used.`;

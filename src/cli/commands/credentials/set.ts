@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Scope, SetKind } from '../../../contracts/index.js';
 import { connect, withConnection, type OutputOptions } from '../../connect.js';
 import type { CliContext } from '../../context.js';
-import { fieldsOfText, kindFields } from '../../credential-fields.js';
+import { fieldsOfText, kindFields, type Field } from '../../credential-fields.js';
 import { exitCodes } from '../../exit-codes.js';
 import { CliError } from '../../failure.js';
 import { withExamples } from '../../help.js';
@@ -35,7 +35,8 @@ export function setCommand(context: CliContext): Command {
   command.addHelpText(
     'after',
     '\nThe secret is asked for, or read from standard input or a file. It is never an argument: every user of a machine can read those.\n' +
-      'More than one secret (aws_bedrock with a session token) is read as JSON; what "aws configure export-credentials" prints is understood.',
+      'What has several parts (anthropic_wif, a login to import, aws_bedrock with a session token) is read as one object of JSON; docs/logins.md has the\n' +
+      'names. What "aws configure export-credentials" prints is understood.',
   );
   return withExamples(
     command,
@@ -43,6 +44,7 @@ export function setCommand(context: CliContext): Command {
     'berth credentials set openai_api_key --scope organization < key.txt',
     'berth credentials set git_token --host github.com',
     'aws configure export-credentials | berth credentials set aws_bedrock --region us-east-1',
+    'berth credentials set anthropic_wif --scope organization --from-file rule.json',
   );
 }
 
@@ -58,7 +60,7 @@ async function set(context: CliContext, kind: SetKind, options: SetOptions): Pro
     throw new CliError(
       exitCodes.usage,
       'Something is missing:',
-      missing.map(({ question }) => question),
+      missing.map((field) => `${field.question}: ${howToGive(kind, field)}`),
     );
   const session = await connect(context, options);
   const body = { ...fields, ...(options.fallback ? {} : { fallback: false }) };
@@ -69,6 +71,20 @@ async function set(context: CliContext, kind: SetKind, options: SetOptions): Pro
       ? `${jsonText(stored, 2)}\n`
       : oneLine(`Stored ${nameOf(kind, options.scope)}: ${stored.hint ?? ''}`) + '\n',
   );
+}
+
+/** Options of the parts that have one; the others stand in an object of JSON beside the secret. */
+const partOptions: Record<string, string> = {
+  accessKeyId: '--access-key-id',
+  region: '--region',
+  host: '--host',
+};
+
+function howToGive(kind: SetKind, { name }: Field): string {
+  const option = partOptions[name];
+  if (option !== undefined) return option;
+  const parts = kindFields[kind].fields.filter((field) => !field.optional && !partOptions[field.name]);
+  return `"${name}" of {${parts.map((part) => `"${part.name}": "…"`).join(', ')}} in the file or on standard input`;
 }
 
 /** What stands on the command line and is no secret. Throws CliError for an option that the kind does not have. */
