@@ -204,7 +204,10 @@ function ofBerth(env: Variables, url: string): CredentialSource {
   const { BERTH_WORKLOAD_TOKEN: token, BERTH_WORKLOAD_TOKEN_FILE: file } = env;
   if (token !== undefined) return { from: 'berth', url, token: new Secret(token) };
   if (file !== undefined) return { from: 'berth', url, token: { file } };
-  throw missing(['BERTH_WORKLOAD_TOKEN (or BERTH_WORKLOAD_TOKEN_FILE)'], 'BERTH_URL');
+  // The `berth` command has BERTH_URL too, so that it may stand in a shell for that alone.
+  throw invalid([
+    'BERTH_WORKLOAD_TOKEN (or BERTH_WORKLOAD_TOKEN_FILE): is missing, and BERTH_URL needs it. Unset BERTH_URL to use a key or AWF_AUTH_TYPE',
+  ]);
 }
 
 const AZURE_HOSTS = {

@@ -139,7 +139,9 @@ describe('the environment of the proxy on its own', () => {
       expect(said).toContain(`${name}: is missing`);
     }
     expect(refusal({})).toMatch(/ANTHROPIC_API_KEY, OPENAI_API_KEY/);
-    expect(refusal({ BERTH_URL: 'https://berth.example' })).toMatch(/BERTH_WORKLOAD_TOKEN_FILE/);
+    expect(refusal({ BERTH_URL: 'https://berth.example' })).toMatch(
+      /BERTH_WORKLOAD_TOKEN_FILE.*Unset BERTH_URL/,
+    );
   });
 
   it.each<[string, Record<string, string>]>([

@@ -192,7 +192,7 @@ describe('Bedrock behind an agent of Anthropic’s', () => {
     expect(errorOf(await ask())).toEqual([
       401,
       'authentication_error',
-      'Anthropic refused the credential that Berth holds for this workspace. Check it in Berth under Credentials.',
+      'Anthropic refused the credential that Berth holds for this workspace: "berth credentials explain" says why. Set or connect it anew.',
     ]);
   });
 

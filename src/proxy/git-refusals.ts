@@ -42,8 +42,8 @@ export function loginWanted(wasRefused: boolean): Refusal {
   return {
     status: 403,
     message: wasRefused
-      ? 'The git server refused the git token that Berth holds for it. Set it anew in Berth under Credentials (git_token).'
-      : 'The git server asks for a login, and Berth holds no git token for it. Set one in Berth under Credentials (git_token).',
+      ? 'The git server refused the git token that Berth holds for it. Set it anew in Berth (berth credentials set git_token).'
+      : 'The git server asks for a login, and Berth holds no git token for it. Set one in Berth for that host (berth credentials set git_token).',
   };
 }
 

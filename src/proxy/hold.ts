@@ -107,6 +107,6 @@ function notYet(): BerthError {
 function enough(): BerthError {
   return new BerthError(
     'no-agent-credential',
-    'Every credential that Berth has for this workspace was refused. Check them in Berth under Credentials.',
+    'Every credential that Berth has for this workspace was refused: "berth credentials explain" says why. Set or connect one anew.',
   );
 }

@@ -225,7 +225,8 @@ function refusalOf(answer: ControlPlaneAnswer): BerthError {
   if (code === 'no-git-credential') return noGitCredential();
   if (code !== undefined && code !== 'no-agent-credential') return notRunning();
   const message =
-    sentenceOf(answer) ?? 'There is no usable credential for this agent. Add one in Berth under Credentials.';
+    sentenceOf(answer) ??
+    'There is no usable credential for this agent: "berth credentials explain" says what is missing.';
   return new BerthError('no-agent-credential', message);
 }
 

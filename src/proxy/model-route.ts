@@ -158,7 +158,7 @@ function noPlace(adapter: UpstreamAdapter): Refusal {
 function credentialRefused(adapter: UpstreamAdapter): Refusal {
   return {
     status: 401,
-    message: `${adapter.title} refused the credential that Berth holds for this workspace. Check it in Berth under Credentials.`,
+    message: `${adapter.title} refused the credential that Berth holds for this workspace: "berth credentials explain" says why. Set or connect it anew.`,
     code: 'credential_refused',
     shouldRetry: false,
   };

@@ -34,9 +34,9 @@ type Sentenced = Exclude<GitFailureCode, 'git-failed' | 'branch-gone' | 'merge-c
 
 const SENTENCES: Record<Sentenced, string> = {
   'repository-not-found':
-    'The repository was not found. Check its name. If it is private, set a git token that may read it (git_token).',
+    'The repository was not found. Check its name. If it is private, set a git token of its host that may read it (git_token; of owner/name the host is github.com).',
   'repository-authentication':
-    'The repository asks for a login. Set a git token that may read it (git_token); if there is one, its host refused it.',
+    'The repository asks for a login. Set a git token of its host that may read it (git_token; of owner/name the host is github.com); if there is one, the host refused it.',
   'ref-not-found': 'The repository has no such branch, tag or commit. Check the ref.',
   'disk-full': 'The disk of the workspace is full. Free some space, then try again.',
   network: 'The repository could not be reached. Check that its server is up, then try again.',
