@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { until } from './until.js';
 
 const MAIN = join(process.cwd(), 'test', 'emulators', 'main.ts');
@@ -67,9 +69,49 @@ it('starts all three, serves the keys it prints, and stops on SIGTERM', async ()
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
+it('has a federation rule that takes the word of the Berth it is told of', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const keys = JSON.stringify({ keys: [await exportJWK(publicKey)] });
+  const berth = createServer((_, response) => response.end(keys)).listen(0, '127.0.0.1');
+  await once(berth, 'listening');
+  try {
+    const issuer = `http://127.0.0.1:${(berth.address() as { port: number }).port}`;
+    start(...FREE_PORTS, '--berth', issuer);
+    await until('the instructions', () => output.includes('Stop with Ctrl-C.'), 60);
+    const tokens = /BERTH_ANTHROPIC_TOKEN_URL=(\S+)/.exec(output)?.[1] ?? '';
+    const rule = JSON.parse(/\{"federationRuleId.*\}/.exec(output)?.[0] ?? '') as Record<string, string>;
+    const assertion = await new SignJWT({ jti: 'one' })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setIssuer(issuer)
+      .setAudience('https://api.anthropic.com')
+      .setSubject('berth:organization:a:workspace:b')
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign(privateKey);
+    const answer = await fetch(tokens, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'anthropic-beta': 'oauth-2025-04-20,oidc-federation-2026-04-01',
+      },
+      body: JSON.stringify({
+        grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+        assertion,
+        federation_rule_id: rule.federationRuleId,
+        organization_id: rule.organizationId,
+        service_account_id: rule.serviceAccountId,
+      }),
+    });
+    expect(answer.status).toBe(200);
+    expect(output).toContain(`${issuer}/webhooks/linear`);
+  } finally {
+    berth.close();
+  }
+});
+
 it('says what to do when a port is taken', async () => {
-  const { createServer } = await import('node:net');
-  const other = createServer().listen(0, '127.0.0.1');
+  const { createServer: listen } = await import('node:net');
+  const other = listen().listen(0, '127.0.0.1');
   await once(other, 'listening');
   try {
     const { port } = other.address() as { port: number };

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { messageOf } from '../../src/kernel/index.js';
-import { startAnthropicEmulator } from './anthropic.js';
+import { startAnthropicEmulator, type AnthropicEmulator } from './anthropic.js';
 import { startBedrockEmulator } from './bedrock.js';
 import { startGitEmulator, type GitEmulator } from './git.js';
 import { startLinearEmulator, type LinearEmulator } from './linear.js';
@@ -20,6 +20,8 @@ interface Flags {
   linearPort: number;
   githubPort: number;
   repositories: string;
+  /** Where Berth is: Linear's events go there, and the federation rule takes its word. */
+  berth: string;
 }
 
 const MARKER = 'emulator';
@@ -27,6 +29,12 @@ const MARKER = 'emulator';
 const AWS_KEY = {
   accessKeyId: 'AKIAEMULATOR00000000',
   secretAccessKey: 'emulatorSecretAccessKey00000000000000000',
+};
+/** A federation rule as docs/workload-identity.md has one made. */
+const RULE = {
+  federationRuleId: `fdrl_${MARKER}`,
+  organizationId: '7b0c1f6e-3a52-4d1b-9a53-3d9f0f6f2a10',
+  serviceAccountId: `svac_${MARKER}`,
 };
 const PIECE_DELAY_MS = 500;
 
@@ -39,7 +47,9 @@ function port(text: string): number {
 }
 
 const program = new Command('emulators')
-  .description('Start emulators of Anthropic, OpenAI, AWS Bedrock, a git host and Linear on 127.0.0.1')
+  .description(
+    'Start emulators of Anthropic, OpenAI, AWS Bedrock, a git host, Linear and GitHub on 127.0.0.1',
+  )
   .option('--anthropic-port <port>', 'port of the Anthropic API', port, 4010)
   .option('--openai-port <port>', 'port of the OpenAI API', port, 4011)
   .option('--git-port <port>', 'port of the git host', port, 4012)
@@ -51,6 +61,7 @@ const program = new Command('emulators')
     'folder of the bare repositories',
     join('.berth', 'emulators', 'repositories'),
   )
+  .option('--berth <url>', 'where Berth is (its BERTH_PUBLIC_URL)', 'http://127.0.0.1:3000')
   .action(start);
 
 async function start(flags: Flags): Promise<void> {
@@ -62,6 +73,7 @@ async function start(flags: Flags): Promise<void> {
     const model = { ...options, pieceDelayMilliseconds: PIECE_DELAY_MS };
     const anthropic = await startAnthropicEmulator({ ...model, port: flags.anthropicPort });
     running.push(anthropic);
+    trust(anthropic, flags.berth);
     const openai = await startOpenaiEmulator({ ...model, port: flags.openaiPort });
     running.push(openai);
     const git = await startGitEmulator({ ...options, port: flags.gitPort, root });
@@ -71,7 +83,7 @@ async function start(flags: Flags): Promise<void> {
     bedrock.keys.accept(AWS_KEY);
     const linear = await startLinearEmulator({ ...options, port: flags.linearPort });
     running.push(linear);
-    populate(linear);
+    populate(linear, flags.berth);
     git.protect('private/*');
     await seed(git, root, ['demo/hello', 'private/hello']);
     // Everything but its files is in memory, so that these begin anew too.
@@ -95,8 +107,24 @@ async function seed(git: GitEmulator, root: string, repositories: string[]): Pro
   }
 }
 
+/** Takes the word of Berth, as of an issuer whose keys are fetched. */
+function trust({ logins }: AnthropicEmulator, berth: string): void {
+  const { federationRuleId: id, ...of } = RULE;
+  logins.federation.set({
+    id,
+    ...of,
+    issuer: berth,
+    jwks: { url: `${berth}/.well-known/jwks.json` },
+    subjectPrefix: 'berth:organization:*',
+    audience: 'https://api.anthropic.com',
+    workspaces: ['default'],
+    tokenSeconds: 600,
+  });
+}
+
 /** Somebody to give an issue, and something to be done. */
-function populate(linear: LinearEmulator): void {
+function populate(linear: LinearEmulator, berth: string): void {
+  linear.webhooks.url = `${berth}/webhooks/linear`;
   const acme = linear.addOrganization('acme');
   acme.addUser({ name: 'Ada', email: 'ada@example.com' });
   acme.addIssue(acme.addTeam('ENG', 'Engineering').id, { title: 'create hello.txt' });
@@ -126,7 +154,7 @@ function instructions(
 
   BERTH_ANTHROPIC_API_URL=${anthropic} BERTH_OPENAI_API_URL=${openai} BERTH_GITHUB_URL=${git} \\
   BERTH_CLAUDE_AUTHORIZE_URL=${anthropic}/oauth/authorize BERTH_CLAUDE_TOKEN_URL=${anthropic}/v1/oauth/token \\
-  BERTH_CLAUDE_REDIRECT_URL=${anthropic}/oauth/code/callback \\
+  BERTH_CLAUDE_REDIRECT_URL=${anthropic}/oauth/code/callback BERTH_ANTHROPIC_TOKEN_URL=${anthropic}/v1/oauth/token \\
   BERTH_OPENAI_AUTH_URL=${openai} BERTH_CHATGPT_API_URL=${openai}/backend-api \\
   BERTH_BEDROCK_URL=${bedrock} npm start
 
@@ -137,8 +165,13 @@ Keys they accept (any key with "${MARKER}" in it):
   Anthropic API key    sk-ant-api03-${MARKER}-key
   Claude setup token   sk-ant-oat01-${MARKER}-token
   OpenAI API key       sk-${MARKER}-key
-  git token            ghp_${MARKER}_token
+  git token            ghp_${MARKER}_token (host github.com, for owner/name)
   AWS key (this alone) ${AWS_KEY.accessKeyId}, ${AWS_KEY.secretAccessKey}, us-east-1
+
+Workload identity: a rule takes the word of the Berth at --berth. Set it with
+
+  echo '${JSON.stringify({ ...RULE, identity: 'berth' })}' \\
+    | npx berth credentials set anthropic_wif
 
 Repositories:
 
@@ -164,7 +197,6 @@ Stop with Ctrl-C.`;
 }
 
 function ofLinear({ url, app, webhooks }: LinearEmulator): string {
-  webhooks.url = 'http://127.0.0.1:3000/webhooks/linear';
   return `
 
 With Linear, before "npm start" too (then "berth integrations linear connect"):
@@ -172,6 +204,8 @@ With Linear, before "npm start" too (then "berth integrations linear connect"):
   BERTH_LINEAR_API_URL=${url} BERTH_LINEAR_AUTH_URL=${url} \\
   LINEAR_CLIENT_ID=${app.clientId} LINEAR_CLIENT_SECRET=${app.clientSecret} \\
   LINEAR_WEBHOOK_SECRET=${app.webhookSecret}
+
+  Its events go to ${webhooks.url} (--berth).
 
   curl ${url}/_control/linear                           # organizations, people, issues, and what was sent
   curl -X POST ${url}/_control/linear/delegate -d '{"organization": "…", "issue": "ENG-1", "user": "…"}'`;
