@@ -20,12 +20,37 @@ export function retrySeconds(refusedAttempts: number, random: number): number {
   return FIRST_RETRY_SECONDS * GROWTH ** (refusedAttempts - 1) * (1 + random / 4);
 }
 
+/** What a turn that is over has left in the agent's session. */
+export interface LeftBehind {
+  /** Of the error that ended it; null: none did. */
+  errorCode: string | null;
+  toolsBegan: boolean;
+  /** The model answered in it. */
+  answered: boolean;
+  /** It ended between two attempts, of which the last found no login. */
+  betweenAttempts: boolean;
+}
+
+/** It left nothing but a request that nobody answered, for lack of a login. That is no part of the session, and the next turn cuts it off. */
+export function leftUnanswered({
+  errorCode,
+  toolsBegan,
+  betweenAttempts,
+}: Omit<LeftBehind, 'answered'>): boolean {
+  return !toolsBegan && (errorCode === AUTHENTICATION_FAILED || betweenAttempts);
+}
+
+/** The session holds some of its work. Where it did not end with a place up to which that is good, no earlier place may be cut at any more: what was done would be forgotten, and done again. */
+export function leftWork(left: LeftBehind): boolean {
+  return left.toolsBegan || (left.answered && !leftUnanswered(left));
+}
+
 /** What decides how an attempt begins. */
 export interface AttemptFacts {
   /** A tool began in an earlier attempt, or may have. */
   toolsBegan: boolean;
   refusedAttempts: number;
-  /** The turn before was never answered for lack of a login, and began no tool: its request is still in the agent's session. */
+  /** The turn before left a request without an answer in the agent's session (`leftUnanswered`). */
   afterUnanswered: boolean;
   /** Up to where the agent's session is good. */
   point: string | null;

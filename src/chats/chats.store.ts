@@ -283,8 +283,15 @@ export const chatsStore = {
     return db.turn.findFirst({
       where: { organizationId, workspaceId, seq: { lt: seq }, startedAt: { not: null } },
       orderBy: { seq: 'desc' },
-      select: { error: true, toolsBegan: true },
+      select: { error: true, toolsBegan: true, retryAt: true },
     });
+  },
+
+  /** Whether the model answered in this turn. */
+  async answered({ db, organizationId }: Tenant, turnId: string): Promise<boolean> {
+    return (
+      (await db.receipt.findFirst({ where: { organizationId, turnId }, select: { turnId: true } })) !== null
+    );
   },
 
   /** Whether the model answered in any turn before this one. */

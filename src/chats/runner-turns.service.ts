@@ -13,7 +13,7 @@ import { eventsStore, type NewEvent } from '../events/index.js';
 import { ExternalAccounts, IdentityService, type Machine } from '../identity/index.js';
 import { crashPoint, World } from '../kernel/index.js';
 import { WorkspaceMachines, type LockedWorkspace } from '../workspaces/index.js';
-import { AUTHENTICATION_FAILED, modeOf } from './attempts.js';
+import { leftUnanswered, modeOf } from './attempts.js';
 import { chatsStore, type TurnAtWork } from './chats.store.js';
 import { commitAuthorOf, type CommitAuthor } from './commit-author.js';
 import { endingOf, type TurnError } from './turn.js';
@@ -134,10 +134,15 @@ export class RunnerTurnsService {
   ): Promise<ClaimedTurn['mode']> {
     const before = await chatsStore.turnBefore(tenant, id, seq);
     const error = before?.error as TurnError | null | undefined;
+    const left = before && {
+      errorCode: error?.code ?? null,
+      toolsBegan: before.toolsBegan,
+      betweenAttempts: before.retryAt !== null,
+    };
     return modeOf({
       toolsBegan,
       refusedAttempts,
-      afterUnanswered: error?.code === AUTHENTICATION_FAILED && before?.toolsBegan === false,
+      afterUnanswered: left !== null && leftUnanswered(left),
       point: agentPoint,
       hasHistory: await chatsStore.answeredBefore(tenant, id, seq),
     });
@@ -248,10 +253,9 @@ export class RunnerTurnsService {
       agent: agentNames[workspace.agent as Agent],
     });
     if (ending.state === 'wait') return false;
-    if (item.point !== undefined) await this.machines.rememberPoint(tenant, workspace, item.point);
     if (ending.state === 'retry') await this.moves.retryLater(tenant, workspace, turn);
-    else if (ending.state === 'completed') await this.moves.complete(tenant, workspace, turn);
-    else await this.moves.stop(tenant, turn, ending);
+    else if (ending.state === 'completed') await this.moves.complete(tenant, workspace, turn, item.point);
+    else await this.moves.stop(tenant, turn, ending, item.point);
     await this.machines.touch(tenant, workspace);
     return true;
   }

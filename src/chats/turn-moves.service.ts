@@ -3,7 +3,7 @@ import { agentNames, type Agent } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { World } from '../kernel/index.js';
 import { WorkspaceMachines } from '../workspaces/index.js';
-import { AUTHENTICATION_FAILED, retrySeconds } from './attempts.js';
+import { AUTHENTICATION_FAILED, leftWork, retrySeconds } from './attempts.js';
 import { chatsStore, type TurnAtWork } from './chats.store.js';
 import type { TurnError } from './turn.js';
 
@@ -46,8 +46,14 @@ export class TurnMoves {
     if (turn.state === 'running') await this.reauthenticate(tenant, workspace, turn);
   }
 
-  /** The agent has its answer; of a login that was refused before, the proxy's word that another one served may still be on its way. */
-  async complete(tenant: Tenant, workspace: TurnPlace, turn: TurnAtWork): Promise<void> {
+  /** `point`: up to where the agent's session is good now; undefined: nobody said. The agent has its answer; of a login that was refused before, the proxy's word that another one served may still be on its way. */
+  async complete(
+    tenant: Tenant,
+    workspace: TurnPlace,
+    turn: TurnAtWork,
+    point: string | undefined,
+  ): Promise<void> {
+    await this.keepPoint(tenant, turn, null, point);
     if (turn.state === 'reauthenticating') await this.restore(tenant, workspace, turn);
     await chatsStore.move(tenant, { ...turn, state: 'running' }, 'completed', this.world.clock.now());
   }
@@ -57,14 +63,37 @@ export class TurnMoves {
     tenant: Tenant,
     turn: TurnAtWork,
     ending: { state: 'canceled' } | { state: 'failed'; error: TurnError },
+    point?: string,
   ): Promise<void> {
     const place = { id: turn.workspaceId };
     const error = ending.state === 'failed' ? ending.error : undefined;
+    await this.keepPoint(tenant, turn, error ?? null, point);
     if (error?.code === AUTHENTICATION_FAILED)
       await this.machines.tellAuthentication(tenant, place, 'failed', error.message);
     else if (turn.state === 'reauthenticating')
       await this.machines.tellAuthentication(tenant, place, 'ok', null);
     await chatsStore.move(tenant, turn, ending.state, this.world.clock.now(), { error });
+  }
+
+  /** Up to where the agent's session is good once this turn is over. Of one that did something and did not say so, nobody knows: then no place is known, and none is cut at. */
+  private async keepPoint(
+    tenant: Tenant,
+    turn: TurnAtWork,
+    error: TurnError | null,
+    point: string | undefined,
+  ): Promise<void> {
+    const place = { id: turn.workspaceId };
+    if (point !== undefined) {
+      await this.machines.rememberPoint(tenant, place, point);
+      return;
+    }
+    const left = {
+      errorCode: error?.code ?? null,
+      toolsBegan: turn.toolsBegan,
+      answered: turn.startedAt !== null && (await chatsStore.answered(tenant, turn.id)),
+      betweenAttempts: turn.retryAt !== null,
+    };
+    if (leftWork(left)) await this.machines.rememberPoint(tenant, place, null);
   }
 
   private async reauthenticate(tenant: Tenant, workspace: TurnPlace, turn: TurnAtWork): Promise<void> {

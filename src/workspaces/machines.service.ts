@@ -124,8 +124,8 @@ export class WorkspaceMachines {
     return workspacesStore.setAgentSession(tenant, id, { agentSession: session, agentPoint: null });
   }
 
-  /** Up to where the agent's session is good. */
-  rememberPoint(tenant: Tenant, { id }: { id: string }, agentPoint: string): Promise<void> {
+  /** Up to where the agent's session is good; null: nobody knows. */
+  rememberPoint(tenant: Tenant, { id }: { id: string }, agentPoint: string | null): Promise<void> {
     return workspacesStore.setAgentSession(tenant, id, { agentPoint });
   }
 
