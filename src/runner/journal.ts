@@ -6,13 +6,17 @@ interface Entry {
   turnId: string;
   attemptId: string;
   session: string | null;
+  mode: ClaimedTurn['mode'];
+  /** An agent was begun with it; before that, nothing of the attempt can have been done, and its request is in no session. */
+  given: boolean;
 }
 
 const NAME = 'attempt.json';
 
 /**
  * The last attempt that was begun, kept in the runner's own folder. It answers what a crash leaves open: was this attempt already given to an agent
- * (then it is continued, never asked again; Codex does not drop a repeated message id), and which session had it.
+ * (then it is continued, never asked again; Codex does not drop a repeated message id), or was the runner killed before that (then there is nothing to
+ * continue, and an agent that was told to would never hear the request), and which session had it.
  */
 export class AttemptJournal {
   constructor(private readonly folder: string) {}
@@ -20,17 +24,17 @@ export class AttemptJournal {
   /** The turn as it is to be run now; the attempt is written down as begun. */
   begin(turn: ClaimedTurn): ClaimedTurn {
     const last = this.#read();
-    // A replay goes by the control plane's word alone: it knows which session is good, and up to where.
-    const remembered = last?.turnId === turn.turnId && turn.mode !== 'replay' ? last.session : null;
-    const session = turn.session ?? remembered;
-    const mode = last?.attemptId === turn.attemptId ? 'continue' : turn.mode;
-    this.#write({ turnId: turn.turnId, attemptId: turn.attemptId, session });
+    const ofTurn = last?.turnId === turn.turnId ? last : null;
+    const mode = modeOf(turn, ofTurn);
+    // A replay goes by the control plane's word alone: it knows which session is good, and up to where. Else what was written here is the newer word: it was, before it was told.
+    const session = (mode === 'replay' ? null : ofTurn?.session) ?? turn.session;
+    this.#write({ turnId: turn.turnId, attemptId: turn.attemptId, session, mode, given: false });
     return { ...turn, session, mode };
   }
 
-  /** The agent named its session. */
-  session(turn: ClaimedTurn, session: string): void {
-    this.#write({ turnId: turn.turnId, attemptId: turn.attemptId, session });
+  /** The agent named its session, before it was sent anything. */
+  session({ turnId, attemptId, mode }: ClaimedTurn, session: string): void {
+    this.#write({ turnId, attemptId, session, mode, given: true });
   }
 
   #read(): Entry | null {
@@ -47,4 +51,10 @@ export class AttemptJournal {
     writeFileSync(`${path}.new`, JSON.stringify(entry), { mode: 0o600 });
     renameSync(`${path}.new`, path);
   }
+}
+
+/** `last`: the attempt before at the same turn, or this very one, as far as it is known here. The control plane knows of a killed runner only that its end is unknown. */
+function modeOf(turn: ClaimedTurn, last: Entry | null): ClaimedTurn['mode'] {
+  if (last?.given === false) return turn.mode === 'continue' ? last.mode : turn.mode;
+  return last?.attemptId === turn.attemptId ? 'continue' : turn.mode;
 }

@@ -6,6 +6,7 @@ import { startOpenaiEmulator, type OpenaiEmulator } from '../../test/emulators/o
 import type { Agent } from '../contracts/agents.js';
 import type { ClaimedTurn, TurnOutcome } from '../contracts/runner.js';
 import { CONTINUE_TEXT } from './agents/driver.js';
+import { AttemptJournal } from './journal.js';
 import { compileRunner } from './support/compile.js';
 import { Machine } from './support/machine.js';
 import { makeRepository, temporaryFolder } from './support/repository.js';
@@ -167,6 +168,16 @@ describe.each<Agent>(['claude', 'codex'])('the real %s after a refused login', (
     model.release(10);
     expect(await end(last)).toEqual(completed);
     expect(conversation()).toEqual(['remember tulip', 'slow 2', CONTINUE_TEXT]);
+  });
+
+  it('asks what a killed runner had not given to the agent yet', async () => {
+    const first = machine.ask('remember tulip');
+    expect(await end(first)).toEqual(completed);
+    const turn = { ...first, turnId: randomUUID(), attemptId: randomUUID(), text: 'say hi' };
+    // So far the killed one came: it was about to fetch what others had pushed.
+    new AttemptJournal(machine.directories.scratch).begin(turn);
+    expect(await end(again(turn, 'continue'))).toEqual(completed);
+    expect(conversation()).toEqual(['remember tulip', 'say hi']);
   });
 
   it('goes on rather than asks twice where the place to cut is not known any more', async () => {

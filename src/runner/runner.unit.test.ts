@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,6 +140,29 @@ describe('the attempt journal', () => {
     expect(new AttemptJournal(folder).begin(replay)).toMatchObject({ mode: 'start', session: 'session-1' });
     const next = { ...turn, turnId: OTHER, attemptId: OTHER.replace(/2$/, '3') };
     expect(new AttemptJournal(folder).begin(next)).toEqual(next);
+  });
+
+  it.each(['start', 'replay'] as const)('begins a %s anew that no agent was given', (mode) => {
+    const [lost, next] = [randomUUID(), randomUUID()];
+    const killed = { ...turn, turnId: randomUUID(), attemptId: lost, mode, session: 's', point: 'p' };
+    new AttemptJournal(folder).begin(killed);
+    const again = { ...killed, attemptId: next, attempt: 2, mode: 'continue' as const };
+    expect(new AttemptJournal(folder).begin(again)).toEqual({ ...again, mode });
+    // And again, killed before an agent was there.
+    const third = { ...again, attemptId: randomUUID(), attempt: 3 };
+    expect(new AttemptJournal(folder).begin(third)).toEqual({ ...third, mode });
+    new AttemptJournal(folder).session({ ...third, mode }, 's');
+    const last = { ...again, attemptId: randomUUID(), attempt: 4 };
+    expect(new AttemptJournal(folder).begin(last)).toEqual(last);
+  });
+
+  it('goes on in the session that the killed runner had begun, and not in the one that it had told of', () => {
+    const replay = { ...turn, turnId: randomUUID(), mode: 'replay' as const, session: 'told' };
+    expect(new AttemptJournal(folder).begin(replay).session).toBe('told');
+    new AttemptJournal(folder).session(replay, 'begun');
+    const again = { ...replay, attemptId: OTHER, attempt: 2, mode: 'continue' as const };
+    expect(new AttemptJournal(folder).begin(again)).toEqual({ ...again, session: 'begun' });
+    expect(new AttemptJournal(folder).begin({ ...replay, attemptId: randomUUID() }).session).toBe('told');
   });
 });
 

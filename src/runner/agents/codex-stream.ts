@@ -153,6 +153,11 @@ function toolOf(item: Fields): Tool | null {
       };
     case 'dynamicToolCall':
       return { name: text(item.tool), input: JSON.stringify(item.arguments ?? {}), output: '' };
+    // What its agents do is told in threads of their own. That it began them is enough to know that nothing may be asked again.
+    case 'collabAgentToolCall':
+      return { name: text(item.tool), input: text(item.prompt), output: '' };
+    case 'imageGeneration':
+      return { name: 'image_generation', input: text(item.revisedPrompt), output: '' };
     case 'webSearch':
       return { name: 'web_search', input: text(item.query), output: '' };
     default:

@@ -214,6 +214,19 @@ describe('the stream of Codex', () => {
     expect(items[1]).toMatchObject({ state: 'failed' });
   });
 
+  it('tells of agents that it begins, whose work is in threads of their own', () => {
+    const spawned = { id: 'c', type: 'collabAgentToolCall', tool: 'spawnAgent', prompt: 'write it' };
+    const { items } = codex([
+      { method: 'item/started', params: { item: { ...spawned, status: 'inProgress' } } },
+      { method: 'item/completed', params: { item: { ...spawned, status: 'completed' } } },
+    ]);
+    const tool = { type: 'agent.tool', toolId: 'c', name: 'spawnAgent' };
+    expect(items).toEqual([
+      { ...tool, state: 'started', summary: 'write it' },
+      { ...tool, state: 'completed' },
+    ]);
+  });
+
   it.each([
     ['codex-401', 'agent-authentication'],
     ['codex-429', 'agent-quota'],
