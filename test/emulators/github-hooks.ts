@@ -154,7 +154,8 @@ export class GithubHooks {
 
   #onlyApp(): GithubApp {
     const [app, other] = [...this.world.apps.values()];
-    if (!app || other) throw new Error('Say which App the event is for.');
+    if (!app) throw new Error('There is no App yet; Berth makes one ("berth integrations github connect").');
+    if (other) throw new Error('Say which App the event is for.');
     return app;
   }
 }

@@ -83,7 +83,7 @@ async function start(flags: Flags): Promise<void> {
     bedrock.keys.accept(AWS_KEY);
     const linear = await startLinearEmulator({ ...options, port: flags.linearPort });
     running.push(linear);
-    populate(linear, flags.berth);
+    const people = populate(linear, flags.berth);
     git.protect('private/*');
     await seed(git, root, ['demo/hello', 'private/hello']);
     // Everything but its files is in memory, so that these begin anew too.
@@ -91,7 +91,9 @@ async function start(flags: Flags): Promise<void> {
     const github = await startGithubEmulator({ port: flags.githubPort, root: githubRoot });
     running.push(github, { close: () => rm(githubRoot, { recursive: true, force: true }) });
     await seedGithub(github);
-    console.log(instructions(anthropic.url, openai.url, git.url, bedrock.url, github.url) + ofLinear(linear));
+    console.log(
+      instructions(anthropic.url, openai.url, git.url, bedrock.url, github.url) + ofLinear(linear, people),
+    );
   } catch (error) {
     await closeAll(running);
     throw error;
@@ -123,11 +125,12 @@ function trust({ logins }: AnthropicEmulator, berth: string): void {
 }
 
 /** Somebody to give an issue, and something to be done. */
-function populate(linear: LinearEmulator, berth: string): void {
+function populate(linear: LinearEmulator, berth: string): { organization: string; user: string } {
   linear.webhooks.url = `${berth}/webhooks/linear`;
   const acme = linear.addOrganization('acme');
-  acme.addUser({ name: 'Ada', email: 'ada@example.com' });
+  const { id: user } = acme.addUser({ name: 'Ada', email: 'ada@example.com' });
   acme.addIssue(acme.addTeam('ENG', 'Engineering').id, { title: 'create hello.txt' });
+  return { organization: acme.id, user };
 }
 
 /** An organization with a repository and a pull request; its owner sits at the browser. */
@@ -179,7 +182,8 @@ Repositories:
   ${git}/private/hello.git    asks for the git token
 
 GitHub with its Apps: ${github} (API below /api/v3). The owner of octo-demo sits at its browser and agrees to everything;
-octo-demo/hello has pull request 1. Post an event to the App's hook, signed:
+octo-demo/hello has pull request 1. Start Berth with BERTH_GITHUB_URL=${github} in place of the git host, let it make its App
+("berth integrations github connect --account octo-demo"), and post an event to the App's hook, signed:
 
   curl -X POST ${github}/_control/github/deliver -d '{"event": "ping", "body": {"zen": "Keep it logically awesome."}}'
 
@@ -196,7 +200,7 @@ Steer them (each address has the same calls):
 Stop with Ctrl-C.`;
 }
 
-function ofLinear({ url, app, webhooks }: LinearEmulator): string {
+function ofLinear({ url, app, webhooks }: LinearEmulator, people: object): string {
   return `
 
 With Linear, before "npm start" too (then "berth integrations linear connect"):
@@ -208,7 +212,7 @@ With Linear, before "npm start" too (then "berth integrations linear connect"):
   Its events go to ${webhooks.url} (--berth).
 
   curl ${url}/_control/linear                           # organizations, people, issues, and what was sent
-  curl -X POST ${url}/_control/linear/delegate -d '{"organization": "…", "issue": "ENG-1", "user": "…"}'`;
+  curl -X POST ${url}/_control/linear/delegate -d '${JSON.stringify({ ...people, issue: 'ENG-1' })}'`;
 }
 
 try {
