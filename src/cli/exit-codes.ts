@@ -15,7 +15,7 @@ export type FailureCode = Exclude<ExitCode, 0>;
 
 const meanings: Record<ExitCode, string> = {
   0: 'done',
-  1: 'failed: Berth or this machine could not do it; doctor found something that must be mended; an audit log does not hold',
+  1: 'failed: Berth or this machine could not do it; doctor found something that must be mended; an audit log does not hold; a no to a question',
   2: 'wrong usage: arguments, input or configuration; nothing was done',
   3: 'not signed in, or not allowed',
   4: 'not found',

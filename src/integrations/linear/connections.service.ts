@@ -154,7 +154,7 @@ export class LinearConnections {
     if (own && own.linearOrganizationId !== organization.id)
       throw new BerthError(
         'already-connected',
-        `This organization is connected to ${own.name} at Linear. Disconnect that first.`,
+        `This organization is connected to ${own.name} at Linear. Disconnect that first ("berth integrations linear disconnect").`,
       );
   }
 
