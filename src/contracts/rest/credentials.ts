@@ -65,7 +65,8 @@ export const putCredentialRoute = route({
   method: 'PUT',
   path: '/api/v1/organizations/{org}/credentials/{scope}/{kind}',
   access: 'member',
-  summary: 'Set a credential (scope `organization`: admins). The body depends on the kind',
+  summary:
+    'Set a credential (scope `organization`: admins). The body depends on the kind: docs/logins.md has each',
   params: setKindParams,
   // What each kind wants is checked by the credentials room, whose messages know the common mix-ups.
   body: z.record(z.string().max(64), z.unknown()),
