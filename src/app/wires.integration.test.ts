@@ -24,7 +24,7 @@ async function open(url: string) {
     done,
     heard,
     say: async (word: string) => {
-      await tellThroughRedis(server, silentLog)(transaction, 'berth_workspace', word);
+      await tellThroughRedis(server, silentLog)(transaction, 'berth_workspace', [word]);
       await queue.add('x', word);
     },
     close: async () => {

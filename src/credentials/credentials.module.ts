@@ -38,6 +38,7 @@ import { Rejections } from './renewal/rejections.js';
 import { RenewalJobs } from './renewal/renewal.jobs.js';
 import { Renewals } from './renewal/renewals.service.js';
 import { Renewer } from './renewal/renewer.js';
+import { Settlements } from './renewal/settlements.js';
 import { CredentialSubjects } from './renewal/subjects.js';
 import { CredentialReports } from './reports.js';
 import { SealedCredentials } from './sealed-credentials.js';
@@ -135,6 +136,6 @@ export class CredentialsApiModule {}
 /** What moves rows from key to key, renews tokens and asks how far logins are, in processes that work. */
 @Module({
   imports: [CredentialsModule],
-  providers: [KeyRotationJobs, LoginJobs, Claims, Renewer, RenewalJobs],
+  providers: [KeyRotationJobs, LoginJobs, Claims, Settlements, Renewer, RenewalJobs],
 })
 export class CredentialsWorkModule {}

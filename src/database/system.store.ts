@@ -26,6 +26,13 @@ export interface PersonRow {
   instanceAdministrator: boolean;
 }
 
+/** Whom a machine token speaks for. */
+export interface MachineTokenRow {
+  organizationId: string;
+  workspaceId: string;
+  identity: string;
+}
+
 export interface MembershipRow {
   organizationId: string;
   slug: string;
@@ -279,14 +286,12 @@ export class SystemStore {
     await this.#write((db) => db.session.deleteMany({ where: { expiresAt: { lt: now } } }));
   }
 
-  /** Which workspace a machine token speaks for, and as what. */
-  async findMachineToken(
-    hash: string,
-  ): Promise<{ organizationId: string; workspaceId: string; identity: string } | null> {
-    return this.#db.machineToken.findUnique({
-      where: { hash },
-      select: { organizationId: true, workspaceId: true, identity: true },
-    });
+  /** Which workspace each of these machine tokens speaks for, and as what, by its hash. One statement, however many they are: a crowd asks at once. */
+  async findMachineTokens(hashes: string[]): Promise<Map<string, MachineTokenRow>> {
+    const rows = await this.#db.$queryRaw<(MachineTokenRow & { hash: string })[]>`
+      select hash, organization_id as "organizationId", workspace_id as "workspaceId", identity
+        from machine_token where hash = any (${hashes}::text[])`;
+    return new Map(rows.map(({ hash, ...row }) => [hash, row]));
   }
 
   /**

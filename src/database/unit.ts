@@ -17,8 +17,8 @@ export interface Tenant {
    * the commit loses it, so it may only ever hasten what a sweep would find. It must not throw: what was asked for is written already.
    */
   afterCommit(work: () => Promise<void>): void;
-  /** Tells all processes something, once what was written is committed, and never if it is not. It may be lost. */
-  tell(channel: string, payload: string): Promise<void>;
+  /** Tells all processes each of these, once what was written is committed, and never if it is not. They may be lost. */
+  tell(channel: string, ...payloads: string[]): Promise<void>;
   /** Counts what was written, once it is committed: what was rolled back did not happen. */
   readonly metrics: Pick<Metrics, 'count' | 'observe'>;
   /**
@@ -44,7 +44,7 @@ export class Unit {
       db,
       beforeCommit: (work) => void this.#before.push(work),
       afterCommit,
-      tell: (channel, payload) => tell(this.tenant, channel, payload),
+      tell: (channel, ...payloads) => tell(this.tenant, channel, payloads),
       metrics: committed(metrics, afterCommit),
     };
   }

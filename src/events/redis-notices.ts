@@ -9,11 +9,12 @@ const CHECK_MS = 15_000;
 
 /** Sends after the commit; nobody waits for it, since readers look again by themselves. */
 export function tellThroughRedis(redis: RedisServer, log: Log): Tell {
-  return (transaction, channel, payload) => {
+  return (transaction, channel, payloads) => {
     transaction.afterCommit(() => {
-      redis.commands.publish(nameOf(redis, channel), payload).catch((error: unknown) => {
-        log.debug({ reason: messageOf(error) }, 'a notice could not be sent; who waits looks by itself');
-      });
+      for (const payload of payloads)
+        redis.commands.publish(nameOf(redis, channel), payload).catch((error: unknown) => {
+          log.debug({ reason: messageOf(error) }, 'a notice could not be sent; who waits looks by itself');
+        });
       return Promise.resolve();
     });
     return Promise.resolve();

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ANONYMOUS, Audit } from '../audit/index.js';
-import { BerthError, World } from '../kernel/index.js';
-import { Database, SystemStore, type PersonRow } from '../database/index.js';
+import { BerthError, GatheredLooks, World } from '../kernel/index.js';
+import { Database, SystemStore, type MachineTokenRow, type PersonRow } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { auditedPerson, type Actor, type Machine, type Person } from './actor.js';
 import { hashMatches, hashToken, prefixOf } from './api-key.js';
@@ -22,6 +22,8 @@ const ATTEMPTS = { perAddress: 10, perCaller: 100 };
  */
 @Injectable()
 export class SignInService {
+  /** A crowd of proxies asks at once when what serves them runs out. */
+  readonly #machines = new GatheredLooks<MachineTokenRow>();
   private readonly byAddress = new Attempts(ATTEMPTS.perAddress, 'email', 'sign in');
   private readonly byCaller = new Attempts(ATTEMPTS.perCaller, 'ip', 'sign in');
 
@@ -127,7 +129,7 @@ export class SignInService {
   }
 
   async withMachineToken(text: string): Promise<Machine | null> {
-    const row = await this.system.findMachineToken(hashToken(text));
+    const row = await this.#machines.take('', hashToken(text), (all) => this.system.findMachineTokens(all));
     if (row?.identity !== 'runner' && row?.identity !== 'proxy') return null;
     return { identity: row.identity, organizationId: row.organizationId, workspaceId: row.workspaceId };
   }

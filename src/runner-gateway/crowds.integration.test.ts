@@ -2,6 +2,7 @@ import { Bench } from '../../test/support/bench.js';
 import { eventually } from '../../test/support/eventually.js';
 import type { RowWorkspace } from '../../test/trust/support/crowd.js';
 import { rowWorkspaces } from '../../test/trust/support/crowd.js';
+import { TestProxy } from '../../test/support/machines.js';
 import { withClient } from '../../test/support/tables.js';
 import { waitingForLock } from '../../test/support/rows.js';
 import type { AuditEntryView } from '../contracts/index.js';
@@ -48,6 +49,14 @@ describe('leases of a crowd', () => {
     expect(items.filter(({ actor }) => all.some(({ id }) => id === actor.id))).toHaveLength(SIZE);
     for (const [at, { id }] of all.entries())
       expect(requestOf.get(id)).toBe(answers[at]?.headers.get('x-request-id'));
+  });
+
+  it('are given to nobody whose token is none, who asks among them', async () => {
+    const all = await crowd();
+    const strangers = all.map((_, n) => new TestProxy(bench.app, `nobody's ${n}`));
+    const asked = [...strangers, ...all.map(({ proxy }) => proxy)].map((proxy) => proxy.tryLease());
+    const statuses = (await Promise.all(asked)).map(({ status }) => status);
+    expect(statuses).toEqual([...strangers.map(() => 401), ...all.map(() => 200)]);
   });
 
   it('are given to all but those that may have none, and nobody waits for a workspace that another holds', async () => {

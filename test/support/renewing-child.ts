@@ -14,6 +14,7 @@ import { CredentialNotices } from '../../src/credentials/renewal/notices.js';
 import { Rejections } from '../../src/credentials/renewal/rejections.js';
 import { Renewals } from '../../src/credentials/renewal/renewals.service.js';
 import { Renewer } from '../../src/credentials/renewal/renewer.js';
+import { Settlements } from '../../src/credentials/renewal/settlements.js';
 import { CredentialSubjects } from '../../src/credentials/renewal/subjects.js';
 import { Vault } from '../../src/credentials/vault.js';
 import { Database, SystemStore } from '../../src/database/index.js';
@@ -61,7 +62,7 @@ const sources = new TokenSources();
 const logins = new ClaudeLogins(claude, systemClock);
 sources.add('claude_oauth', { graceSeconds, renew: (request) => logins.renew(request) });
 const claims = new Claims(database, sources, rejections, world, silentLog);
-const renewer = new Renewer(
+const settlements = new Settlements(
   database,
   claims,
   sources,
@@ -72,6 +73,7 @@ const renewer = new Renewer(
   silentLog,
   silentMetrics,
 );
+const renewer = new Renewer(claims, sources, vault, settlements, silentLog, silentMetrics);
 
 process.on('message', (told: Told & { standAt: CrashPoint | null }) => {
   const { organizationId, credentialId, generation } = told;

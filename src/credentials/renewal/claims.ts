@@ -214,7 +214,7 @@ export class Claims {
   ): Promise<boolean> {
     const at = this.world.clock.now();
     const end = (state: Ending['state'], message: string): Promise<void> =>
-      rotationsStore.end(tenant, stale.id, { state, message, at });
+      rotationsStore.end(tenant, [{ id: stale.id, state, message, at }]);
     if (stale.calledSeconds === null) {
       // Nobody called: nothing can have been spent.
       await end('failed', 'the process that was to renew it ended before it asked the provider');

@@ -64,9 +64,9 @@ export class Renewals {
     tenant.afterCommit(() => this.ask(tenant.organizationId, ref, generation));
   }
 
-  /** Tells everybody who waits for this credential, or holds a lease of it, that it changed, once that is committed. */
-  async tellChanged(tenant: Tenant, credentialId: string): Promise<void> {
-    await tenant.tell(WORKSPACE_CHANNEL, credentialTopic(credentialId));
+  /** Tells everybody who waits for these credentials, or holds a lease of one, that they changed, once that is committed. */
+  async tellChanged(tenant: Tenant, ...credentialIds: string[]): Promise<void> {
+    await tenant.tell(WORKSPACE_CHANNEL, ...new Set(credentialIds.map(credentialTopic)));
   }
 
   /**

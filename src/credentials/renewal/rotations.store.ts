@@ -11,7 +11,9 @@ export interface NewRotation extends TokenVersion {
   at: Date;
 }
 
+/** How one ended. */
 export interface Ending {
+  id: string;
   state: Exclude<RotationState, 'open'>;
   nextGeneration?: number;
   /** For people. */
@@ -82,12 +84,16 @@ export const rotationsStore = {
        where organization_id = ${organizationId}::uuid and id = ${id}::uuid and owner = ${owner}::uuid and state = 'open'`;
   },
 
-  /** What came of it. Also of one that was given up meanwhile: who called knows better. */
-  async end({ db, organizationId }: Tenant, id: string, { at, ...ending }: Ending): Promise<void> {
-    await db.credentialRotation.updateMany({
-      where: { organizationId, id, state: { in: ['open', 'unknown', 'rejected'] } },
-      data: { ...ending, finishedAt: at },
-    });
+  /** What came of each. Also of one that was given up meanwhile: who called knows better. */
+  async end({ db, organizationId }: Tenant, endings: Ending[]): Promise<void> {
+    const of = <T>(column: (ending: Ending) => T): T[] => endings.map(column);
+    await db.$executeRaw`
+      update credential_rotation as rotation
+         set state = given.state, next_generation = given.next_generation, message = given.message, finished_at = given.at
+        from unnest(${of(({ id }) => id)}::uuid[], ${of(({ state }) => state)}::text[], ${of(({ nextGeneration = null }) => nextGeneration)}::int[],
+                    ${of(({ message }) => message)}::text[], ${of(({ at }) => at)}::timestamptz[])
+             as given (id, state, next_generation, message, at)
+       where rotation.organization_id = ${organizationId}::uuid and rotation.id = given.id and rotation.state in ('open', 'unknown', 'rejected')`;
   },
 
   /** Open ones of these tokens whose process was not heard of for so long. Locked, so that one gives them up. */

@@ -33,6 +33,10 @@ describe('logins that are renewed at once', () => {
     ground.claude.fail({ mode: 'hold-before', match: { grant: 'refresh_token' }, times: LOGINS });
     const renewed = renewAll();
     await eventually('all are asked', () => ground.claude.logins.held === LOGINS);
+    // What somebody sets meanwhile, stays.
+    await ground.sql(`UPDATE credential SET settings = settings || '{"fallback": true}' WHERE id = $1`, [
+      ids()[0],
+    ]);
     const rows = await ground.sql(
       `SELECT started_at, called_at FROM credential_rotation WHERE state = 'open' AND credential_id = ANY ($1)`,
       [ids()],
@@ -46,6 +50,19 @@ describe('logins that are renewed at once', () => {
     await renewed;
     expect(crowd.renewals).toEqual(Array.from(ids(), () => 1));
     expect([await generations(), crowd.misused]).toEqual([Array.from(ids(), () => 2), 0]);
+    const [first] = await ground.sql('SELECT settings FROM credential WHERE id = $1', [ids()[0]]);
+    expect(first?.settings).toMatchObject({ fallback: true });
+  });
+
+  it('each keep their own: what is written together is not mixed up', async () => {
+    const { book } = ground.claude.logins;
+    const given = await crowd.leases();
+    const lineages = given.map(({ lease }) =>
+      lease && 'token' in lease.secret ? book.stateOf(lease.secret.token) : null,
+    );
+    expect(lineages).toEqual(
+      crowd.persons.map(({ lineage }) => expect.objectContaining({ lineage, state: 'living' }) as object),
+    );
   });
 
   it('are stored though the row of one is held by another, who is waited for with that one alone', async () => {

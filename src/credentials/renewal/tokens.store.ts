@@ -1,5 +1,5 @@
 import type { Kind, Scope } from '../../contracts/index.js';
-import type { JsonObject, Tenant } from '../../database/index.js';
+import type { Tenant } from '../../database/index.js';
 import type { TokenState } from '../../oauth/index.js';
 import type { CredentialSettings } from '../kinds.js';
 import type { Sealed } from '../vault.js';
@@ -32,15 +32,6 @@ export interface SealedToken {
   lineage: string;
   /** Those that were set with it; of a workspace's own token none. */
   settings: CredentialSettings;
-}
-
-export interface NewToken {
-  sealed: Sealed;
-  hint: string;
-  settings: CredentialSettings;
-  expiresAt: Date | null;
-  renewAt: Date | null;
-  at: Date;
 }
 
 const stateColumns = {
@@ -272,36 +263,6 @@ export const tokensStore = {
       on conflict (credential_id, workspace_id) do update
         set lineage = excluded.lineage, expires_at = ${RUN_OUT}, renew_at = null, refused_generation = null, failures = 0, retry_at = null
         where minted_token.lineage <> excluded.lineage`;
-  },
-
-  /** The next generation in place of this one; false when there is another by now. */
-  async store(tenant: Tenant, version: TokenVersion, token: NewToken): Promise<boolean> {
-    const { db } = tenant;
-    const { sealed, hint, settings, expiresAt, renewAt, at } = token;
-    const data = {
-      sealed: sealed.text,
-      keyId: sealed.keyId,
-      expiresAt,
-      renewAt,
-      generation: version.generation + 1,
-      refusedGeneration: null,
-      failures: 0,
-      retryAt: null,
-    };
-    const own = {
-      hint,
-      settings: settings as JsonObject,
-      status: 'active',
-      forcedGeneration: null,
-      lastError: null,
-      lastRotatedAt: at,
-      updatedAt: at,
-    };
-    const { count } =
-      version.ref.workspaceId === null
-        ? await db.credential.updateMany({ where: selfOf(tenant, version), data: { ...data, ...own } })
-        : await db.mintedToken.updateMany({ where: mintedOf(tenant, version), data });
-    return count > 0;
   },
 
   /** It could not be renewed, and is tried again. */
