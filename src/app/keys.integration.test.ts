@@ -251,7 +251,7 @@ describe('rotation of the encryption keys', () => {
     });
     const member = { organizationId: first.id, userId: first.owner.userId, agent: 'claude' as const };
     await expect(
-      lacking.app.get(CredentialsService).lease(member, first.id, { mayBeLent: toAll }),
+      lacking.app.get(CredentialsService).lease(member, first.id, { admissions: toAll }),
     ).rejects.toMatchObject({
       code: 'encryption-key-missing',
       status: 503,

@@ -26,8 +26,8 @@ import { Vault } from './vault.js';
 /** A lease is asked anew after so long: what was removed meanwhile serves no longer than that. Five is the line, with what a busy machine takes to answer. */
 const LEASE_SECONDS = 3;
 const RETRY_SECONDS = 1;
-/** So old a look may be when a lease is booked by it. */
-const FRESH_MS = 500;
+/** So old a look may be when a lease is to be booked by it, and when it is booked: between the two somebody may hold the row. */
+const [FRESH_MS, STALE_MS] = [500, 1_500];
 /**
  * Leases of one organization are booked in so many transactions at a time in this process, together and alone, which has ten connections for everything. A crowd that comes at once waits here and not
  * for connections, where it would be turned away; and so many of it share a transaction, which holds their rows for moments.
@@ -44,14 +44,16 @@ export interface Asked {
 /** What is said with the lease; or what is answered in its place. */
 export type Admission = Pick<Lease, 'budgeted'> | BerthError;
 
-/**
- * Asked in the transaction in which these are lent a credential: whether each may be. One alone is always answered, and waited for where another holds it. Of several, those whose rows are held
- * elsewhere have no answer, and are asked about alone.
- */
-export type MayBeLent = (tenant: Tenant, all: Asked[]) => Promise<Map<Asked, Admission>>;
+/** Asked in the transaction in which subjects are lent a credential: whether each may be. */
+export interface Admissions {
+  /** Nobody waits: those whose rows are held elsewhere have no answer, and are asked about alone. */
+  together(tenant: Tenant, all: Asked[]): Promise<Map<Asked, Admission>>;
+  /** Waits for the row where another holds it. */
+  alone(tenant: Tenant, asked: Asked): Promise<Admission>;
+}
 
 export interface LeaseTerms {
-  mayBeLent: MayBeLent;
+  admissions: Admissions;
   /** How long a member's own is leased, where it is to be shorter than usual. */
   ownSeconds?: number | undefined;
 }
@@ -74,7 +76,11 @@ interface Ready {
   lease: Lease;
   isFallback: boolean;
   token: Token | null;
+  /** See `Choice`. */
+  lookedAt: number;
 }
+
+type Admit = (tenant: Tenant) => Promise<Map<Asked, Admission>>;
 
 /** What an ask comes to. Null: what was chosen does not serve any more. */
 type Answer = Lease | BerthError | null;
@@ -123,8 +129,16 @@ export class Booking {
   }
 
   private async tryAll(all: Ready[]): Promise<Map<Ready, Answer>> {
+    const [first] = all;
+    if (!first) return new Map();
+    const { admissions } = first.ask.terms;
     try {
-      return await this.book(all);
+      return await this.book(all, (tenant) =>
+        admissions.together(
+          tenant,
+          all.map(({ asked }) => asked),
+        ),
+      );
     } catch (error) {
       // A database that is away is so for each of them.
       if (isUnavailable(error)) throw error;
@@ -138,7 +152,12 @@ export class Booking {
 
   private async alone(ask: LeaseAsk): Promise<Answer> {
     const ready = await this.ready(ask);
-    return ready && ((await this.book([ready])).get(ready) ?? notReady('It is held elsewhere. Ask again.'));
+    if (!ready) return null;
+    const { admissions } = ask.terms;
+    const booked = await this.book([ready], async (tenant) => {
+      return new Map([[ready.asked, await admissions.alone(tenant, ready.asked)]]);
+    });
+    return booked.get(ready) ?? null;
   }
 
   /** Who waited long for their turn looks again: what was removed meanwhile must not be lent. Null when it does not serve any more. */
@@ -147,7 +166,7 @@ export class Booking {
     const isFresh = performance.now() - before.lookedAt <= FRESH_MS;
     const choice = isFresh ? before : await this.choosing.choose(member, subjectId);
     if (this.choosing.mustWait(choice)) return null;
-    const { candidate, generation, lineage, settings, isFallback, token } = choice;
+    const { candidate, generation, lineage, settings, isFallback, token, lookedAt } = choice;
     const { credentialId, scope, kind, reason } = candidate;
     const secret = await this.open(member, choice);
     const seconds = (scope === 'user' ? terms.ownSeconds : undefined) ?? LEASE_SECONDS;
@@ -166,6 +185,7 @@ export class Booking {
       },
       isFallback,
       token,
+      lookedAt,
     };
   }
 
@@ -184,28 +204,29 @@ export class Booking {
   }
 
   /** In one transaction, all of one organization and on the same terms. Who may not be lent anything is answered why; who is held elsewhere is missing. */
-  private async book(all: Ready[]): Promise<Map<Ready, Answer>> {
+  private async book(all: Ready[], admit: Admit): Promise<Map<Ready, Answer>> {
     const [first] = all;
     if (!first) return new Map();
-    const { member, terms } = first.ask;
+    const { organizationId } = first.ask.member;
     // Apart: it is shared, and no part of the transaction of whoever came first.
-    const admissions = await this.database.apart(member.organizationId, async (tenant) => {
-      const admissions = await terms.mayBeLent(
-        tenant,
-        all.map(({ asked }) => asked),
+    const answers = await this.database.apart(organizationId, async (tenant) => {
+      const admissions = await admit(tenant);
+      const answers = new Map(
+        all.flatMap((ready): [Ready, Answer][] => {
+          const admission = admissions.get(ready.asked);
+          return admission ? [[ready, answerFor(ready, admission)]] : [];
+        }),
       );
-      const isAdmitted = ({ asked }: Ready): boolean =>
-        admissions.has(asked) && !(admissions.get(asked) instanceof BerthError);
-      await this.write(tenant, all.filter(isAdmitted));
-      return admissions;
+      await this.write(
+        tenant,
+        all.filter((ready) => isLent(answers.get(ready))),
+      );
+      return answers;
     });
-    const answers = new Map<Ready, Answer>();
-    for (const ready of all) {
-      const admission = admissions.get(ready.asked);
-      if (admission instanceof BerthError) answers.set(ready, admission);
-      else if (admission) answers.set(ready, { ...ready.lease, ...admission });
-    }
-    this.renewSoon(member.organizationId, [...answers.keys()]);
+    this.renewSoon(
+      organizationId,
+      all.filter((ready) => isLent(answers.get(ready))),
+    );
     return answers;
   }
 
@@ -256,10 +277,20 @@ export class Booking {
 function fitting(all: Ready[]): Ready[] {
   const subjects = new Set<string>();
   return all.filter(({ ask: { subjectId, terms } }) => {
-    if (terms.mayBeLent !== all[0]?.ask.terms.mayBeLent || subjects.has(subjectId)) return false;
+    if (terms.admissions !== all[0]?.ask.terms.admissions || subjects.has(subjectId)) return false;
     subjects.add(subjectId);
     return true;
   });
+}
+
+/** Null where the row was waited for so long that what was chosen may have been removed meanwhile. */
+function answerFor({ lease, lookedAt }: Ready, admission: Admission): Answer {
+  if (admission instanceof BerthError) return admission;
+  return performance.now() - lookedAt > STALE_MS ? null : { ...lease, ...admission };
+}
+
+function isLent(answer: Answer | undefined): boolean {
+  return answer !== undefined && answer !== null && !(answer instanceof BerthError);
 }
 
 /** Where Bedrock is asked, if the work says so; else where the key was set for. */

@@ -247,7 +247,7 @@ function nothingFor(member: ServedMember): BerthError {
 export function noGitCredential(host: string): BerthError {
   return new BerthError(
     'no-git-credential',
-    `No usable git token for ${host}. Set your own or the organization's (PUT …/credentials/{scope}/git_token).`,
+    `No usable git token for ${host}. Set your own or the organization's (berth credentials set git_token; or PUT …/credentials/{scope}/git_token).`,
   );
 }
 
@@ -255,6 +255,6 @@ export function noCredential(agent: Agent): BerthError {
   const name = upstreamOf[agent] === 'anthropic' ? 'Claude Code' : 'Codex';
   return new BerthError(
     'no-agent-credential',
-    `No usable credential for ${name}. Set your own or the organization's (PUT …/credentials/{scope}/{kind}); GET …/credentials/resolution?agent=${agent} explains what is missing.`,
+    `No usable credential for ${name}. Set your own or the organization's (berth credentials set <kind>; or PUT …/credentials/{scope}/{kind}). What is missing: berth credentials explain ${agent}, or GET …/credentials/resolution?agent=${agent}.`,
   );
 }

@@ -160,8 +160,8 @@ export class CredentialsService {
 
   /**
    * Leases the chosen credential to a workspace (`subjectId`; what it is does not matter here). Resolved at each lease from the rows as they are, never from memory
-   * (rule 7). Where its token does not serve, it is renewed first, and the lease waits for it. `mayBeLent` is asked in the transaction that books the lease, which it may share, whether the subject
-   * still works for this member. Throws `no-agent-credential` (git: `no-git-credential`), `not-ready`.
+   * (rule 7). Where its token does not serve, it is renewed first, and the lease waits for it. Whether the subject still works for this member, `terms.admissions` is asked in the transaction that books the lease, which it may
+   * share. Throws `no-agent-credential` (git: `no-git-credential`), `not-ready`.
    */
   lease(member: ServedMember, subjectId: string, terms: LeaseTerms): Promise<Lease> {
     return this.leasing.lease(member, subjectId, terms);

@@ -1,7 +1,7 @@
 export { AppTokens, type AppKind, type AppToken } from './app-tokens.js';
 export { CredentialsApiModule, CredentialsModule, CredentialsWorkModule } from './credentials.module.js';
 export { CredentialsService, type ServedBy } from './credentials.service.js';
-export type { Admission, Asked, MayBeLent } from './booking.js';
+export type { Admission, Admissions, Asked } from './booking.js';
 export { CredentialPolicy, noCredential, noGitCredential } from './choosing.js';
 export type { ServedAgent, ServedGit } from './served.js';
 export { GithubApp, type GithubAppFacts, type MadeApp } from './github/github-app.service.js';

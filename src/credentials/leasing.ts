@@ -28,6 +28,7 @@ export class Leasing {
       const waited = performance.now() - begun;
       if (!this.choosing.mustWait(choice)) {
         const lease = await this.booking.take({ member, subjectId, choice, terms, cause: currentCause() });
+        if (!lease && waited > WAIT_MS) throw notReady('It is held elsewhere, or Berth is busy. Ask again.');
         if (!lease) continue;
         if (hasWaited)
           this.metrics.observe('berth_credential_wait_seconds', { outcome: 'served' }, waited / 1000);

@@ -1,3 +1,4 @@
+export * from './aside.js';
 export * from './audit-chain.js';
 export * from './cause.js';
 export * from './clock.js';

@@ -83,6 +83,54 @@ describe('leases of a crowd', () => {
     });
   });
 
+  /** While another holds the row of this one. */
+  const whileHeld = ({ id }: RowWorkspace, work: () => Promise<void>): Promise<void> =>
+    withClient(bench.app.database.ownerUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query('SELECT 1 FROM workspace WHERE id = $1 FOR UPDATE', [id]);
+      await work();
+      await client.query('COMMIT');
+    });
+
+  it('wait for nobody who asks alone, one after the other, and whose row another holds', async () => {
+    const [held, other] = await crowd(undefined, undefined, 2);
+    if (!held || !other) throw new Error('There is no crowd.');
+    const waiting: Promise<number | string>[] = [];
+    await whileHeld(held, async () => {
+      for (let waits = 1; waits <= 2; waits++) {
+        waiting.push(ask(held));
+        await eventually('it waits', async () => (await waitingForLock(bench.app.database)) === waits);
+      }
+      expect(await ask(other)).toBe(200);
+    });
+    expect(await Promise.all(waiting)).toEqual([200, 200]);
+  });
+
+  it('are chosen anew where the row was waited for: what was removed meanwhile is not lent', async () => {
+    const member = await bench.app.member(bench.organization, 'member');
+    await member.api.setCredential('user', 'anthropic_api_key', { apiKey: `sk-ant-api03-${'d'.repeat(40)}` });
+    const [one] = await crowd(member.userId, undefined, 1);
+    if (!one) throw new Error('There is no crowd.');
+    const now = performance.now.bind(performance);
+    try {
+      let asked: Promise<number | string> | undefined;
+      await whileHeld(one, async () => {
+        asked = ask(one);
+        await eventually('it waits', async () => (await waitingForLock(bench.app.database)) > 0);
+        await member.api.call(
+          'DELETE',
+          member.api.path('/credentials/user/anthropic_api_key'),
+          undefined,
+          204,
+        );
+        performance.now = () => now() + 2_000;
+      });
+      expect(await asked).toBe('no-agent-credential');
+    } finally {
+      performance.now = now;
+    }
+  });
+
   it('of one workspace that asks for several at once are each answered', async () => {
     const [one] = await crowd(undefined, undefined, 1);
     if (!one) throw new Error('There is no crowd.');

@@ -14,7 +14,7 @@ import {
   noGitCredential,
   type Admission,
   type Asked,
-  type MayBeLent,
+  type Admissions,
   type ServedAgent,
   type ServedGit,
 } from '../credentials/index.js';
@@ -59,7 +59,17 @@ const onlyKind: Partial<Record<LentFor, Kind>> = { bedrock: 'aws_bedrock' };
 export class LeasesService {
   readonly #turnstile = new Turnstile(AT_A_TIME);
   readonly #looks = new GatheredLooks<Found>();
-  readonly #mayBeLent: MayBeLent = (tenant, all) => this.admit(tenant, all);
+  readonly #admissions: Admissions = {
+    together: async (tenant, all) => {
+      const ids = all.map(({ subjectId }) => subjectId);
+      return this.admit(tenant, all, await this.machines.freePlacesOf(tenant, ids));
+    },
+    alone: async (tenant, asked) => {
+      const place = await this.machines.heldPlaceOf(tenant, asked.subjectId);
+      const [admission] = (await this.admit(tenant, [asked], place ? [place] : [])).values();
+      return admission ?? notRunning();
+    },
+  };
 
   constructor(
     private readonly database: Database,
@@ -92,7 +102,7 @@ export class LeasesService {
   /** Apart from the lease, of which nothing was written: the turn's end shall say why. */
   private async halt({ organizationId, workspaceId }: Machine, error: BerthError): Promise<void> {
     await this.inTurn(organizationId, async (tenant) => {
-      await this.machines.heldPlacesOf(tenant, [workspaceId]);
+      await this.machines.heldPlaceOf(tenant, workspaceId);
       await this.receipts.halted(tenant, workspaceId, error);
     });
   }
@@ -103,30 +113,29 @@ export class LeasesService {
     const { organizationOnly } = workspace;
     const member = { organizationId, userId, organizationOnly, ...useOf(workspace, upstream) };
     const lease = await this.credentials.lease(member, workspaceId, {
-      mayBeLent: this.#mayBeLent,
+      admissions: this.#admissions,
       ownSeconds: workspace.isOfSeveral ? OWN_SECONDS_OF_SEVERAL : undefined,
     });
     const moved = 'gitHost' in member ? movedTo(workspace) : {};
     return { ...lease, ...(cause ? { cause } : {}), ...moved };
   }
 
-  /** Asked again, behind the workspaces' rows, when their leases are booked: meanwhile a turn may be over, and another person's begun. */
-  private async admit(tenant: Tenant, all: Asked[]): Promise<Map<Asked, Admission>> {
-    const places = await this.machines.heldPlacesOf(
-      tenant,
-      all.map(({ subjectId }) => subjectId),
-    );
+  /** Asked again, behind the workspaces' rows, when their leases are booked: meanwhile a turn may be over, and another person's begun. Whose row is not there has no answer. */
+  private async admit(
+    tenant: Tenant,
+    all: Asked[],
+    places: WorkspacePlace[],
+  ): Promise<Map<Asked, Admission>> {
     const found = await this.findFor(tenant, places);
     const admissions = new Map<Asked, Admission>();
     const ofModels: { asked: Asked; workspace: WorkspacePlace }[] = [];
     for (const asked of all) {
       const one = found.get(asked.subjectId);
-      // Held elsewhere, or gone: said to whoever asks about it alone.
-      if (!one && all.length > 1) continue;
-      const refusal = refusalOf(one) ?? (one?.userId === asked.userId ? null : forAnother());
+      if (!one) continue;
+      const refusal = refusalOf(one) ?? (one.userId === asked.userId ? null : forAnother());
       admissions.set(asked, refusal ?? {});
       // Git costs nothing, and what was made while there was a budget shall get out.
-      if (one && !refusal && !GIT_KINDS.has(asked.kind)) ofModels.push({ asked, workspace: one.workspace });
+      if (!refusal && !GIT_KINDS.has(asked.kind)) ofModels.push({ asked, workspace: one.workspace });
     }
     const budgeted = await this.budgets.admit(
       tenant,
@@ -176,8 +185,8 @@ export class LeasesService {
 
   /** The workspace, held until the transaction ends, and the member it works for now. Throws as `lease`. */
   private async served(tenant: Tenant, workspaceId: string): Promise<Served> {
-    const places = await this.machines.heldPlacesOf(tenant, [workspaceId]);
-    return checked((await this.findFor(tenant, places)).get(workspaceId));
+    const place = await this.machines.heldPlaceOf(tenant, workspaceId);
+    return checked((await this.findFor(tenant, place ? [place] : [])).get(workspaceId));
   }
 
   /** Where they are held, it is asked behind the locks: for whom a workspace works is changed by who holds it. */
@@ -250,11 +259,7 @@ export class LeasesService {
 
 /** Why nothing may be lent there, whoever asks; null: it may. */
 function refusalOf(found: Found | undefined): BerthError | null {
-  if (!found || !statesWithRunner.includes(found.workspace.state as WorkspaceState))
-    return new BerthError(
-      'forbidden',
-      'This workspace is not running, so its agent has no credential. Wake it in Berth.',
-    );
+  if (!found || !statesWithRunner.includes(found.workspace.state as WorkspaceState)) return notRunning();
   if (!found.userId) return notReady('The next message is another member’s. Ask again once it is begun.');
   if (!found.isMember)
     return new BerthError('forbidden', 'Who asked is not a member of the organization any more.');
@@ -266,6 +271,13 @@ function checked(found: Found | undefined): Served {
   if (refusal) throw refusal;
   const { workspace, userId, cause } = found as Found & { userId: string };
   return { workspace, userId, cause };
+}
+
+function notRunning(): BerthError {
+  return new BerthError(
+    'forbidden',
+    'This workspace is not running, so its agent has no credential. Wake it in Berth.',
+  );
 }
 
 function forAnother(): BerthError {

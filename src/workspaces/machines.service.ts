@@ -167,9 +167,14 @@ export class WorkspaceMachines {
     return workspacesStore.findLocked(tenant, workspaceId);
   }
 
-  /** As `ofMachine`, as far as a lease depends on it. Of several, those that another holds are left out, so that nobody waits for what is not theirs. */
-  heldPlacesOf(tenant: Tenant, workspaceIds: string[]): Promise<WorkspacePlace[]> {
-    return placesStore.locked(tenant, workspaceIds);
+  /** As `ofMachine`, as far as a lease depends on it. */
+  heldPlaceOf(tenant: Tenant, workspaceId: string): Promise<WorkspacePlace | null> {
+    return placesStore.held(tenant, workspaceId);
+  }
+
+  /** The same of many. Those that another holds are left out, so that nobody waits for what is not theirs. */
+  freePlacesOf(tenant: Tenant, workspaceIds: string[]): Promise<WorkspacePlace[]> {
+    return placesStore.heldIfFree(tenant, workspaceIds);
   }
 
   /** The same without holding them. */

@@ -26,11 +26,17 @@ const columns = Prisma.sql`id, owner_id as "ownerId", agent, state, source, repo
 
 /** Workspaces as leases know them. Only read. */
 export const placesStore = {
-  /** As `workspacesStore.findLocked`, of what a lease depends on alone: proxies ask every few seconds. One is waited for where another holds it; of several, such are left out. */
-  locked({ db, organizationId }: Tenant, ids: string[]): Promise<WorkspacePlace[]> {
-    const orLeaveOut = ids.length > 1 ? Prisma.sql`skip locked` : Prisma.empty;
+  /** As `workspacesStore.findLocked`, of what a lease depends on alone: proxies ask every few seconds. Waited for where another holds it. */
+  async held({ db, organizationId }: Tenant, id: string): Promise<WorkspacePlace | null> {
+    const [place] = await db.$queryRaw<WorkspacePlace[]>`
+      select ${columns} from workspace where organization_id = ${organizationId}::uuid and id = ${id}::uuid for update`;
+    return place ?? null;
+  },
+
+  /** The same of those of these that nobody else holds. */
+  heldIfFree({ db, organizationId }: Tenant, ids: string[]): Promise<WorkspacePlace[]> {
     return db.$queryRaw`
-      select ${columns} from workspace where organization_id = ${organizationId}::uuid and id = any (${ids}::uuid[]) for update ${orLeaveOut}`;
+      select ${columns} from workspace where organization_id = ${organizationId}::uuid and id = any (${ids}::uuid[]) for update skip locked`;
   },
 
   /** The same of many, held by nobody: for a first look, which another one follows that holds the row. */

@@ -177,7 +177,7 @@ export class HurtRenewal {
     const member = { organizationId, userId: owner.userId, agent: 'claude' as const };
     return this.ground.app.app
       .get(CredentialsService, { strict: false })
-      .lease(member, this.workspaceId, { mayBeLent: toAll });
+      .lease(member, this.workspaceId, { admissions: toAll });
   }
 
   /** Asks until there is a lease, whenever it is told to ask again. Throws when it is told anything else. */

@@ -102,7 +102,7 @@ export class LoginGround {
   lease(workspaceId: string, at = 0): Promise<Lease> {
     const { id: organizationId, owner } = this.organization;
     const member = { organizationId, userId: owner.userId, agent: 'claude' as const };
-    return this.credentials(at).lease(member, workspaceId, { mayBeLent: toAll });
+    return this.credentials(at).lease(member, workspaceId, { admissions: toAll });
   }
 
   /** What a proxy reports of a lease, as the gateway hands it on. */

@@ -100,7 +100,7 @@ function lease(workspaceId: string, more: { repository?: string; readOnly?: bool
     ...more,
   };
   const member = { organizationId: acme.id, userId: acme.owner.userId, ...place };
-  const terms = { mayBeLent: toAll };
+  const terms = { admissions: toAll };
   return berth.app.get(CredentialsService, { strict: false }).lease(member, workspaceId, terms);
 }
 

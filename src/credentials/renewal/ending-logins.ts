@@ -56,7 +56,7 @@ export class EndingLogins {
       subject: { type: 'credential', id: credentialId, name: row.kind },
       details: { scope: row.scope, endsAt, owner: row.userId },
     });
-    tenant.afterCommit(() => this.notices.tell(noticeOf(tenant.organizationId, row, endsAt)));
+    this.notices.tellAfter(tenant, noticeOf(tenant.organizationId, row, endsAt));
   }
 }
 

@@ -74,7 +74,7 @@ const workspaces = (count: number, { id, owner } = acme) =>
 
 async function lease(workspaceId: string, app = one, { id, owner } = acme): Promise<Lease> {
   const member = { organizationId: id, userId: owner.userId, agent: 'claude' as const };
-  const terms = { mayBeLent: toAll };
+  const terms = { admissions: toAll };
   const given = await app.app.get(CredentialsService, { strict: false }).lease(member, workspaceId, terms);
   tokens.add(tokenOf(given));
   return given;

@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { Database } from '../../database/index.js';
-import { LOG, messageOf, World, type Log } from '../../kernel/index.js';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Database, type Tenant } from '../../database/index.js';
+import { Aside, LOG, messageOf, Turnstile, World, type Log } from '../../kernel/index.js';
 import { leasesStore } from '../leases.store.js';
 import { CredentialSubjects, type CredentialNotice } from './subjects.js';
 
@@ -9,7 +9,10 @@ const LATELY_MS = 24 * 3600 * 1000;
 
 /** Tells those whom a credential serves what is to be known of it. */
 @Injectable()
-export class CredentialNotices {
+export class CredentialNotices implements OnApplicationShutdown {
+  readonly #aside = new Aside();
+  readonly #oneAtATime = new Turnstile(1);
+
   constructor(
     private readonly database: Database,
     private readonly subjects: CredentialSubjects,
@@ -17,8 +20,20 @@ export class CredentialNotices {
     @Inject(LOG) private readonly log: Log,
   ) {}
 
-  /** In transactions of their own: there may be thousands, and each is locked to be told. Whoever is not told finds it in the rows. Never rejects. */
-  async tell(notice: CredentialNotice): Promise<void> {
+  /** Once what was written is committed, and aside: nobody's token is stored later because thousands are told of another's. */
+  tellAfter(tenant: Tenant, notice: CredentialNotice): void {
+    tenant.afterCommit(() => {
+      this.#aside.begin(() => this.#oneAtATime.run('', () => this.tell(notice)));
+      return Promise.resolve();
+    });
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.#aside.over();
+  }
+
+  /** In transactions of their own: each is locked to be told. Whoever is not told finds it in the rows. Never rejects. */
+  private async tell(notice: CredentialNotice): Promise<void> {
     const { organizationId, credentialId } = notice;
     const since = new Date(this.world.clock.now().getTime() - LATELY_MS);
     try {

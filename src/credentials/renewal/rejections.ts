@@ -38,7 +38,7 @@ export class Rejections {
       status: 'rejected',
       message: reason,
     } as const;
-    tenant.afterCommit(() => this.notices.tell({ ...notice, key: `${generation}:rejected` }));
+    this.notices.tellAfter(tenant, { ...notice, key: `${generation}:rejected` });
     return true;
   }
 }

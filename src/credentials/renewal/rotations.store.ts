@@ -96,6 +96,16 @@ export const rotationsStore = {
        where rotation.organization_id = ${organizationId}::uuid and rotation.id = given.id and rotation.state in ('open', 'unknown', 'rejected')`;
   },
 
+  /** How these stand, by id. */
+  async states({ db, organizationId }: Tenant, ids: string[]): Promise<Map<string, string>> {
+    if (ids.length === 0) return new Map();
+    const rows = await db.credentialRotation.findMany({
+      where: { organizationId, id: { in: ids } },
+      select: { id: true, state: true },
+    });
+    return new Map(rows.map(({ id, state }) => [id, state]));
+  },
+
   /** Open ones of these tokens whose process was not heard of for so long. Locked, so that one gives them up. */
   async stale({ db, organizationId }: Tenant, refs: TokenRef[], seconds: number): Promise<StaleRotation[]> {
     const asked = [...new Set(refs.map(nameOf))].map(refNamed);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Database, type Tenant } from '../../database/index.js';
 import {
+  Aside,
   crashPoint,
   GatheredTurns,
   LOG,
@@ -52,6 +53,7 @@ type End = Pick<Ending, 'state' | 'nextGeneration' | 'message'>;
 @Injectable()
 export class Settlements implements OnApplicationShutdown {
   readonly #closing = new AbortController();
+  readonly #discarding = new Aside();
   readonly #writing = new GatheredTurns<Answered, true>(1, MOST_TOGETHER);
   readonly #tidying = new GatheredTurns<string, true>(1, MOST_TOGETHER);
 
@@ -67,8 +69,9 @@ export class Settlements implements OnApplicationShutdown {
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
-  onApplicationShutdown(): void {
+  onApplicationShutdown(): Promise<void> {
     this.#closing.abort();
+    return this.#discarding.over();
   }
 
   /** (c) to (f). True when the same is to be asked again at once. */
@@ -136,11 +139,18 @@ export class Settlements implements OnApplicationShutdown {
       tenant,
       await Promise.all(all.map((answered) => this.newToken(answered, at))),
     );
+    const overtaken = all.filter(({ claim: { token } }) => !stored.has(nameOf(token.ref)));
+    const states = await rotationsStore.states(
+      tenant,
+      overtaken.map(({ claim }) => claim.id),
+    );
     const ends = new Map<WithTokens, End>();
     for (const answered of all) {
-      const { token } = answered.claim;
-      if (!stored.has(nameOf(token.ref))) {
-        tenant.afterCommit(() => this.discard(answered));
+      const { id, token } = answered.claim;
+      // Stored by an earlier try whose commit was made and its answer lost: it is the one that serves, and must not be ended.
+      const isStored = stored.has(nameOf(token.ref)) || states.get(id) === 'succeeded';
+      if (!isStored) {
+        this.discardAfter(tenant, answered);
         ends.set(answered, { state: 'superseded', message: 'another came in between' });
         continue;
       }
@@ -169,11 +179,15 @@ export class Settlements implements OnApplicationShutdown {
     };
   }
 
-  /** The secret is no part of it: that of a login serves on, whatever was made of it. */
-  private async discard({ claim: { organizationId, token }, answer }: WithTokens): Promise<void> {
+  /** Aside: the pairs of others wait to be stored. The secret is no part of it: that of a login serves on, whatever was made of it. */
+  private discardAfter(tenant: Tenant, { claim: { organizationId, token }, answer }: WithTokens): void {
     const { ref, kind, settings } = token;
     const request = { organizationId, workspaceId: ref.workspaceId, secret: {}, settings };
-    await this.sources.of(kind).unused?.(request, answer.renewed.secret);
+    const source = this.sources.of(kind);
+    tenant.afterCommit(() => {
+      this.#discarding.begin(async () => source.unused?.(request, answer.renewed.secret));
+      return Promise.resolve();
+    });
   }
 
   private refuse(tenant: Tenant, answered: WithReason): Promise<End> {
@@ -191,9 +205,11 @@ export class Settlements implements OnApplicationShutdown {
   private async reject(tenant: Tenant, { claim, answer }: WithReason): Promise<End> {
     const { outcome, reason } = answer;
     const message = outcome === 'unknown' ? lost(reason) : reason;
-    const rejected = await this.rejections.reject(tenant, claim.token, message);
     const state = outcome === 'unknown' ? 'unknown' : 'rejected';
-    return { state: rejected ? state : 'superseded', message: reason };
+    const rejected = await this.rejections.reject(tenant, claim.token, message);
+    // Rejected by an earlier try whose commit was made and its answer lost: it stays what it is.
+    const isEnded = rejected || (await rotationsStore.states(tenant, [claim.id])).get(claim.id) === state;
+    return { state: isEnded ? state : 'superseded', message: reason };
   }
 
   /** (e) */

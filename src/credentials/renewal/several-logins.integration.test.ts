@@ -2,6 +2,8 @@ import { eventually } from '../../../test/support/eventually.js';
 import { LoginGround } from '../../../test/support/login-ground.js';
 import { waitingForLock } from '../../../test/support/rows.js';
 import { withClient } from '../../../test/support/tables.js';
+import { TokenSources } from '../providers/token-source.js';
+import { CredentialSubjects, type Subjects } from './subjects.js';
 import { Crowd, placeOfGround } from '../../../test/trust/support/crowd.js';
 
 const LOGINS = 8;
@@ -10,8 +12,14 @@ const LOGINS = 8;
 describe('logins that are renewed at once', () => {
   let ground: LoginGround;
   let crowd: Crowd;
+  /** Whose tokens were not kept. */
+  const discarded: string[] = [];
   beforeAll(async () => {
     ground = await LoginGround.start();
+    for (const { app } of ground.apps) {
+      const source = app.get(TokenSources, { strict: false }).of('claude_oauth');
+      source.unused = ({ organizationId }) => Promise.resolve(void discarded.push(organizationId));
+    }
     crowd = await Crowd.gather(placeOfGround(ground), LOGINS, LOGINS);
   });
   afterAll(() => ground.close());
@@ -87,6 +95,64 @@ describe('logins that are renewed at once', () => {
     expect([crowd.renewals, crowd.misused]).toEqual([Array.from(ids(), () => 2), 0]);
   });
 
+  it('are stored though those who are to know that another ended cannot be told yet', async () => {
+    const subjects = ground.app().app.get(CredentialSubjects, { strict: false });
+    const before = subjects.all;
+    const told: string[] = [];
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const tell: Subjects['tell'] = ({ credentialId }) => held.then(() => void told.push(credentialId));
+    subjects.are(Object.assign(Object.create(before) as Subjects, { tell }));
+    try {
+      const other = await Crowd.gather(placeOfGround(ground), 1, 1);
+      await other.runOut();
+      await crowd.runOut();
+      ground.claude.logins.book.end(other.persons[0]?.lineage ?? '');
+      const known = await generations();
+      const ended = other.persons[0]?.credentialId ?? '';
+      await Promise.all([ground.renew(ended, 1), renewAll()]);
+      expect(await generations()).toEqual(known.map((generation) => generation + 1));
+      const [row] = await ground.sql('SELECT status FROM credential WHERE id = $1', [ended]);
+      expect([row?.status, told]).toEqual(['rejected', []]);
+      letGo();
+      await eventually('they are told', () => told.length === 1);
+      expect(told).toEqual([ended]);
+    } finally {
+      letGo();
+      subjects.are(before);
+    }
+  });
+
+  it('are stored once where the database did so, and its answer was lost', async () => {
+    await crowd.runOut();
+    const known = await generations();
+    const { database } = ground.app().parts;
+    const apart = database.apart.bind(database);
+    ground.claude.fail({ mode: 'hold-before', match: { grant: 'refresh_token' }, times: LOGINS });
+    const renewed = renewAll();
+    await eventually('all are asked', () => ground.claude.logins.held === LOGINS);
+    let lost = 0;
+    database.apart = async (organizationId, work) => {
+      await apart(organizationId, work);
+      lost++;
+      throw new Error('the connection was cut behind the commit');
+    };
+    try {
+      ground.claude.logins.release(LOGINS);
+      await renewed;
+    } finally {
+      database.apart = apart;
+    }
+    expect(lost).toBeGreaterThan(0);
+    expect(await generations()).toEqual(known.map((generation) => generation + 1));
+    const states = await ground.sql(
+      `SELECT DISTINCT ON (credential_id) state FROM credential_rotation WHERE credential_id = ANY ($1) ORDER BY credential_id, id DESC`,
+      [ids()],
+    );
+    expect(states.map(({ state }) => state)).toEqual(ids().map(() => 'succeeded'));
+    expect(discarded).toEqual([]);
+  });
+
   it('go on though one of them was replaced meanwhile, whose late answer changes nothing', async () => {
     await crowd.runOut();
     ground.claude.fail({ mode: 'hold-before', match: { grant: 'refresh_token' }, times: LOGINS });
@@ -97,7 +163,8 @@ describe('logins that are renewed at once', () => {
     ]);
     ground.claude.logins.release(LOGINS);
     await renewed;
-    expect(await generations()).toEqual([9, ...Array.from(ids().slice(1), () => 4)]);
+    expect(await generations()).toEqual([9, ...Array.from(ids().slice(1), () => 6)]);
+    await eventually('what came late is discarded', () => discarded.length === 1);
     const states = await ground.sql(
       `SELECT DISTINCT ON (credential_id) state FROM credential_rotation WHERE credential_id = ANY ($1) ORDER BY credential_id, id DESC`,
       [ids()],

@@ -1,4 +1,7 @@
-import type { MayBeLent } from '../booking.js';
+import type { Admissions } from '../booking.js';
 
 /** Terms on which all may be lent what they ask for. */
-export const toAll: MayBeLent = (_tenant, all) => Promise.resolve(new Map(all.map((asked) => [asked, {}])));
+export const toAll: Admissions = {
+  together: (_tenant, all) => Promise.resolve(new Map(all.map((asked) => [asked, {}]))),
+  alone: () => Promise.resolve({}),
+};
