@@ -14,6 +14,14 @@ const types: Partial<Record<string, string>> = {
   record: 'an object',
 };
 
+/** What a bound counts, by what zod calls the bounded; a number counts nothing. */
+const counts: Partial<Record<string, string>> = {
+  string: 'characters',
+  array: 'entries',
+  number: '',
+  int: '',
+};
+
 /** One finding about `value`, for people: a line for each unknown field, else one. It says whether the field is missing, and never what was given. */
 export function fieldErrors(
   part: string,
@@ -42,12 +50,24 @@ function wordsOf(issue: z.core.$ZodIssue): string {
   if (!isDefault(issue)) return issue.message;
   if (issue.code === 'invalid_value')
     return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'too_big' || issue.code === 'too_small') return boundOf(issue);
   const type = issue.code === 'invalid_type' ? types[issue.expected] : undefined;
   return type === undefined ? issue.message : `must be ${type}`;
 }
 
+function boundOf(issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall): string {
+  const counted = counts[issue.origin];
+  const bound = issue.code === 'too_big' ? `at most ${issue.maximum}` : `at least ${issue.minimum}`;
+  // Other bounds than these stand in no contract.
+  if (issue.exact === true || issue.inclusive === false || counted === undefined) return issue.message;
+  if (counted === '') return `must be ${bound}`;
+  return issue.code === 'too_small' && issue.minimum === 1
+    ? 'must not be empty'
+    : `must have ${bound} ${counted}`;
+}
+
 function isDefault({ message }: z.core.$ZodIssue): boolean {
-  return message.startsWith('Invalid ');
+  return /^(Invalid|Too (big|small):?) /.test(message);
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -88,13 +88,19 @@ describe('validateInput', () => {
     [{ text: 'x', flag: 'yes' }, 'body.flag', 'must be true or false'],
     [{ text: 'x', both: 1 }, 'body.either', 'give one of the two'],
     [undefined, 'body', 'is missing'],
+    [{ text: '' }, 'body.text', 'must not be empty'],
+    [{ text: 'x'.repeat(11) }, 'body.text', 'must have at most 10 characters'],
+    [{ text: 'x', count: 0 }, 'body.count', 'must be at least 1'],
+    [{ text: 'x', count: 6 }, 'body.count', 'must be at most 5'],
+    [{ text: 'x', tags: ['a'] }, 'body.tags', 'must have at least 2 entries'],
   ])('says of the body %j in words that %s %s', (body, path, message) => {
     const of = route({
       ...contract,
       body: z
         .strictObject({
-          text: z.string(),
-          count: z.int().optional(),
+          text: z.string().min(1).max(10),
+          count: z.int().min(1).max(5).optional(),
+          tags: z.array(z.string()).min(2).optional(),
           flag: z.boolean().optional(),
           agent: z.enum(['claude', 'codex']).optional(),
           inner: z.strictObject({ host: z.string('must be a host'), how: z.enum(['tcp', 'udp']) }).optional(),
