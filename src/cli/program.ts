@@ -86,7 +86,7 @@ export async function runCli(args: string[], world: CliWorld): Promise<number> {
   const json = asksForJson(args);
   const context = contextOf(world, json);
   try {
-    await buildProgram(context).parseAsync(args, { from: 'user' });
+    await buildProgram(context).parseAsync(helpOf(args), { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     const { exitCode, lines } = json ? failureJson(error) : describeFailure(error);
@@ -95,6 +95,12 @@ export async function runCli(args: string[], world: CliWorld): Promise<number> {
   } finally {
     context.progress.clear();
   }
+}
+
+/** commander's own `help` takes one word, and shows the group where two were given. `--help` is heard before any command begins. */
+function helpOf(args: string[]): string[] {
+  const [first, ...path] = args;
+  return first === 'help' && path.length > 1 ? [...path, '--help'] : args;
 }
 
 /** Looked up before commander parses, so that a wrong argument is told as JSON too. */

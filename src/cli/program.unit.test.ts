@@ -45,6 +45,18 @@ describe('arguments', () => {
   });
 });
 
+it.each([
+  [['help', 'workspaces'], 'Usage: berth workspaces|ws '],
+  [['help', 'workspaces', 'send'], 'Usage: berth workspaces send '],
+  [['help', 'integrations', 'github', 'connect'], 'Usage: berth integrations github connect '],
+  [['help', 'credentials', 'delete', 'git_token'], 'Usage: berth credentials delete'],
+])('%j shows the help of what was named, and does nothing', async (args, begins) => {
+  const test = cli();
+  expect(await test.run(...args)).toBe(0);
+  expect(test.out.startsWith(begins)).toBe(true);
+  expect(test.err).toBe('');
+});
+
 it('has help for every command, on every level', () => {
   const program = buildProgram({ ...cli().context, json: false });
   const missing: string[] = [];
