@@ -9,6 +9,8 @@ interface Entry {
   mode: ClaimedTurn['mode'];
   /** An agent was begun with it; before that, nothing of the attempt can have been done, and its request is in no session. */
   given: boolean;
+  /** What an agent has to know of what others pushed before the turn; in part since an earlier attempt. */
+  note: string | null;
 }
 
 const NAME = 'attempt.json';
@@ -28,13 +30,25 @@ export class AttemptJournal {
     const mode = modeOf(turn, ofTurn);
     // A replay goes by the control plane's word alone: it knows which session is good, and up to where. Else what was written here is the newer word: it was, before it was told.
     const session = (mode === 'replay' ? null : ofTurn?.session) ?? turn.session;
-    this.#write({ turnId: turn.turnId, attemptId: turn.attemptId, session, mode, given: false });
+    const note = ofTurn?.note ?? null;
+    this.#write({ turnId: turn.turnId, attemptId: turn.attemptId, session, mode, given: false, note });
     return { ...turn, session, mode };
   }
 
   /** The agent named its session, before it was sent anything. */
   session({ turnId, attemptId, mode }: ClaimedTurn, session: string): void {
-    this.#write({ turnId, attemptId, session, mode, given: true });
+    const note = this.#read()?.note ?? null;
+    this.#write({ turnId, attemptId, session, mode, given: true, note });
+  }
+
+  /** Adds what was found now, after `begin`, and answers all that the agent has to know: what an earlier attempt was told is cut off its session with the request, and is not found again. */
+  note(found: string | null): string | null {
+    const entry = this.#read();
+    const known = entry?.note ?? null;
+    if (!entry || found === null || found === known) return known ?? found;
+    const note = known === null ? found : `${known} ${found}`;
+    this.#write({ ...entry, note });
+    return note;
   }
 
   #read(): Entry | null {

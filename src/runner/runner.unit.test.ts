@@ -156,6 +156,31 @@ describe('the attempt journal', () => {
     expect(new AttemptJournal(folder).begin(last)).toEqual(last);
   });
 
+  it('keeps what an agent has to know of others’ work for each attempt at the turn, and for no other turn', () => {
+    const attempt = (more: Partial<ClaimedTurn> = {}) => ({
+      ...{ ...turn, turnId: ID, attemptId: randomUUID(), mode: 'replay' as const },
+      ...more,
+    });
+    const other = attempt({ turnId: OTHER });
+    new AttemptJournal(folder).begin(other);
+    expect(new AttemptJournal(folder).note(null)).toBeNull();
+    const first = attempt();
+    new AttemptJournal(folder).begin(first);
+    expect(new AttemptJournal(folder).note('Two came.')).toBe('Two came.');
+    new AttemptJournal(folder).session(first, 'session');
+    for (const [found, note] of [
+      [null, 'Two came.'],
+      ['Two came.', 'Two came.'],
+      ['One came.', 'Two came. One came.'],
+      [null, 'Two came. One came.'],
+    ] as const) {
+      new AttemptJournal(folder).begin(attempt());
+      expect(new AttemptJournal(folder).note(found)).toBe(note);
+    }
+    new AttemptJournal(folder).begin(other);
+    expect(new AttemptJournal(folder).note(null)).toBeNull();
+  });
+
   it('goes on in the session that the killed runner had begun, and not in the one that it had told of', () => {
     const replay = { ...turn, turnId: randomUUID(), mode: 'replay' as const, session: 'told' };
     expect(new AttemptJournal(folder).begin(replay).session).toBe('told');

@@ -49,7 +49,7 @@ export async function workOnTurn(
   const timeout = new AbortController();
   const stopLimit = timer.after(options.turnTimeoutSeconds * 1000, () => timeout.abort(TIMEOUT));
   const signal = AbortSignal.any([signals.cancel, signals.ending, timeout.signal]);
-  const note = await catchUp(turn, signal, options);
+  const note = await noteOf(turn, signal, options);
   const { outcome, point } = await runAgent(turn, note, signal, options, (item) => {
     if (item.type === 'agent.session') options.journal.session(turn, item.session);
     report({ ...ref, ...item });
@@ -67,8 +67,12 @@ export async function workOnTurn(
  * What others pushed meanwhile comes in before the agent looks at the tree; answers what it has to know of that. Not where an earlier attempt is continued: it may have left work half done. A repository
  * that is out of reach does not stop the turn: it is asked again when the work is published.
  */
-async function catchUp(turn: ClaimedTurn, signal: AbortSignal, options: TurnOptions): Promise<string | null> {
+async function noteOf(turn: ClaimedTurn, signal: AbortSignal, options: TurnOptions): Promise<string | null> {
   if (turn.mode === 'continue') return null;
+  return options.journal.note(await catchUp(turn, signal, options));
+}
+
+async function catchUp(turn: ClaimedTurn, signal: AbortSignal, options: TurnOptions): Promise<string | null> {
   try {
     return await options.workspace.catchUp(turn.author, signal);
   } catch (error) {
