@@ -11,6 +11,18 @@ import type { Tenant } from './unit.js';
 const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/** How long a transaction may stand still before Postgres ends it: for a row that another holds, and while its process says nothing. */
+export interface StillBounds {
+  waitMs: number;
+  idleMs: number;
+}
+
+/**
+ * As long as a transaction may take at all, which its process sees to: a statement that waits hears nothing of that, and would keep its connection, one of few, for as long as the row is held. A process that is
+ * stopped in the middle sees to nothing, and would hold what it locked for as long as it is.
+ */
+const STILL_BOUNDS: StillBounds = { waitMs: 15_000, idleMs: 60_000 };
+
 /** What fits into a JSON column. */
 export type JsonObject = Prisma.InputJsonObject;
 
@@ -19,7 +31,12 @@ export class Database {
   readonly #client: PrismaClient;
   readonly #transactions: Transactions;
 
-  constructor(appUrl: string, tell: Tell = tellThroughPostgres, metrics: Metrics = silentMetrics) {
+  constructor(
+    appUrl: string,
+    tell: Tell = tellThroughPostgres,
+    metrics: Metrics = silentMetrics,
+    private readonly bounds: StillBounds = STILL_BOUNDS,
+  ) {
     this.#client = createClient(createPool(appUrl));
     this.#transactions = new Transactions(this.#client, tell, metrics);
   }
@@ -29,11 +46,14 @@ export class Database {
    * another, it is a part of that one: so an answer can be kept in the same transaction as what it tells of.
    */
   async tenant<T>(organizationId: string, work: (tenant: Tenant) => Promise<T>): Promise<T> {
+    const [waitMs, idleMs] = [String(this.bounds.waitMs), String(this.bounds.idleMs)];
     return this.#transactions.run(
       organizationId,
       work,
-      // `local` (the `true`) ends the setting with the transaction, so that a pooled connection carries it to nobody else.
-      (db) => db.$executeRaw`select set_config('berth.org', ${organizationId}, true)`,
+      // `local` (the `true`) ends the settings with the transaction, so that a pooled connection carries them to nobody else.
+      (db) => db.$executeRaw`
+        select set_config('berth.org', ${organizationId}, true), set_config('lock_timeout', ${waitMs}, true),
+               set_config('idle_in_transaction_session_timeout', ${idleMs}, true)`,
     );
   }
 
@@ -127,11 +147,14 @@ const UNAVAILABLE_KINDS = [
   'AuthenticationFailed',
 ];
 
+/** lock_not_available: a row was held by another for as long as anybody waits. */
+const HELD = '55P03';
+
 /** What pg says, in plain errors that the adapter hands on as they are. */
 const UNAVAILABLE_MESSAGE =
   /Client (has encountered a connection error|was closed) and is not queryable|Connection terminated|timeout exceeded when trying to connect/;
 
-/** True when a query failed because of the server and not of the query: it is down, starting, stopping, or has no connection left. Asking again may help. */
+/** True when a query failed because of the server and not of the query: it is down, starting, stopping, has no connection left, or what was asked for is held by another. Asking again may help. */
 export function isUnavailable(error: unknown): boolean {
   if (UNAVAILABLE_CODES.some((code) => hasCode(error, code))) return true;
   if (error instanceof StatementFailed && SOCKET_CODES.some((code) => hasCode(error.cause, code)))
@@ -146,8 +169,10 @@ export function isUnavailable(error: unknown): boolean {
     return true;
   // FATAL is Postgres' word for an error that ends the connection, or refuses it.
   const said = error instanceof StatementFailed ? error.cause : meta?.driverAdapterError?.cause;
-  const { kind, severity } = (said ?? {}) as { kind?: string; severity?: string };
-  return severity === 'FATAL' || UNAVAILABLE_KINDS.includes(kind ?? '');
+  const { kind, severity, code, originalCode } = (said ?? {}) as Record<string, unknown>;
+  return (
+    severity === 'FATAL' || [code, originalCode].includes(HELD) || UNAVAILABLE_KINDS.includes(String(kind))
+  );
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -1,8 +1,15 @@
 import { startDyingPostgres } from '../../test/support/dying-postgres.js';
-import { asSuperuser, createTestDatabase, withDatabase } from '../../test/support/postgres.js';
+import {
+  asSuperuser,
+  createTestDatabase,
+  withDatabase,
+  type TestDatabase,
+} from '../../test/support/postgres.js';
+import { withClient } from '../../test/support/tables.js';
 import { systemIds } from '../kernel/index.js';
 import { Database, isUnavailable, isUniqueViolation } from './database.js';
 import { SystemStore } from './system.store.js';
+import type { Tenant } from './unit.js';
 
 const thrownBy = (work: () => Promise<unknown>): Promise<unknown> =>
   work().then(
@@ -78,6 +85,56 @@ describe('isUnavailable', () => {
     const database = new Database(withDatabase(test.appUrl, 'no_such_database'));
     expect(isUnavailable(await thrownBy(() => database.ping()))).toBe(true);
     await database.close();
+  });
+
+  describe('for a row that another holds', () => {
+    const id = systemIds.next();
+    let test: TestDatabase;
+    let database: Database;
+    beforeAll(async () => {
+      test = await createTestDatabase();
+      database = new Database(test.appUrl, undefined, undefined, { waitMs: 200, idleMs: 400 });
+      await withClient(test.ownerUrl, (client) =>
+        client.query(`INSERT INTO organization VALUES ($1, 'acme', 'Acme', now())`, [id]),
+      );
+    });
+    afterAll(async () => {
+      await database.close();
+      await test.drop();
+    });
+
+    const hold = (db: Tenant['db']) =>
+      db.$queryRaw`select 1 from organization where id = ${id}::uuid for update`;
+    const held = 'SELECT 1 FROM organization WHERE id = $1 FOR UPDATE';
+
+    it('it is of who waits for too long, who keeps no connection', async () => {
+      await withClient(test.ownerUrl, async (client) => {
+        await client.query('BEGIN');
+        await client.query(held, [id]);
+        const change = (db: Tenant['db']) =>
+          db.organization.updateMany({ where: { id }, data: { name: 'x' } });
+        // More than there are connections.
+        const waiting = Array.from({ length: 12 }, (_, n) =>
+          thrownBy(() =>
+            database.tenant(id, async ({ db }) => {
+              await (n % 2 ? hold(db) : change(db));
+            }),
+          ),
+        );
+        const thrown = await Promise.all(waiting);
+        expect(thrown.map(isUnavailable)).toEqual(Array.from(thrown, () => true));
+        await database.ping();
+      });
+    });
+
+    it('it is of who holds it and says nothing, and others get it', async () => {
+      const stopped = database.tenant(id, async ({ db }) => {
+        await hold(db);
+        await withClient(test.ownerUrl, (client) => client.query(held, [id]));
+        await db.organization.count();
+      });
+      expect(isUnavailable(await thrownBy(() => stopped))).toBe(true);
+    });
   });
 
   it('is not of a query that is wrong, nor of what is no error of the database', async () => {
