@@ -73,7 +73,7 @@ function countExchanges(crowd: Crowd, findings: Findings, expected: number, what
   findings.expect(crowd.misused === 0, `${what}: ${crowd.misused} refresh tokens were used twice`);
 }
 
-/** Across the end of their tokens together; and each few rounds with tokens that serve, which then all say are refused. */
+/** Across the end of their tokens together, and with tokens that serve, which each few rounds all then say are refused. */
 async function cross(crowd: Crowd, findings: Findings): Promise<void> {
   const waits = new Waits();
   const note = (into: number[], asked: Asked[]): Asked[] => {
@@ -89,8 +89,9 @@ async function cross(crowd: Crowd, findings: Findings): Promise<void> {
     note(waits.crossing, await burst(crowd, findings, `round ${round}, run out`));
     countExchanges(crowd, findings, (exchanges += 1), `round ${round}, run out`);
     findings.tried += crowd.size;
-    if (round % REFUSED_EVERY !== 1) continue;
+    // Right behind each, and as often: a moment in which the machine is busy counts on both sides alike.
     const given = note(waits.level, await burst(crowd, findings, `round ${round}`));
+    if (round % REFUSED_EVERY !== 1) continue;
     const unheard = await crowd.refuse(given);
     findings.expect(unheard === 0, `round ${round}: ${unheard} reports were not taken`);
     await burst(crowd, findings, `round ${round}, refused`);
