@@ -40,7 +40,14 @@ export interface LinearEmulator extends Emulator {
 
   /** What people do there; each sends what Linear would send. */
   delegate(organization: LinearOrganization, issue: LinearIssue, by: LinearUser | null): Promise<Told>;
-  mention(organization: LinearOrganization, issue: LinearIssue, by: LinearUser, text: string): Promise<Told>;
+  /** `responsible`: for whom it is, where an agent wrote it. In a thread: the session has one of its own, and is told with the first comment of that. */
+  mention(
+    organization: LinearOrganization,
+    issue: LinearIssue,
+    by: LinearUser,
+    text: string,
+    more?: { responsible?: LinearUser; isInThread?: boolean },
+  ): Promise<Told>;
   prompt(
     organization: LinearOrganization,
     session: LinearSession,

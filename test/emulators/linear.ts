@@ -101,10 +101,15 @@ class LinearServer extends EmulatorServer<LinearLogins> implements LinearEmulato
     issue: LinearIssue,
     by: LinearUser,
     text: string,
+    { responsible = by, isInThread = false }: { responsible?: LinearUser; isInThread?: boolean } = {},
   ): Promise<Told> {
-    const comment = this.#comment(organization, issue, by.id, text);
-    const metadata = { type: 'comment', agentSessionMetadata: { sourceCommentId: comment } };
-    return this.#open(organization, issue, by, comment, metadata);
+    const source = this.#comment(organization, issue, by.id, text);
+    // Of a mention in a thread the session gets a thread of its own.
+    const comment = isInThread
+      ? this.#comment(organization, issue, null, `${STUB} ${organization.appUser.name}.`)
+      : source;
+    const metadata = { type: 'comment', agentSessionMetadata: { sourceCommentId: source } };
+    return this.#open(organization, issue, responsible, comment, metadata);
   }
 
   prompt(

@@ -155,13 +155,6 @@ it('does nothing for nobody, unless the organization lets automations use its cr
   expect(await outcomes()).toEqual(['refused-automation']);
 });
 
-it('does nothing at its own word', async () => {
-  const { session } = await linear.mention(acme, issue, acme.appUser, '@tryreplicas go on');
-  await linear.prompt(acme, session, acme.appUser, 'go on');
-  expect(await outcomes()).toEqual(['ignored-own', 'ignored-own']);
-  expect(said(session.id)).toEqual([expect.objectContaining({ type: 'prompt' })]);
-});
-
 it('gives a sign of life at once, and tries again what Linear was too tired for', async () => {
   linear.fail({ status: 500, match: { operation: 'user' } });
   const { session } = await linear.delegate(acme, issue, ann);

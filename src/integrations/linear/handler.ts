@@ -14,7 +14,14 @@ import {
 import { LinearApi, passing } from './api.js';
 import { LinearConnections } from './connections.service.js';
 import { beginningOf, hear, type HeardAsk, type HeardPerson, type HeardSession, type Self } from './heard.js';
-import { CREATE_ACTIVITY, FACTS, factsSchema, type IssueFacts, type LinearPerson } from './operations.js';
+import {
+  CREATE_ACTIVITY,
+  FACTS,
+  factsSchema,
+  type IssueFacts,
+  type LinearPerson,
+  type Written,
+} from './operations.js';
 import { firstThoughtId } from './first-thought.js';
 import { FIRST_THOUGHT } from './speech.js';
 import { promptOf, repositoryIn } from './prompt.js';
@@ -32,6 +39,8 @@ interface Facts {
   issue: IssueFacts;
   /** Null: Linear knows nobody by that id any more, or it was nobody. */
   user: LinearPerson | null;
+  /** The comment that it was asked for in, where that was to be asked; null: it was not, or is gone. */
+  written: Written | null;
 }
 
 /** What becomes of what Linear tells. Safe to run twice: each effect hangs on the key of its meaning. */
@@ -113,11 +122,15 @@ export class LinearHandler {
       ...orderOf(heard),
     });
     if (known.outcome !== null) return { outcome: known.outcome };
+    // Who wrote it is not known yet: an app could have, and answer to a sign of life.
+    const isProven = heard.writtenIn === null;
     const [facts] = await Promise.all([
       this.facts(organizationId, heard),
-      this.firstThought(organizationId, heard),
+      isProven ? this.firstThought(organizationId, heard) : null,
     ]);
     if (!facts) return { outcome: 'ignored-no-access' };
+    if (facts.written?.user?.app) return { outcome: 'ignored-app' };
+    if (!isProven) await this.firstThought(organizationId, heard);
     const isConnected = (tenant: Tenant): Promise<boolean> => this.connections.isTied(tenant, self.appUserId);
     try {
       const ask = { ...askOf(delivery, heard, facts, self), beginsAnew: known.beginsAnew, isConnected };
@@ -141,24 +154,29 @@ export class LinearHandler {
   }
 
   /** Null: Linear does not let the app see the issue (any more), and so nothing can be answered there. */
-  private async facts(organizationId: string, { session, person }: HeardAsk): Promise<Facts | null> {
-    const read = async (user: string | null): Promise<Facts> => {
-      const variables = { issue: session.issueId, user: user ?? '', asks: user !== null };
-      const { issue, user: found } = factsSchema.parse(await this.api.ask(organizationId, FACTS, variables));
-      return { issue, user: found ?? null };
+  private async facts(organizationId: string, heard: HeardAsk): Promise<Facts | null> {
+    const { session, person, writtenIn } = heard;
+    const read = async (user: string | null, comment: string | null): Promise<Facts> => {
+      const variables = {
+        ...{ issue: session.issueId, user: user ?? '', asks: user !== null },
+        ...{ comment: comment ?? '', written: comment !== null },
+      };
+      const found = factsSchema.parse(await this.api.ask(organizationId, FACTS, variables));
+      return { issue: found.issue, user: found.user ?? null, written: found.comment ?? null };
     };
-    try {
+    // Of several things that it is asked for it does not say which one is not there: so for less and less.
+    const tries: [string | null, string | null][] = [
+      ...(writtenIn === null ? [] : [[person?.id ?? null, writtenIn] as [string | null, string]]),
+      ...(person === null ? [] : [[person.id, null] as [string, null]]),
+      [null, null],
+    ];
+    for (const [user, comment] of tries)
       try {
-        return await read(person?.id ?? null);
+        return await read(user, comment);
       } catch (error) {
-        // Of two things that it was asked for it does not say which one is not there.
-        if (!isRefusal(error) || !person) throw error;
-        return await read(null);
+        if (!isRefusal(error)) throw passing(error);
       }
-    } catch (error) {
-      if (isRefusal(error)) return null;
-      throw passing(error);
-    }
+    return null;
   }
 
   private async stopAll(
@@ -183,7 +201,8 @@ const nameOfIssue = (issueId: string): string => `issue/${issueId}`;
 const conversationKey = (sessionId: string): string => `session/${sessionId}`;
 const isRefusal = (error: unknown): boolean => error instanceof LinearTrouble && error.kind === 'refused';
 
-function askOf(delivery: DeliveryToHandle, heard: HeardAsk, { issue, user }: Facts, self: Self): Ask {
+function askOf(delivery: DeliveryToHandle, told: HeardAsk, { issue, user, written }: Facts, self: Self): Ask {
+  const heard = written ? { ...told, text: written.body } : told;
   const { session, person, text } = heard;
   const chosen = heard.by === 'prompt' ? repositoryIn(text) : null;
   const subject = subjectOf(session, { ...issue, teamId: issue.team.id }, self);

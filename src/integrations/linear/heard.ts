@@ -35,6 +35,8 @@ export interface HeardAsk {
   person: HeardPerson | null;
   /** What they wrote; null: the issue itself is what is to be done. */
   text: string | null;
+  /** The comment that says who wrote it, and what, where that is not in what was told; null: the person wrote the text. */
+  writtenIn: string | null;
   guidance: string[];
 }
 
@@ -120,18 +122,39 @@ function begun(event: SessionEvent, self: Self): Heard {
     session,
     person: personOf(creator, creatorId),
     text: session.isDelegated ? null : (comment?.body ?? ''),
+    writtenIn: session.isDelegated ? null : unprovenSource(agentSession),
     guidance: (event.guidance ?? []).flatMap(({ body }) => (body ? [body] : [])),
   };
 }
 
-/** Its own words must not make it work for itself: where a session is nobody's, who wrote its comment says whose they are. */
-function bySoftware(
-  { creator, creatorId, comment }: SessionEvent['agentSession'],
-  self: Self,
-): Ignored | null {
+/** Its own words must not make it work for itself: where a session is nobody's, or begun by a comment, who wrote that says whose they are. */
+function bySoftware(session: SessionEvent['agentSession'], self: Self): Ignored | null {
+  const { creator, creatorId, comment } = session;
   if ((creator?.id ?? creatorId ?? comment?.userId) === self.appUserId) return 'ignored-own';
+  const isMention = !isDelegated(session) && isOfTold(session);
+  if (isMention && comment?.userId === self.appUserId) return 'ignored-own';
   return isApp(creator) ? 'ignored-app' : null;
 }
+
+/**
+ * Whose a session is, is who is responsible for it: also of one that an agent began by a comment of its own, on somebody's behalf (linear.md 2). So who wrote the words is known only where the comment that is told is the
+ * one that it was begun by, and theirs. A mention in a thread is told with the first comment of the thread that the session was given.
+ */
+function unprovenSource(session: SessionEvent['agentSession']): string | null {
+  const { creator, creatorId, comment } = session;
+  const person = creator?.id ?? creatorId ?? null;
+  const isTheirs = isOfTold(session) && comment?.userId === person;
+  return person === null || isTheirs ? null : sourceOf(session);
+}
+
+/** The comment that a session was begun by, as far as that is told. */
+function sourceOf({ comment, sourceCommentId, sourceMetadata }: SessionEvent['agentSession']): string | null {
+  return sourceCommentId ?? sourceMetadata?.agentSessionMetadata?.sourceCommentId ?? comment?.id ?? null;
+}
+
+/** Whether the comment that is told is the one that it was begun by. */
+const isOfTold = (session: SessionEvent['agentSession']): boolean =>
+  sourceOf(session) === (session.comment?.id ?? null);
 
 /** The beginning of the session that something was written into, which each delivery holds; null: it was not for Berth, or tells too little. */
 export function beginningOf(body: unknown, self: Self): HeardAsk | null {
@@ -145,9 +168,10 @@ function isApp(person: { email?: string | null | undefined } | null | undefined)
   return person?.email?.toLowerCase().endsWith('@oauthapp.linear.app') ?? false;
 }
 
-function isDelegated({ comment, sourceMetadata }: SessionEvent['agentSession']): boolean {
+function isDelegated({ comment, sourceCommentId, sourceMetadata }: SessionEvent['agentSession']): boolean {
   const written = comment?.body ?? '';
-  return sourceMetadata?.type !== 'comment' && (written.trim() === '' || isStub(written));
+  const isBySource = sourceMetadata?.type === 'comment' || Boolean(sourceCommentId);
+  return !isBySource && (written.trim() === '' || isStub(written));
 }
 
 /** What Linear itself writes above a session that a delegation began. Taken for the request it would make a useless one (linear.md 2). */
@@ -169,7 +193,7 @@ function prompted(event: SessionEvent, self: Self): Heard {
   if (!session) return nothing('ignored-without-issue');
   const text = activity.content?.body ?? '';
   if (text.trim() === '') return nothing('ignored-empty');
-  return { what: 'ask', by: 'prompt', key, at, session, person, text, guidance: [] };
+  return { what: 'ask', by: 'prompt', key, at, session, person, text, writtenIn: null, guidance: [] };
 }
 
 function sessionOf(session: SessionEvent['agentSession']): HeardSession | null {

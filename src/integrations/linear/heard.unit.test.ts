@@ -34,6 +34,7 @@ const EXPECTED: Record<string, object> = {
     session: SESSION,
     person: ANN,
     text: '@tryreplicas please do this one',
+    writtenIn: null,
     guidance: ['Use the web repository.'],
   },
   'agent-session-event.prompted.constructed': {
@@ -94,6 +95,12 @@ const activity = (more: object): Payload => ({
   ...prompted,
   agentActivity: { ...(prompted as unknown as Parts).agentActivity, ...more },
 });
+const TOLD = {
+  id: '8289493d-c98f-4af7-8cb9-3793f3cfab29',
+  body: '@tryreplicas please do this one',
+  userId: ANN.id,
+};
+const STUB = 'This thread is for an agent session with tryreplicas.';
 const own = { id: SELF.appUserId, name: 'tryreplicas', email: 'x@oauthapp.linear.app' };
 
 describe('a session', () => {
@@ -139,6 +146,40 @@ describe('a session', () => {
     ['of another app', { ...created, appUserId: 'other' }, { outcome: 'ignored-other-app' }],
     ['of nobody', { ...created, agentSession: {} }, { outcome: 'ignored-malformed' }],
     ['with an unknown action', { ...created, action: 'archived' }, { outcome: 'ignored-action' }],
+    [
+      'of a mention by what Berth wrote, on somebody’s behalf',
+      session(mention, { comment: { ...TOLD, userId: SELF.appUserId } }),
+      { outcome: 'ignored-own' },
+    ],
+    [
+      'of a mention in another’s words',
+      session(mention, { comment: { ...TOLD, userId: 'other' } }),
+      { what: 'ask', person: ANN, writtenIn: TOLD.id },
+    ],
+    [
+      'of a mention in a thread that Berth began',
+      session(mention, { comment: { ...TOLD, id: 'first', userId: SELF.appUserId } }),
+      { what: 'ask', person: ANN, writtenIn: TOLD.id },
+    ],
+    [
+      'of a mention in another thread',
+      session(mention, {
+        sourceCommentId: 'reply',
+        sourceMetadata: null,
+        comment: { id: 'stub', body: STUB },
+      }),
+      { what: 'ask', by: 'mention', writtenIn: 'reply' },
+    ],
+    [
+      'of a mention by nobody',
+      session(mention, { creatorId: null, creator: null, comment: { ...TOLD, userId: 'other' } }),
+      { what: 'ask', person: null, writtenIn: null },
+    ],
+    [
+      'with a stub that Berth is named for',
+      session(created, { comment: { id: 'stub', body: STUB, userId: SELF.appUserId } }),
+      { by: 'delegation', writtenIn: null },
+    ],
     ['of a mention without its metadata', session(mention, { sourceMetadata: null }), { by: 'mention' }],
     [
       'with a stub in other letters',

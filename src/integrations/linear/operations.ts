@@ -23,9 +23,10 @@ export const identitySchema = z.object({
 });
 export type Identity = z.output<typeof identitySchema>;
 
-/** Who asked, as they are now, and what of the issue no webhook tells: labels, project. */
-export const FACTS = `query facts($issue: String!, $user: String!, $asks: Boolean!) {
+/** Who asked, as they are now, what of the issue no webhook tells (labels, project), and who wrote the words where that is not told either. */
+export const FACTS = `query facts($issue: String!, $user: String!, $asks: Boolean!, $comment: String!, $written: Boolean!) {
   user(id: $user) @include(if: $asks) { id name displayName email app active }
+  comment(id: $comment) @include(if: $written) { body user { app } }
   issue(id: $issue) {
     id identifier title url description
     team { id key }
@@ -35,6 +36,7 @@ export const FACTS = `query facts($issue: String!, $user: String!, $asks: Boolea
 }`;
 
 export const factsSchema = z.object({
+  comment: z.object({ body: z.string(), user: z.object({ app: z.boolean() }).nullish() }).optional(),
   user: personSchema.optional(),
   issue: z.object({
     id: z.string(),
@@ -48,6 +50,7 @@ export const factsSchema = z.object({
   }),
 });
 export type IssueFacts = z.output<typeof factsSchema>['issue'];
+export type Written = NonNullable<z.output<typeof factsSchema>['comment']>;
 
 /** Linear's own guess which repository an issue is about. */
 export const SUGGESTIONS = `query suggestions($issue: String!, $session: String!, $candidates: [CandidateRepository!]!) {

@@ -32,8 +32,16 @@ export const sessionEventSchema = z.object({
     creator: personSchema.nullish(),
     issueId: maybe,
     issue: issueSchema.nullish(),
-    comment: z.object({ body: maybe, userId: maybe }).nullish(),
-    sourceMetadata: z.object({ type: maybe }).nullish(),
+    /** The first of the thread that the session has. */
+    comment: z.object({ id: maybe, body: maybe, userId: maybe }).nullish(),
+    /** The one that it was begun by, where that stands in another thread. */
+    sourceCommentId: maybe,
+    sourceMetadata: z
+      .object({
+        type: maybe,
+        agentSessionMetadata: z.object({ sourceCommentId: maybe }).nullish().catch(null),
+      })
+      .nullish(),
   }),
   agentActivity: z
     .object({

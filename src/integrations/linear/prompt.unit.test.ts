@@ -16,6 +16,7 @@ const session = {
   isDelegated: true,
 };
 const ask = (more: Partial<HeardAsk>): HeardAsk => ({
+  writtenIn: null,
   what: 'ask',
   by: 'delegation',
   key: 'session/s',
