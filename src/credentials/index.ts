@@ -19,7 +19,7 @@ export { saidBy, type GithubAppKeys, type GithubEndpoints } from './providers/gi
 export { checkKeyRing, sealingKeyToBook } from './key-ring.js';
 export { Vault, type RingKey, type Sealed, type SealedPlace } from './vault.js';
 export { KeyRotation } from './key-rotation.service.js';
-export { keysOf, ofOrganizations, SealedTables, type SealedTable } from './sealed-tables.js';
+export { keysOf, ofInstance, ofOrganizations, SealedTables } from './sealed-tables.js';
 export { LoginPolling } from './logins/login-polling.js';
 export { Issuer } from './issuer/issuer.service.js';
 export { FederationSettings } from './providers/federation.js';

@@ -57,6 +57,27 @@ export function ofOrganizations(database: Database, rows: TenantRows): SealedTab
   };
 }
 
+/** What a table of the instance's own rows says of itself. */
+export interface InstanceRows extends Pick<SealedTable, 'name' | 'rowsByKey' | 'notUnder'> {
+  sealed(id: string): Promise<string | null>;
+  reseal(id: string, before: string, sealed: string, keyId: string): Promise<boolean>;
+  place(id: string): SealedPlace;
+}
+
+/** A table whose rows belong to the instance. */
+export function ofInstance(rows: InstanceRows): SealedTable {
+  return {
+    name: rows.name,
+    rowsByKey: () => rows.rowsByKey(),
+    notUnder: (keyId, after, take) => rows.notUnder(keyId, after, take),
+    read: async ({ id }) => {
+      const sealed = await rows.sealed(id);
+      return sealed === null ? null : { sealed, place: rows.place(id) };
+    },
+    replace: ({ id }, before, { text, keyId }) => rows.reseal(id, before, text, keyId),
+  };
+}
+
 /** `rowsByKey` and `notUnder` of a table whose rows have ids of their own. */
 export function keysOf(
   keys: KeysStore,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { keysOf, ofOrganizations, SealedTables, type SealedTable } from '../../credentials/index.js';
+import { keysOf, ofInstance, ofOrganizations, SealedTables } from '../../credentials/index.js';
 import { Database, SystemStore } from '../../database/index.js';
 import { answersStore } from './answers.store.js';
 import { placeOf } from './kept-answers.js';
@@ -17,19 +17,15 @@ export class SealedAnswers {
         place: (organizationId, id) => placeOf({ organizationId }, id),
       }),
     );
-    tables.add(ofInstance(system));
+    tables.add(
+      ofInstance({
+        name: 'instance answers',
+        rowsByKey: () => system.keys.rowsByKey('idempotentInstanceAnswer'),
+        notUnder: (keyId, after, take) => system.keys.instanceAnswersNotUnder(keyId, after, take),
+        sealed: (id) => system.keys.sealedInstanceAnswer(id),
+        reseal: (id, before, sealed, keyId) => system.keys.resealInstanceAnswer(id, before, sealed, keyId),
+        place: (id) => placeOf({ organizationId: null }, id),
+      }),
+    );
   }
-}
-
-function ofInstance(system: SystemStore): SealedTable {
-  return {
-    name: 'instance answers',
-    rowsByKey: () => system.keys.rowsByKey('idempotentInstanceAnswer'),
-    notUnder: (keyId, after, take) => system.keys.instanceAnswersNotUnder(keyId, after, take),
-    read: async (address) => {
-      const sealed = await system.keys.sealedInstanceAnswer(address.id);
-      return sealed === null ? null : { sealed, place: placeOf(address, address.id) };
-    },
-    replace: ({ id }, before, { text, keyId }) => system.keys.resealInstanceAnswer(id, before, text, keyId),
-  };
 }
