@@ -95,7 +95,7 @@ it.each([
   [
     ['anthropic_wif'],
     '{"federationRuleId": "fdrl_canary"}',
-    'Service account (svac_…): "serviceAccountId" of {',
+    'Service account (svac_…): "serviceAccountId"\n',
   ],
   [['git_token'], '{}', 'Git host (for example github.com): --host'],
   [['aws_bedrock'], '{"canary', 'not valid JSON'],

@@ -57,11 +57,7 @@ async function set(context: CliContext, kind: SetKind, options: SetOptions): Pro
   };
   const missing = kindFields[kind].fields.filter(({ name, optional }) => !optional && !fields[name]);
   if (missing.length > 0)
-    throw new CliError(
-      exitCodes.usage,
-      'Something is missing:',
-      missing.map((field) => `${field.question}: ${howToGive(kind, field)}`),
-    );
+    throw new CliError(exitCodes.usage, 'Something is missing:', howToGive(kind, missing));
   const session = await connect(context, options);
   const body = { ...fields, ...(options.fallback ? {} : { fallback: false }) };
   const path = session.path('credentials', options.scope, kind);
@@ -80,11 +76,12 @@ const partOptions: Record<string, string> = {
   host: '--host',
 };
 
-function howToGive(kind: SetKind, { name }: Field): string {
-  const option = partOptions[name];
-  if (option !== undefined) return option;
-  const parts = kindFields[kind].fields.filter((field) => !field.optional && !partOptions[field.name]);
-  return `"${name}" of {${parts.map((part) => `"${part.name}": "…"`).join(', ')}} in the file or on standard input`;
+function howToGive(kind: SetKind, missing: Field[]): string[] {
+  const lines = missing.map(({ name, question }) => `${question}: ${partOptions[name] ?? `"${name}"`}`);
+  if (missing.every(({ name }) => partOptions[name] !== undefined)) return lines;
+  const parts = kindFields[kind].fields.filter(({ name, optional }) => !optional && !partOptions[name]);
+  const whole = parts.map(({ name }) => `"${name}": "…"`).join(', ');
+  return [...lines, `Give one object of JSON in the file or on standard input: {${whole}}`];
 }
 
 /** What stands on the command line and is no secret. Throws CliError for an option that the kind does not have. */
