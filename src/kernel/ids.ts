@@ -14,6 +14,12 @@ export function isId(text: string): boolean {
   return UUID.test(text);
 }
 
+/** Below every UUIDv7 that is made from this moment on, and above those before: its first 48 bits are milliseconds. */
+export function idsFrom(at: Date): string {
+  const hex = at.getTime().toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}
+
 /**
  * The short id people see in branch names: the last eight hex digits of a UUIDv7, which are random. (The first digits are
  * time, and equal for workspaces made in the same minute.)

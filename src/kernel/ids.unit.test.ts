@@ -1,5 +1,6 @@
 import { FakeClock } from './clock.js';
-import { isId, shortId, systemIds } from './ids.js';
+import { v7 } from 'uuid';
+import { idsFrom, isId, shortId, systemIds } from './ids.js';
 
 describe('ids', () => {
   it('ascend in the order in which they are made, and never repeat', () => {
@@ -12,6 +13,13 @@ describe('ids', () => {
     const id = systemIds.next();
     expect(isId(id)).toBe(true);
     expect(id[14]).toBe('7');
+  });
+
+  it('stand above the bound of the moment they are made in, and below that of the next', () => {
+    const at = Date.parse('2026-11-26T12:00:00.123Z');
+    const id = v7({ msecs: at, random: new Uint8Array(16) });
+    expect(idsFrom(new Date(at)) < id && id < idsFrom(new Date(at + 1))).toBe(true);
+    expect(isId(idsFrom(new Date(at)))).toBe(true);
   });
 
   it('have a short form from their random end, so that two made in one moment differ', () => {

@@ -1,3 +1,4 @@
+import { v7 } from 'uuid';
 import { TestRedis } from '../../../test/support/redis.js';
 import { eventually } from '../../../test/support/eventually.js';
 import { LoginGround } from '../../../test/support/login-ground.js';
@@ -47,6 +48,27 @@ describe.each(['Postgres', 'Redis'])('a login that many use, with queue and noti
     expect((await ground.lease(ids[0] ?? '')).generation).toBe(generation + 1);
     expect(ground.exchanges).toEqual({ renewed: before + 1, reused: 0 });
     expect((await ground.rotations())[0]).toMatchObject({ reason: 'rejected', state: 'succeeded' });
+  });
+
+  it('has a history of ninety days', async () => {
+    const { id, generation } = await ground.newLogin();
+    const days = (ago: number): Date => new Date(Date.now() - ago * 24 * 3600 * 1000);
+    const begun = [days(91), days(91), days(89)];
+    const rows = begun.map((at, n) => ({
+      id: v7({ msecs: at.getTime() }),
+      at,
+      state: n === 0 ? 'open' : 'failed',
+    }));
+    for (const { id: row, at, state } of rows)
+      await ground.sql(
+        `INSERT INTO credential_rotation (id, organization_id, credential_id, lineage, generation, reason, state, owner, heartbeat_at, started_at)
+         SELECT $1, organization_id, id, gen_random_uuid(), 0, 'due', $2, gen_random_uuid(), now(), $3 FROM credential WHERE id = $4`,
+        [row, state, at, id],
+      );
+    await ground.runOut();
+    await ground.renew(id, generation);
+    const kept = (await ground.rotations()).map((rotation) => rotation.id);
+    expect(kept.filter((one) => rows.some((row) => row.id === one))).toEqual([rows[2]?.id, rows[0]?.id]);
   });
 
   it('is taken back from the proxies of every host when it was renewed', async () => {

@@ -1,5 +1,6 @@
 import type { RotationReason, RotationState } from '../../contracts/index.js';
 import type { Tenant } from '../../database/index.js';
+import { idsFrom } from '../../kernel/index.js';
 import type { Slice } from '../../http/index.js';
 import { nameOf, refNamed, type TokenRef, type TokenVersion } from './tokens.store.js';
 
@@ -104,6 +105,18 @@ export const rotationsStore = {
       select: { id: true, state: true },
     });
     return new Map(rows.map(({ id, state }) => [id, state]));
+  },
+
+  /** Forgets those of these credentials that are over and were begun before a time. By their ids, so that what stays is not looked at. */
+  async forget({ db, organizationId }: Tenant, credentialIds: string[], before: Date): Promise<void> {
+    await db.credentialRotation.deleteMany({
+      where: {
+        organizationId,
+        credentialId: { in: credentialIds },
+        id: { lt: idsFrom(before) },
+        state: { not: 'open' },
+      },
+    });
   },
 
   /** Open ones of these tokens whose process was not heard of for so long. Locked, so that one gives them up. */

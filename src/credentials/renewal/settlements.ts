@@ -28,6 +28,8 @@ import { nameOf, tokensStore } from './tokens.store.js';
 
 /** So late a proxy has nothing more to say of a former generation. */
 const LEASES_KEPT_MS = 3600 * 1000;
+/** So long people may look up what became of a login; the tokens of workspaces are renewed every few minutes. */
+const ROTATIONS_KEPT_MS = 90 * 24 * 3600 * 1000;
 const [FIRST_STORE_RETRY_MS, MAX_STORE_RETRY_MS] = [100, 5_000];
 /** Of one organization, in one transaction. */
 const MOST_TOGETHER = 50;
@@ -233,16 +235,22 @@ export class Settlements implements OnApplicationShutdown {
     });
   }
 
-  /** Each generation leaves a lease per workspace behind, and nobody else would remove it. The next renewal does what this one cannot. */
+  /** Each generation leaves a lease per workspace behind, and each renewal a row; nobody else would remove them. The next renewal does what this one cannot. */
   private async tidy({ organizationId, token }: Claim): Promise<void> {
-    const before = new Date(this.world.clock.now().getTime() - LEASES_KEPT_MS);
+    const ago = (milliseconds: number): Date => new Date(this.world.clock.now().getTime() - milliseconds);
     try {
       await this.#tidying.take(organizationId, token.ref.credentialId, async (ids) => {
-        await this.database.apart(organizationId, (tenant) => leasesStore.tidy(tenant, ids, before));
+        await this.database.apart(organizationId, async (tenant) => {
+          await leasesStore.tidy(tenant, ids, ago(LEASES_KEPT_MS));
+          await rotationsStore.forget(tenant, ids, ago(ROTATIONS_KEPT_MS));
+        });
         return new Map();
       });
     } catch (error) {
-      this.log.warn({ reason: messageOf(error) }, 'former leases of a token could not be removed');
+      this.log.warn(
+        { reason: messageOf(error) },
+        'former leases and renewals of a token could not be removed',
+      );
     }
   }
 
