@@ -49,6 +49,17 @@ it('stores what comes on standard input, and shows a hint only', async () => {
   expect(test.out + test.err).not.toContain('canary');
 });
 
+it('says what the provider expects of whoever sets a login of a subscription, and of no other', async () => {
+  const token = piped(`sk-ant-oat01-${'x'.repeat(80)}\n`);
+  expect(await token.run('credentials', 'set', 'claude_setup_token')).toBe(0);
+  expect([token.err, token.out]).toEqual([
+    expect.stringContaining('Connect only your own account'),
+    expect.stringMatching(/^Stored claude_setup_token/),
+  ]);
+  const key = piped(`${secret}\n`);
+  expect([await key.run('credentials', 'set', 'anthropic_api_key'), key.err]).toEqual([0, '']);
+});
+
 it('asks a person without showing what is typed', async () => {
   const prompts = answers(secret);
   const test = cli({ prompts, inputIsTerminal: true });

@@ -84,6 +84,9 @@ export const credentialSchema = z.looseObject({
 });
 export type Credential = z.infer<typeof credentialSchema>;
 
+/** One that was just set. */
+export const storedCredentialSchema = credentialSchema.extend({ notice: optionalText });
+
 /** One credential with what a list leaves out. */
 export const shownCredentialSchema = credentialSchema.extend({
   connectedAt: optionalText,

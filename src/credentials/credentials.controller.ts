@@ -15,6 +15,7 @@ import { BindRoute, Input, type InputOf } from '../http/index.js';
 import { CurrentActor, type Actor } from '../identity/index.js';
 import { CredentialCare } from './care.service.js';
 import { CredentialsService } from './credentials.service.js';
+import { noticeFor } from './logins/terms.js';
 
 @Controller()
 export class CredentialsController {
@@ -78,11 +79,12 @@ export class CredentialsController {
   }
 
   @BindRoute(putCredentialRoute)
-  set(
+  async set(
     @CurrentActor() actor: Actor,
     @Input() { params, body }: InputOf<typeof putCredentialRoute>,
   ): Promise<Answer<typeof putCredentialRoute>> {
-    return this.credentials.set(actor, params.scope, params.kind, body);
+    const { scope, kind } = params;
+    return { ...(await this.credentials.set(actor, scope, kind, body)), notice: noticeFor(kind, scope) };
   }
 
   @BindRoute(deleteCredentialRoute)

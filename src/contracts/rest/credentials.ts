@@ -70,7 +70,11 @@ export const putCredentialRoute = route({
   params: setKindParams,
   // What each kind wants is checked by the credentials room, whose messages know the common mix-ups.
   body: z.record(z.string().max(64), z.unknown()),
-  answer: { status: 200, body: credentialViewSchema },
+  answer: {
+    status: 200,
+    /** What the provider's terms expect of whoever connects; null where there is nothing to be said. */
+    body: credentialViewSchema.extend({ notice: z.string().nullable() }),
+  },
 });
 
 export const deleteCredentialRoute = route({

@@ -84,6 +84,10 @@ it('only logins are connected, and each says what its terms expect', () => {
   expect([methodOf('claude_oauth'), methodOf('openai_oauth')]).toEqual(['paste', 'device']);
   expect(() => methodOf('anthropic_api_key')).toThrow(/set it with PUT/);
   expect(() => methodOf('claude_setup_token')).toThrow(/set it with PUT/);
-  expect(noticeFor('paste', 'user')).toMatch(/Anthropic’s terms.*API key, AWS Bedrock or workload identity/);
-  expect(noticeFor('device', 'organization')).toMatch(/every member of the organization/);
+  expect(noticeFor('claude_oauth', 'user')).toMatch(
+    /Anthropic’s terms.*API key, AWS Bedrock or workload identity/,
+  );
+  expect(noticeFor('claude_setup_token', 'user')).toBe(noticeFor('claude_oauth', 'user'));
+  expect(noticeFor('anthropic_api_key', 'organization')).toBeNull();
+  expect(noticeFor('openai_oauth', 'organization')).toMatch(/every member of the organization/);
 });

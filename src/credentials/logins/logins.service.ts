@@ -52,7 +52,7 @@ export class LoginsService {
   async begin(actor: Actor, scope: Scope, kind: Kind): Promise<Authorization> {
     const method = methodOf(kind);
     const place = this.places.toFill(actor, scope, kind);
-    const notice = noticeFor(method, scope);
+    const notice = noticeFor(kind, scope) ?? '';
     if (method === 'paste') return { ...(await this.beginPaste(actor, place)), notice };
     return { ...(await this.beginDevice(actor, place)), notice };
   }

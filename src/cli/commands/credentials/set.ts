@@ -8,7 +8,7 @@ import { CliError } from '../../failure.js';
 import { withExamples } from '../../help.js';
 import { jsonText, oneLine } from '../../render.js';
 import { givenSecret, withSecretFile } from '../../secret-input.js';
-import { credentialSchema } from '../../wire.js';
+import { storedCredentialSchema } from '../../wire.js';
 import { nameOf, scopeOption, setKindArgument } from './options.js';
 
 interface SetOptions extends OutputOptions {
@@ -61,7 +61,8 @@ async function set(context: CliContext, kind: SetKind, options: SetOptions): Pro
   const session = await connect(context, options);
   const body = { ...fields, ...(options.fallback ? {} : { fallback: false }) };
   const path = session.path('credentials', options.scope, kind);
-  const stored = await session.api.change('PUT', path, credentialSchema, { body });
+  const stored = await session.api.change('PUT', path, storedCredentialSchema, { body });
+  if (stored.notice) context.progress.note(`\n${oneLine(stored.notice)}\n`);
   context.out(
     options.json
       ? `${jsonText(stored, 2)}\n`
