@@ -24,7 +24,7 @@ import { BerthError, GatheredLooks, METRICS, Turnstile, type Cause, type Metrics
 import { Budgets, UsageLedger, type ReportedUse } from '../usage/index.js';
 import {
   httpsPlaceOf,
-  nameOfSource,
+  knownRepositoryOf,
   EgressPolicy,
   statesWithRunner,
   WorkspaceMachines,
@@ -139,9 +139,9 @@ export class LeasesService {
     }
     const budgeted = await this.budgets.admit(
       tenant,
-      ofModels.map(({ asked: { subjectId, userId, kind }, workspace: { source } }) => ({
+      ofModels.map(({ asked: { subjectId, userId, kind }, workspace }) => ({
         workspaceId: subjectId,
-        repository: nameOfSource(source),
+        repository: knownRepositoryOf(workspace),
         memberId: userId,
         kind,
       })),
@@ -221,7 +221,7 @@ export class LeasesService {
     const { id: workspaceId, name: workspaceName } = workspace;
     const { turnId, userId } = await this.receipts.workedFor(tenant, workspace);
     const known = await this.identity.memberInside(tenant, userId);
-    const repository = nameOfSource(workspace.source as RepositorySource);
+    const repository = knownRepositoryOf({ ...workspace, source: workspace.source as RepositorySource });
     const member = { id: userId, name: known?.name ?? null };
     await this.ledger.book(tenant, { workspaceId, workspaceName, repository, turnId, member }, uses);
   }

@@ -1,5 +1,6 @@
 import type { BudgetPeriod, BudgetScope, BudgetView, Kind } from '../contracts/index.js';
 import { BerthError } from '../kernel/index.js';
+import type { KnownRepository } from '../workspaces/index.js';
 import { isBilled } from './charge.js';
 import { periodAt } from './period.js';
 
@@ -8,6 +9,8 @@ export interface BudgetTerms {
   id: string;
   scope: BudgetScope;
   subject: string | null;
+  /** GitHub's number of the repository; null: it is known by its name alone, or the budget is of something else. */
+  repositoryId: string | null;
   limitNano: bigint | null;
   limitTokens: bigint | null;
   period: BudgetPeriod;
@@ -40,12 +43,40 @@ export function concerns({ limitTokens }: Pick<BudgetTerms, 'limitTokens'>, kind
 
 /** Whether what is done here, for this member, uses the budget. */
 export function isFor(
-  { scope, subject }: Pick<BudgetTerms, 'scope' | 'subject'>,
-  { workspaceId, repository, memberId }: { workspaceId: string; repository: string; memberId: string },
+  budget: Pick<BudgetTerms, 'scope' | 'subject' | 'repositoryId'>,
+  {
+    workspaceId,
+    repository,
+    memberId,
+  }: { workspaceId: string; repository: KnownRepository; memberId: string },
 ): boolean {
-  return (
-    scope === 'organization' || subject === { workspace: workspaceId, repository, member: memberId }[scope]
-  );
+  const { scope, subject } = budget;
+  if (scope === 'organization') return true;
+  if (scope === 'repository') return isOf(budget, repository);
+  return subject === { workspace: workspaceId, member: memberId }[scope];
+}
+
+/** Where both have a number it alone says whether it is the same: names change hands. */
+function isOf(
+  { subject, repositoryId }: Pick<BudgetTerms, 'subject' | 'repositoryId'>,
+  repository: KnownRepository,
+): boolean {
+  return repositoryId === null || repository.repositoryId === null
+    ? subject === repository.name
+    : repositoryId === repository.repositoryId;
+}
+
+/**
+ * As what the budget of a repository is known once a call of it counts in it, where that is not how it stands: which one it is, and how it is called now. GitHub takes no notice of case, and people
+ * write as they like.
+ */
+export function knownNow(
+  { scope, subject, repositoryId }: Pick<BudgetTerms, 'scope' | 'subject' | 'repositoryId'>,
+  repository: KnownRepository,
+): KnownRepository | null {
+  if (scope !== 'repository' || repository.repositoryId === null) return null;
+  const isCalledSo = subject?.toLowerCase() === repository.name.toLowerCase();
+  return repositoryId !== null && isCalledSo ? null : repository;
 }
 
 export function stateOf({

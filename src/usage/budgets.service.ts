@@ -12,10 +12,11 @@ import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
 import { auditedMember, IdentityService, type Actor } from '../identity/index.js';
 import { BerthError, World } from '../kernel/index.js';
-import { repositoryName, WorkspacesService } from '../workspaces/index.js';
+import { Repositories, WorkspacesService, type KnownRepository } from '../workspaces/index.js';
 import {
   concerns,
   isFor,
+  knownNow,
   nanoOf,
   nameOf,
   spent,
@@ -37,7 +38,7 @@ const MAX_BUDGETS = 500;
 /** Whom a lease is for. */
 export interface LeasedTo {
   workspaceId: string;
-  repository: string;
+  repository: KnownRepository;
   memberId: string;
   kind: Kind;
 }
@@ -49,6 +50,7 @@ export class Budgets {
     private readonly database: Database,
     private readonly identity: IdentityService,
     private readonly workspaces: WorkspacesService,
+    private readonly repositories: Repositories,
     private readonly audit: Audit,
     private readonly world: World,
   ) {}
@@ -86,6 +88,8 @@ export class Budgets {
     };
     for (const budget of await budgetsStore.concerned(tenant, usedFor, at)) {
       const { from } = periodAt(budget.period, at);
+      const known = knownNow(budget, repository);
+      if (known) await budgetsStore.know(tenant, budget.id, known);
       const sum = await budgetsStore.add(tenant, budget.id, from, useOf(calls));
       await this.tellOf(tenant, workspaceId, budget, sum, at);
     }
@@ -148,7 +152,7 @@ export class Budgets {
     const terms: BudgetTerms = {
       id,
       scope,
-      subject: await this.subjectOf(tenant, input),
+      ...(await this.subjectOf(tenant, input)),
       limitNano: limitUsd === undefined ? null : nanoOf(limitUsd),
       limitTokens: limitTokens === undefined ? null : BigInt(limitTokens),
       period,
@@ -160,21 +164,25 @@ export class Budgets {
     return this.viewIn(tenant, id);
   }
 
-  /** As it stands in the ledger. */
-  private async subjectOf(tenant: Tenant, { scope, subject = '' }: BudgetInput): Promise<string | null> {
+  /** As it stands in the ledger. Which repository is meant by a name is said by who is called so today. */
+  private async subjectOf(
+    tenant: Tenant,
+    { scope, subject = '' }: BudgetInput,
+  ): Promise<Pick<BudgetTerms, 'subject' | 'repositoryId'>> {
+    const by = (id: string | null) => ({ subject: id, repositoryId: null });
     const id = idSchema.safeParse(subject).data ?? null;
     switch (scope) {
       case 'organization':
-        return null;
+        return by(null);
       case 'member':
-        if (id && (await this.identity.isMember(tenant, id))) return id;
+        if (id && (await this.identity.isMember(tenant, id))) return by(id);
         throw noSubject('is not a member of the organization');
       case 'workspace':
-        if (id && (await this.workspaces.exists(tenant, id))) return id;
+        if (id && (await this.workspaces.exists(tenant, id))) return by(id);
         throw noSubject('is not a workspace of the organization');
       case 'repository': {
-        const name = repositoryName(subject);
-        if (name !== null) return name;
+        const known = await this.repositories.named(tenant, subject);
+        if (known) return { subject: known.name, repositoryId: known.repositoryId };
         throw noSubject('must be owner/name, an https:// git URL, or a file:// URL');
       }
     }

@@ -2,13 +2,14 @@ import type { BudgetPeriod, BudgetScope } from '../contracts/index.js';
 import type { Tenant } from '../database/index.js';
 import { Prisma } from '../database/generated/client.js';
 import type { Slice } from '../http/index.js';
+import type { KnownRepository } from '../workspaces/index.js';
 import type { BudgetFacts, BudgetTerms, BudgetUse } from './budget.js';
 import { periodAt } from './period.js';
 
 /** What calls are used for: by it is known which budgets they concern. */
 export interface UsedFor {
   workspaceIds: string[];
-  repositories: string[];
+  repositories: KnownRepository[];
   memberIds: string[];
 }
 
@@ -46,12 +47,19 @@ export const budgetsStore = {
     { workspaceIds, repositories, memberIds }: UsedFor,
     now: Date,
   ): Promise<BudgetFacts[]> {
+    const [numbers, names] = [
+      repositories.map(({ repositoryId }) => repositoryId),
+      repositories.map(({ name }) => name),
+    ];
+    // As `isFor`: where both have a number it alone counts.
     return facts(
       tenant,
       now,
       Prisma.sql`and (b.scope = 'organization'
         or (b.scope = 'workspace' and b.subject = any (${workspaceIds}))
-        or (b.scope = 'repository' and b.subject = any (${repositories}))
+        or (b.scope = 'repository' and exists (
+             select 1 from unnest(${numbers}::text[], ${names}::text[]) as r (id, name)
+              where case when b.repository_id is null or r.id is null then b.subject = r.name else b.repository_id = r.id end))
         or (b.scope = 'member' and b.subject = any (${memberIds}))) order by b.id`,
     );
   },
@@ -63,6 +71,15 @@ export const budgetsStore = {
       create: { ...terms, organizationId, createdAt: at, updatedAt: at },
       update: { ...change, updatedAt: at },
     });
+  },
+
+  /** From now on it is of this repository, and goes by this name. */
+  async know(
+    { db, organizationId }: Tenant,
+    id: string,
+    { name: subject, repositoryId }: KnownRepository,
+  ): Promise<void> {
+    await db.budget.updateMany({ where: { organizationId, id }, data: { subject, repositoryId } });
   },
 
   /** What the ledger says, in place of what stood there; people are told anew. */
@@ -113,14 +130,14 @@ export const budgetsStore = {
 
 const lockOf = ({ organizationId }: Tenant): string => `budgets of ${organizationId}`;
 
-function ofSubject({ scope, subject }: BudgetTerms): Prisma.Sql {
+function ofSubject({ scope, subject, repositoryId }: BudgetTerms): Prisma.Sql {
   switch (scope) {
     case 'organization':
       return Prisma.empty;
     case 'member':
       return Prisma.sql`and member_id = ${subject}::uuid`;
     case 'repository':
-      return Prisma.sql`and repository = ${subject}`;
+      return Prisma.sql`and case when repository_id is null or ${repositoryId}::text is null then repository = ${subject} else repository_id = ${repositoryId} end`;
     case 'workspace':
       return Prisma.sql`and workspace_id = ${subject}::uuid`;
   }
@@ -135,7 +152,7 @@ interface Row extends Omit<BudgetFacts, 'scope' | 'period'> {
 async function facts({ db, organizationId }: Tenant, now: Date, which: Prisma.Sql): Promise<BudgetFacts[]> {
   const [day, month, total] = (['day', 'month', 'total'] as const).map((word) => periodAt(word, now).from);
   const rows = await db.$queryRaw<Row[]>`
-    select b.id, b.scope, b.subject, b.limit_nano as "limitNano", b.limit_tokens as "limitTokens", b.period, b.alert_percent as "alertPercent",
+    select b.id, b.scope, b.subject, b.repository_id as "repositoryId", b.limit_nano as "limitNano", b.limit_tokens as "limitTokens", b.period, b.alert_percent as "alertPercent",
            b.created_at as "createdAt", coalesce(s.nano, 0) as nano, coalesce(s.tokens, 0) as tokens, coalesce(s.calls, 0) as calls,
            coalesce(s.unknown_calls, 0) as "unknownCalls", coalesce(s.estimated_nano, 0) as "estimatedNano"
       from budget b

@@ -98,7 +98,8 @@ function placeOf({ member, workspaceId, workspaceName, repository, turnId }: Use
     memberName: member?.name ?? null,
     workspaceId,
     workspaceName,
-    repository,
+    repository: repository.name,
+    repositoryId: repository.repositoryId,
     turnId,
   };
 }

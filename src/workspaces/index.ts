@@ -1,8 +1,9 @@
 export { EgressPolicy } from './egress.service.js';
 export { WorkspaceMachines } from './machines.service.js';
 export type { StoppingWorkspace } from './moves.js';
-export { nameOfSource, ownBranchOf, parseRepository, refProblem, repositoryName } from './repository.js';
-export { httpsPlaceOf, type HttpsPlace } from './repository.js';
+export { Repositories } from './repositories.service.js';
+export { knownRepositoryOf, ownBranchOf, parseRepository, refProblem } from './repository.js';
+export { httpsPlaceOf, type HttpsPlace, type KnownRepository } from './repository.js';
 export { RUNTIME } from './runtime-token.js';
 export { WorkspaceSettings } from './settings.js';
 export { statesWithRunner } from './state.js';

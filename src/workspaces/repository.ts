@@ -137,13 +137,27 @@ export function nameOfSource(source: RepositorySource): string {
   return source.type === 'https' ? source.path.replace(/\.git$/, '') : source.url;
 }
 
-/** The same of what a person typed; null when that is no repository. */
-export function repositoryName(text: string): string | null {
-  const parsed = parseRepository(text);
-  if ('source' in parsed) return nameOfSource(parsed.source);
-  // As Berth itself shows it.
-  const shown = parseRepository(`https://${text.trim()}`);
-  return 'source' in shown ? nameOfSource(shown.source) : null;
+/** Which repository that is, for who counts by it. */
+export interface KnownRepository {
+  /** By one name, as it is called now: `github.com/owner/name`, or the folder's URL. */
+  name: string;
+  /** GitHub's number of it; null: it is known by its name alone. */
+  repositoryId: string | null;
+}
+
+export function knownRepositoryOf(workspace: Parameters<typeof httpsPlaceOf>[0]): KnownRepository {
+  const place = httpsPlaceOf(workspace);
+  if (!place) return { name: nameOfSource(workspace.source), repositoryId: null };
+  return { name: `${place.host}/${place.repository}`, repositoryId: place.repositoryId };
+}
+
+/** What a person typed, or as Berth itself shows it (`nameOfSource`); null when that is no repository. */
+export function sourceNamed(text: string): RepositorySource | null {
+  for (const written of [text, `https://${text.trim()}`]) {
+    const parsed = parseRepository(written);
+    if ('source' in parsed) return parsed.source;
+  }
+  return null;
 }
 
 /** Why the folder behind a file:// URL may not be used; null when it may. `realPath` is free of links, so that none leads out of the roots. */

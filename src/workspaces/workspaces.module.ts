@@ -12,6 +12,7 @@ import { WorkspaceMachines } from './machines.service.js';
 import { Moves } from './moves.js';
 import { Placement } from './placement.js';
 import { Reconciler } from './reconciler.js';
+import { Repositories } from './repositories.service.js';
 import { DueWorkspaces } from './sweep-due.js';
 import { SweepReport } from './sweep-report.js';
 import { SweepController } from './sweep.controller.js';
@@ -30,6 +31,7 @@ import { WorkspacesService } from './workspaces.service.js';
     CredentialNews,
     WorkspaceLimits,
     EgressPolicy,
+    Repositories,
     WorkspacesService,
     WorkspaceMachines,
     DueWorkspaces,
@@ -41,6 +43,7 @@ import { WorkspacesService } from './workspaces.service.js';
     EgressPolicy,
     DueWorkspaces,
     SweepReport,
+    Repositories,
     WorkspacesService,
     WorkspaceMachines,
   ],

@@ -12,7 +12,7 @@ import type {
   WorkspaceView,
 } from '../contracts/index.js';
 import { Audit } from '../audit/index.js';
-import { CredentialsService, GithubInstallations, noCredential } from '../credentials/index.js';
+import { CredentialsService, noCredential } from '../credentials/index.js';
 import { Database, type Tenant } from '../database/index.js';
 import { eventsStore } from '../events/index.js';
 import { invalid, pageOf, sliceOf, type Page } from '../http/index.js';
@@ -22,7 +22,8 @@ import { refusals, rightsTo, type AccessFacts, type WorkspaceRight } from './acc
 import { takesPlace } from './limits.js';
 import { WorkspaceLimits } from './limits.service.js';
 import { Moves, type StopHook } from './moves.js';
-import { fileObstacle, githubPlaceOf, ownBranchOf, parseRepository, refProblem } from './repository.js';
+import { fileObstacle, ownBranchOf, parseRepository, refProblem } from './repository.js';
+import { Repositories } from './repositories.service.js';
 import { WorkspaceSettings } from './settings.js';
 import { plan, retryStep, type Step } from './state.js';
 import { rowTerms, type WorkspaceTerms } from './terms.js';
@@ -47,7 +48,7 @@ export class WorkspacesService {
   constructor(
     private readonly database: Database,
     private readonly credentials: CredentialsService,
-    private readonly installations: GithubInstallations,
+    private readonly repositories: Repositories,
     private readonly identity: IdentityService,
     private readonly limits: WorkspaceLimits,
     private readonly waker: Waker,
@@ -55,9 +56,7 @@ export class WorkspacesService {
     private readonly settings: WorkspaceSettings,
     private readonly world: World,
     private readonly audit: Audit,
-  ) {
-    installations.whenNamed((tenant, repositories) => workspacesStore.rename(tenant, repositories));
-  }
+  ) {}
 
   /**
    * Makes a workspace; `alsoInside` runs in the same transaction (the first message). Throws `validation-failed`, `no-agent-credential`,
@@ -91,7 +90,7 @@ export class WorkspacesService {
         ownerId: actor.userId,
         name: input.name ?? defaultName(source),
         repository: input.repository.trim(),
-        repositoryId: terms.repositoryId ?? (await this.repositoryIdOf(tenant, source, input)),
+        repositoryId: terms.repositoryId ?? (await this.repositories.numberOf(tenant, source)),
         source,
         ref: input.ref ?? null,
         ...rowTerms(terms, ownBranchOf(id)),
@@ -323,18 +322,6 @@ export class WorkspacesService {
   ): void {
     const subject = { type: 'workspace' as const, id, name };
     this.audit.record(tenant, { action, actor: auditedMember(actor), subject, details });
-  }
-
-  /** Which one is meant by the name today: tomorrow another may be called so. Null where no installation reaches it. */
-  private async repositoryIdOf(
-    tenant: Tenant,
-    source: RepositorySource,
-    { repository }: CreateWorkspace,
-  ): Promise<string | null> {
-    const named = { source, repository, repositoryId: null };
-    const place = githubPlaceOf(named, this.settings.repositories.githubUrl);
-    const reached = place && (await this.installations.reaching(tenant, place));
-    return reached?.repositoryId ?? null;
   }
 
   private async sourceOf(

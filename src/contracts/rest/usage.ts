@@ -20,7 +20,7 @@ const count = z.int().min(0);
  * a known price: beside it stand the calls that have none (`unpricedCalls`, the unknown among them) and those of subscriptions, which cost nothing by the token (`unbilledCalls`).
  */
 export const usageLineSchema = z.object({
-  /** Id of the member, workspace or credential; name of the repository, kind or model; the day. Null: the organization itself, or a model nobody named. */
+  /** Id of the member, workspace or credential; name of the repository (as it was called then), kind or model; the day. Null: the organization itself, or a model nobody named. */
   key: z.string().nullable(),
   /** As it was called last; null where the key says it. */
   name: z.string().nullable(),

@@ -1,10 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { startGithubGround, type GithubGround } from '../../../../test/emulators/github-ground.js';
 import type { GithubRepository } from '../../../../test/emulators/github-world.js';
 import { loginEndpoints } from '../../../../test/support/app.js';
 import { Bench, type PlayedWorkspace } from '../../../../test/support/bench.js';
 import { tieAccount } from '../../../../test/support/connections.js';
 import { eventually } from '../../../../test/support/eventually.js';
-import type { DeliveryView, GithubIntegration, Lease, MappingView } from '../../../contracts/index.js';
+import type {
+  BudgetView,
+  DeliveryView,
+  GithubIntegration,
+  Lease,
+  MappingView,
+} from '../../../contracts/index.js';
 import { GithubInstallations } from '../../../credentials/index.js';
 import { systemClock } from '../../../kernel/index.js';
 
@@ -116,6 +123,58 @@ it('keeps workspaces and mappings with their repository, and away from who has i
   const fourth = await lend(other);
   expect([rightsOf(fourth), fourth.repository]).toEqual([[taker.id], undefined]);
   expect(await columnOf(other.id, 'repository_id')).toBe(String(taker.id));
+});
+
+/** A model call of a hundred tokens. */
+async function calls({ proxy }: PlayedWorkspace): Promise<void> {
+  const { credentialId, generation } = await proxy.lease();
+  const tokens = { inputTokens: 60, outputTokens: 40, cacheReadTokens: 0, cacheWriteTokens: 0 };
+  const model = 'claude-sonnet-4-6';
+  await proxy.report({ id: randomUUID(), type: 'usage', credentialId, generation, model, ...tokens });
+}
+const working = (repository: string): Promise<PlayedWorkspace> =>
+  bench.running({ repository, message: 'work' });
+const budgetOf = async (subject: string, limitTokens: number): Promise<() => Promise<BudgetView>> => {
+  const terms = { scope: 'repository', subject, limitTokens, period: 'total' };
+  const { id } = (await bench.api.post<BudgetView>(bench.api.path('/budgets'), terms, 201)).body;
+  return async () => (await bench.api.get<BudgetView>(bench.api.path(`/budgets/${id}`))).body;
+};
+
+it('counts in one budget what a repository uses under both its names, and nothing of who has its name now', async () => {
+  const counted = await make('counted');
+  await told('created', counted);
+  const budget = await budgetOf('acme/counted', 300);
+  const before = await working('acme/counted');
+  await calls(before);
+  await ground.github.make.rename(counted, 'recounted');
+  await make('counted');
+  await told('renamed', counted, 'counted');
+  const [after, other] = [await working('acme/recounted'), await working('acme/counted')];
+  for (const each of [after, other, other]) await calls(each);
+  const shown = await budget();
+  expect(shown).toMatchObject({ subject: 'github.com/acme/recounted', used: { tokens: 200, calls: 2 } });
+  const { id, scope, period, limitTokens } = shown;
+  const anew = { scope, period, limitTokens, subject: 'acme/recounted' };
+  await bench.api.call('PUT', bench.api.path(`/budgets/${id}`), anew, 200);
+  expect(await budget()).toMatchObject({ used: { tokens: 200, calls: 2 } });
+  await calls(before);
+  for (const each of [before, after])
+    expect(await each.proxy.tryLease()).toMatchObject({ status: 403, body: { code: 'budget-spent' } });
+  expect((await other.proxy.lease()).budgeted).toBeUndefined();
+});
+
+it('knows of which repository a budget is from the first call of it, where it was set before the App', async () => {
+  const early = await make('early');
+  const budget = await budgetOf('https://github.com/Acme/early.git', 1000);
+  const played = await working('Acme/early');
+  await calls(played);
+  await told('created', early);
+  expect(rightsOf(await lend(played))).toEqual([early.id]);
+  await calls(played);
+  await ground.github.make.rename(early, 'soon');
+  await told('renamed', early, 'early');
+  await calls(await working('acme/soon'));
+  expect(await budget()).toMatchObject({ subject: 'github.com/acme/soon', used: { calls: 3 } });
 });
 
 it('lends nothing, not even a token of a person, for a name that is another’s once its own repository is out of reach', async () => {
