@@ -51,7 +51,10 @@ describe.each(['Postgres', 'Redis'])('a login that many use, with queue and noti
   });
 
   it('has a history of ninety days', async () => {
-    const { id, generation } = await ground.newLogin();
+    const { id } = await ground.newLogin();
+    // One that tidies up behind it.
+    const generation = 17;
+    await ground.sql(`UPDATE credential SET generation = $1 WHERE id = $2`, [generation, id]);
     const days = (ago: number): Date => new Date(Date.now() - ago * 24 * 3600 * 1000);
     const begun = [days(91), days(91), days(89)];
     const rows = begun.map((at, n) => ({

@@ -30,6 +30,8 @@ import { nameOf, tokensStore } from './tokens.store.js';
 const LEASES_KEPT_MS = 3600 * 1000;
 /** So long people may look up what became of a login; the tokens of workspaces are renewed every few minutes. */
 const ROTATIONS_KEPT_MS = 90 * 24 * 3600 * 1000;
+/** Of so many generations, one: what each leaves is little, and those who wait for the new token want the machine. */
+const TIDIED_EVERY = 8;
 const [FIRST_STORE_RETRY_MS, MAX_STORE_RETRY_MS] = [100, 5_000];
 /** Of one organization, in one transaction. */
 const MOST_TOGETHER = 50;
@@ -80,7 +82,7 @@ export class Settlements implements OnApplicationShutdown {
   async settle(claim: Claim, answer: Renewal, seconds: number): Promise<boolean> {
     const answered = { claim, answer, seconds };
     await this.surely(answered);
-    if (answer.outcome === 'renewed') await this.tidy(claim);
+    if (answer.outcome === 'renewed' && claim.token.generation % TIDIED_EVERY === 1) await this.tidy(claim);
     return this.settlementOf(answered) === 'again';
   }
 
@@ -235,7 +237,7 @@ export class Settlements implements OnApplicationShutdown {
     });
   }
 
-  /** Each generation leaves a lease per workspace behind, and each renewal a row; nobody else would remove them. The next renewal does what this one cannot. */
+  /** Each generation leaves a lease per workspace behind, and each renewal a row; nobody else would remove them. A later renewal does what this one cannot. */
   private async tidy({ organizationId, token }: Claim): Promise<void> {
     const ago = (milliseconds: number): Date => new Date(this.world.clock.now().getTime() - milliseconds);
     try {
