@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lease } from '../../src/contracts/index.js';
 import { DueRenewals } from '../../src/credentials/renewal/due-renewals.js';
-import { FakeClock, silentLog, type Clock } from '../../src/kernel/index.js';
+import { BerthError, FakeClock, silentLog, type Clock } from '../../src/kernel/index.js';
 import { send } from '../../src/proxy/testing/http.js';
 import { Workspaces } from '../../src/proxy/workspaces.js';
 import { eventually } from '../support/eventually.js';
@@ -211,8 +211,11 @@ async function live(
   return expired;
 }
 
-/** One at the beginning, and then one per 75 % of a life. */
-const most = (seconds: number, lifeSeconds: number): number => 1 + Math.floor(seconds / (0.75 * lifeSeconds));
+/** How soon a token may be due: at 75 % of its life or five minutes before its end, whichever is earlier; of a life of five minutes and less at 75 %. */
+const dueSeconds = (life: number): number =>
+  Math.max(0.75 * Math.min(life, 300), Math.min(0.75 * life, life - 300));
+/** One at the beginning, and then one each time that it is due. */
+const most = (seconds: number, life: number): number => 1 + Math.floor(seconds / dueSeconds(life));
 
 figure(
   {
@@ -263,8 +266,8 @@ figure(
   {
     id: 'F8 clocks',
     scenario:
-      'the provider’s clock is five minutes ahead of Berth’s, and behind: logins whose tokens live 2, 10 and 60 minutes, brought with an end by the provider’s clock, used all the time; at two whole Berths in one process',
-    line: '0 storms: at most one exchange per 75 % of a life, and one for each token that the provider took for dead before; and each request is served',
+      'the provider’s clock is five minutes ahead of Berth’s, and behind: logins whose tokens live 6, 10 and 60 minutes, brought with an end by the provider’s clock, used all the time; at two whole Berths in one process',
+    line: '0 storms: at most one exchange for each time that a token is due (75 % of a life, or five minutes before its end), and one for each token that the provider took for dead before; and each request is served',
     rounds: { small: 1, full: 8 },
     countedAt,
     time: 'injected',
@@ -272,7 +275,7 @@ figure(
   async (findings) => {
     findings.tried = 0;
     for (const aheadMs of SKEWS_MS)
-      for (const minutes of playsInFull ? [2, 10, 60] : [10]) {
+      for (const minutes of playsInFull ? [6, 10, 60] : [10]) {
         const clock = new FakeClock(new Date());
         const ground = await LoginGround.start({ clock, providerClock: new SkewedClock(clock, aheadMs) });
         try {
@@ -311,7 +314,7 @@ figure(
       const clock = new FakeClock(new Date());
       const ground = await LoginGround.start({ clock, providerClock: new SkewedClock(clock, aheadMs) });
       try {
-        await askByIdentity(ground, aheadMs, findings);
+        await askByIdentity({ ground, clock }, aheadMs, findings);
       } finally {
         await ground.close();
       }
@@ -326,7 +329,31 @@ async function openRenewals(ground: LoginGround): Promise<number> {
   return Number(row?.open);
 }
 
-async function askByIdentity(ground: LoginGround, aheadMs: number, findings: Findings): Promise<void> {
+const MOST_TRIES = 10;
+
+/** As a proxy takes a lease: hundreds that are minted at once are not there within the time that one question waits. */
+async function leaseInTheEnd(
+  ground: LoginGround,
+  clock: FakeClock,
+  workspaceId: string,
+  place: number,
+): Promise<unknown> {
+  for (let left = MOST_TRIES; ; left -= 1) {
+    try {
+      return await ground.lease(workspaceId, place);
+    } catch (error) {
+      if (!(error instanceof BerthError) || error.code !== 'not-ready' || left === 1) throw error;
+      // Time goes on by what hundreds of them add to it: what failed for the moment is tried again.
+      clock.advance(10);
+    }
+  }
+}
+
+async function askByIdentity(
+  { ground, clock }: { ground: LoginGround; clock: FakeClock },
+  aheadMs: number,
+  findings: Findings,
+): Promise<void> {
   const { federation } = ground.claude.logins;
   const ids = {
     organizationId: '00000000-0000-4000-8000-000000000001',
@@ -345,7 +372,9 @@ async function askByIdentity(ground: LoginGround, aheadMs: number, findings: Fin
   const set = { ...ids, federationRuleId: 'fdrl_01Acme', identity: 'berth' };
   await ground.api.setCredential('organization', 'anthropic_wif', set);
   const workspaces = await ground.workspaces(findings.rounds);
-  const asked = await Promise.allSettled([...workspaces, ...workspaces].map((id, n) => ground.lease(id, n)));
+  const asked = await Promise.allSettled(
+    [...workspaces, ...workspaces].map((id, n) => leaseInTheEnd(ground, clock, id, n)),
+  );
   const given = asked.filter(({ status }) => status === 'fulfilled').length;
   const { exchanges, replays } = federation;
   findings.expect(replays === 0, `${replays} assertions were used twice`);
