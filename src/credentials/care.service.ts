@@ -86,7 +86,7 @@ export class CredentialCare {
     if (renewal === null)
       throw new BerthError(
         'not-rotatable',
-        `Berth cannot renew this ${title}: it is as it was set. Make a new one at the provider and set it here (PUT).`,
+        `Berth cannot renew this ${title}: it is as it was set. Make a new one at the provider and set it here (berth credentials set ${place.kind}; or PUT).`,
       );
     const ref = { credentialId: row.id, workspaceId: null };
     const token = await tokensStore.find(tenant, ref);

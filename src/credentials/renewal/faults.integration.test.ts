@@ -258,7 +258,7 @@ describe('renewing by hand', () => {
       body: {
         code: 'not-rotatable',
         detail:
-          'Berth cannot renew this Anthropic API key: it is as it was set. Make a new one at the provider and set it here (PUT).',
+          'Berth cannot renew this Anthropic API key: it is as it was set. Make a new one at the provider and set it here (berth credentials set anthropic_api_key; or PUT).',
       },
     });
     await ground.api.call('DELETE', path, undefined, 204);
