@@ -207,7 +207,7 @@ describe('what cannot be renewed', () => {
     });
     expect(await chosenReason()).toContain("the member's own Claude login was rejected by the provider");
     const booked = await ground.sql(
-      `SELECT action, details->>'reason' AS reason FROM audit_entry WHERE subject_id = $1 AND action = 'credential.rejected'`,
+      `SELECT action, details->>'reason' AS reason FROM audit_entry WHERE subject_id = $1 AND action = 'credential.rejected' ORDER BY seq`,
       [id],
     );
     expect(booked.at(-1)?.reason).toBe('Claude refused the login (invalid_grant)');
